@@ -1,0 +1,25 @@
+"""The Polkadot Virtual Machine of JAM: its instruction set, programs, engines' code and a reference engine.
+
+This package imports the standard library alone and runs unchanged in Pyodide. To run programs fast, use
+`wasm_host.Engine`, which has the interface of `ReferenceEngine`.
+"""
+
+from pvm.errors import (
+    AddressError,
+    AssemblyError,
+    EngineError,
+    InputError,
+    ProgramError,
+    PvmError,
+    TraceError,
+    VectorError,
+)
+from pvm.machine import Exit, Machine, Memory, Reason
+from pvm.program import Program
+from pvm.reference import ReferenceEngine
+from pvm.version import __version__
+
+__all__ = [
+    "AddressError", "AssemblyError", "EngineError", "Exit", "InputError", "Machine", "Memory", "Program",
+    "ProgramError", "PvmError", "Reason", "ReferenceEngine", "TraceError", "VectorError", "__version__",
+]  # fmt: skip

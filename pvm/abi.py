@@ -1,0 +1,127 @@
+"""The contract between generated WebAssembly and every host: memories, offsets, exports, exit codes.
+
+In: nothing. Out: constants. The engine memory (memory 1 of the interpreter) holds registers, gas, pc, page table and
+the decoded program; the guest memory (memory 0) is the guest's 4 GiB and nothing else. All numbers are little-endian.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pvm.machine import REGISTER_COUNT, Reason
+
+# --- exports -------------------------------------------------------------------------------------------------------
+
+GUEST_MEMORY = "guest"
+ENGINE_MEMORY = "engine"
+PREPARE = "prepare"  # () -> (): decode the program whose place the state names
+RUN = "run"  # () -> i32 exit code
+STEP = "step"  # () -> i32 exit code
+
+WASM_PAGE = 1 << 16  # bytes
+GUEST_PAGES = 1 << 16  # WebAssembly pages: all of 4 GiB
+
+# --- exit codes ----------------------------------------------------------------------------------------------------
+
+STOPPED = 0  # a step is done and the machine can go on
+EXIT_CODES: dict[Reason, int] = {
+    Reason.HALT: 1,
+    Reason.PANIC: 2,
+    Reason.OUT_OF_GAS: 3,
+    Reason.PAGE_FAULT: 4,
+    Reason.HOST_CALL: 5,
+}
+REASONS: dict[int, Reason] = {code: reason for reason, code in EXIT_CODES.items()}
+
+# --- state, at the start of the engine memory ----------------------------------------------------------------------
+
+REGISTERS = 0  # 13 of 8 bytes
+REGISTER_SIZE = 8
+
+
+@dataclass(frozen=True)
+class Field:
+    """A number in the state: its offset and size in bytes."""
+
+    offset: int
+    size: int
+
+
+def _fields(*sizes: tuple[str, int]) -> dict[str, Field]:
+    fields, offset = {}, REGISTERS + REGISTER_COUNT * REGISTER_SIZE
+    for name, size in sizes:
+        fields[name] = Field(offset, size)
+        offset += size
+    return fields
+
+
+STATE: dict[str, Field] = _fields(
+    ("gas", 8),
+    ("call", 8),  # number of the last host call
+    ("heap_end", 8),  # where sbrk starts; beyond heap_limit it fails
+    ("heap_limit", 8),
+    ("pc", 4),
+    ("address", 4),  # of the last page fault
+    ("charged", 4),  # 1 when the block around pc is paid for (0.8.0's flag; block metering)
+    ("called", 4),  # 1 when the instruction at pc was a host call that has been made
+    ("metering", 4),  # 0 instruction, 1 block
+    ("read_only_panics", 4),
+    ("validates", 4),
+    # The program, written by the host before PREPARE. Addresses are in the engine memory.
+    ("code", 4),  # address of the instruction data, which 32 zero bytes follow
+    ("code_length", 4),  # bytes
+    ("starts", 4),  # address of the bitmask, one byte for each octet of code, which 32 ones follow
+    ("jump_table", 4),  # address of 4-byte entries: pcs, then (prepared) records or 0
+    ("jump_count", 4),  # entries
+    ("index", 4),  # address of 4 zero bytes for each pc from 0 to code_length: its record, plus 1 at block starts
+    ("records", 4),  # address of the decoded instructions; they end the memory, which grows as needed
+    ("records_end", 4),  # address after the last one
+)
+PADDING = 32  # bytes after the code and after the starts
+
+# Tables of 256 bytes, by opcode, written by the host from the rows of the machine's spec.
+HANDLERS = 0x400  # opcode -> handler
+OPERANDS = 0x500  # opcode -> operand format, plus the flags below
+TRAITS = 0x600  # opcode -> octets that a load or store accesses, plus the flags below
+FORMAT_MASK = 0x1F
+VALID = 0x20  # the opcode is valid
+TERMINATES = 0x40  # it is in the paper's set T: block starts follow it
+ENDS = 0x80  # gas is charged anew after it: T and the invalid opcodes
+WIDTH_MASK = 0x0F
+CONDITIONAL = 0x40  # a branch
+STORES = 0x80
+# Scratch of the interpreter.
+ENTRY = 0x700  # a record that costs nothing and leads to the one where a run begins without a charge
+TAIL = 0x720  # the trap at a pc beyond the code
+PATCHED = 0x740  # address, handler, and handler before it, of the record where a run is made to stop
+# Handler pairs that one handler carries out: 256 * 256 bytes, first * 256 + second -> handler, 0 for none.
+PAIRS = 0x10000
+PAGE_TABLE = 0x20000  # one byte for each of the guest's 2^20 pages
+PROGRAM = 0x120000  # where hosts put the program
+
+READABLE = 1  # page table bits; pages below 2^16, which never grant access, have them shifted by LOW_SHIFT
+WRITABLE = 2
+LOW_PAGES = 16
+LOW_SHIFT = 4
+GUEST_PAGE_BITS = 12
+
+# --- decoded instructions ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Record:
+    """Offsets within a decoded instruction. Registers are given as their offset in the state."""
+
+    handler: int = 0  # 1 byte
+    a: int = 1  # 1 byte each
+    b: int = 2
+    d: int = 3
+    y: int = 4  # 4 bytes: immediate y, or the record that a jump goes to (0: none, panic)
+    x: int = 8  # 4 bytes: immediate x
+    wide: int = 4  # 8 bytes, over y and x: the immediate of an extended-width format
+    pc: int = 12  # 4 bytes
+    charge: int = 16  # 4 bytes: gas when a block is entered here
+    size: int = 20
+
+
+RECORD = Record()

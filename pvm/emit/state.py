@@ -1,0 +1,60 @@
+"""Access to the engine memory from generated code: the state's fields, decoded records, the page table.
+
+In: names of `pvm.abi`. Out: bytes. Shared by the files of this package that work on the engine memory.
+"""
+
+from __future__ import annotations
+
+from pvm.abi import STATE
+from pvm.wasm.code import i32_const, load, local_get, op, store
+
+GUEST = 0  # memory indices
+ENGINE = 1
+
+_LOADS = {4: "i32.load", 8: "i64.load"}
+_STORES = {4: "i32.store", 8: "i64.store"}
+
+
+def get_state(name: str) -> bytes:
+    """Push a field of the state: i32 or i64 by its size."""
+    field = STATE[name]
+    return i32_const(0) + load(_LOADS[field.size], field.offset, ENGINE)
+
+
+def set_state(name: str, value: bytes) -> bytes:
+    """Set a field of the state to what `value` pushes."""
+    field = STATE[name]
+    return i32_const(0) + value + store(_STORES[field.size], field.offset, ENGINE)
+
+
+def get_byte(address: bytes, offset: int = 0) -> bytes:
+    """Push the engine memory's byte at what `address` pushes plus `offset`, zero-extended to i32."""
+    return address + load("i32.load8_u", offset, ENGINE)
+
+
+def set_byte(address: bytes, offset: int, value: bytes) -> bytes:
+    return address + value + store("i32.store8", offset, ENGINE)
+
+
+def get_word(address: bytes, offset: int = 0) -> bytes:
+    """Push the engine memory's 4 bytes there as an i32."""
+    return address + load("i32.load", offset, ENGINE)
+
+
+def set_word(address: bytes, offset: int, value: bytes) -> bytes:
+    return address + value + store("i32.store", offset, ENGINE)
+
+
+def add(first: bytes, second: bytes | int) -> bytes:
+    """Push the i32 sum of two pushes, or of a push and a constant."""
+    return first + (i32_const(second) if isinstance(second, int) else second) + op("i32.add")
+
+
+def has(value: bytes, bits: int) -> bytes:
+    """Push an i32 that is not 0 when `value` has one of the bits."""
+    return value + i32_const(bits) + op("i32.and")
+
+
+def increment(local: int, by: int) -> bytes:
+    """Add a constant to an i32 local."""
+    return add(local_get(local), by)

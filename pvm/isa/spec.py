@@ -1,0 +1,69 @@
+"""Versions of the specification: which opcode means which row, and the rules in which versions differ.
+
+In: the rows. Out: `Spec` values, found by name with `spec`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from pvm.errors import InputError
+from pvm.isa.table import BY_NAME, ROWS, Row
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One version.
+
+    - `by_opcode`: 256 entries, the row of each opcode or None where it is invalid.
+    - `validates`: the whole program is checked before it runs, and branches check both ways (0.8.0, A.1, A.4).
+    - `gas_stays`: out of gas leaves the gas counter as it was (0.8.0); otherwise it becomes 0.
+    - `read_only_panics`: a store to a read-only page panics instead of faulting. Only the public gas vectors ask for it.
+    """
+
+    name: str
+    by_opcode: tuple[Row | None, ...]
+    validates: bool = False
+    gas_stays: bool = False
+    read_only_panics: bool = False
+
+    @cached_property
+    def opcodes(self) -> dict[str, int]:
+        """Row name -> opcode."""
+        return {row.name: opcode for opcode, row in enumerate(self.by_opcode) if row is not None}
+
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows that this version has, by opcode."""
+        return tuple(row for row in self.by_opcode if row is not None)
+
+
+def _numbering(opcodes: dict[int, Row]) -> tuple[Row | None, ...]:
+    return tuple(opcodes.get(opcode) for opcode in range(256))
+
+
+_OPCODES_072 = {row.opcode_072: row for row in ROWS if row.opcode_072 is not None}
+_OPCODES_080 = {row.opcode_080: row for row in ROWS if row.opcode_080 is not None}
+
+GP_072 = Spec("0.7.2", _numbering(_OPCODES_072))
+GP_080 = Spec("0.8.0", _numbering(_OPCODES_080), validates=True, gas_stays=True)
+# What the public vectors of the 0.8.0 gas model are written in: the 0.7.2 numbers plus `unlikely` = 3.
+GAS_VECTORS = Spec(
+    "gas-vectors", _numbering({**_OPCODES_072, 3: BY_NAME["unlikely"]}), gas_stays=True, read_only_panics=True
+)
+
+SPECS: dict[str, Spec] = {s.name: s for s in (GP_072, GP_080, GAS_VECTORS)}
+# The versions a person chooses between; the third serves the vector runner alone.
+SPEC_NAMES: tuple[str, ...] = ("0.7.2", "0.8.0")
+
+
+def spec(name: str) -> Spec:
+    """The version called `name`.
+
+    Raises InputError for an unknown name.
+    """
+    try:
+        return SPECS[name]
+    except KeyError:
+        raise InputError(f"unknown spec {name!r}: choose one of {', '.join(SPEC_NAMES)}") from None

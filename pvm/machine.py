@@ -1,0 +1,282 @@
+"""What every engine offers: a machine with registers, memory, gas and pc, that runs to an exit.
+
+In: a program and its start. Out: `Exit` values. Follows A.1 (the invocation), A.6 (host calls), A.8 (results).
+An engine subclasses `Machine` and `Memory`; everything that does not depend on how instructions run is here.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, MutableSequence, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, overload
+
+from pvm.errors import AddressError, InputError
+from pvm.program.program import Program
+from pvm.program.standard import (
+    ADDRESS_SPACE,
+    ARGUMENTS_START,
+    HALT_ADDRESS,
+    PAGE_SIZE,
+    STACK_END,
+    Segment,
+)
+
+REGISTER_COUNT = 13
+REGISTER_LIMIT = 1 << 64
+GAS_LIMIT = 1 << 64
+PC_LIMIT = 1 << 32
+METERINGS: tuple[str, ...] = ("instruction", "block")
+ACCESSES: tuple[str | None, ...] = (None, "r", "rw")
+
+
+class Reason(Enum):
+    """Why a run ended (the paper's exit reasons)."""
+
+    HALT = "halt"
+    PANIC = "panic"
+    OUT_OF_GAS = "out-of-gas"
+    PAGE_FAULT = "page-fault"
+    HOST_CALL = "host-call"
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """The end of a run.
+
+    `pc` is the instruction that caused it, `gas` what remains. `address` is the lowest inaccessible page's address
+    after a page fault, `call` the number of the host call after a host call; otherwise they are None.
+    """
+
+    reason: Reason
+    pc: int
+    gas: int
+    address: int | None = None
+    call: int | None = None
+
+
+class Memory(ABC):
+    """The guest's 4 GiB as the host sees them: reads and writes ignore the guest's access rights."""
+
+    @abstractmethod
+    def read(self, address: int, length: int) -> bytes:
+        """`length` bytes from `address`; pages never written are zero. Raises AddressError beyond 2^32."""
+
+    @abstractmethod
+    def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
+        """Put `data` at `address`. Raises AddressError beyond 2^32."""
+
+    @abstractmethod
+    def map(self, address: int, length: int, access: str | None) -> None:
+        """Give the guest "rw", "r" or no (None) access to every page that the range touches; contents stay.
+
+        The guest panics below 2^16 whatever is mapped there (A.4). Raises AddressError beyond 2^32.
+        """
+
+    @abstractmethod
+    def access(self, address: int) -> str | None:
+        """The guest's access to the page of `address`: "rw", "r" or None. Raises AddressError beyond 2^32."""
+
+    def is_readable(self, address: int, length: int) -> bool:
+        """Whether the guest may read all of the range."""
+        if address + length > ADDRESS_SPACE:
+            return False
+        first, last = address // PAGE_SIZE, (address + length - 1) // PAGE_SIZE
+        return all(self.access(page * PAGE_SIZE) is not None for page in range(first, last + 1))
+
+
+def check_range(address: int, length: int) -> None:
+    """Raises AddressError unless `length` bytes from `address` lie within the 4 GiB."""
+    if not (0 <= address and 0 <= length and address + length <= ADDRESS_SPACE):
+        raise AddressError(f"address {address:#x}: {length} bytes from there do not lie within the 4 GiB")
+
+
+def check_access(access: str | None) -> None:
+    """Raises InputError for anything but "rw", "r" and None."""
+    if access not in ACCESSES:
+        raise InputError(f"access {access!r}: choose 'rw', 'r' or None")
+
+
+class Registers(MutableSequence[int]):
+    """13 unsigned 64-bit integers, over whatever holds them.
+
+    `values` is a list or a writable memoryview of 13 items, `owner` what must stay alive as long as that is used.
+    Setting anything but an integer from 0 to 2^64 - 1 raises AddressError.
+    """
+
+    __slots__ = ("_owner", "_values")
+
+    def __init__(self, values: Any, owner: object = None) -> None:
+        self._values, self._owner = values, owner
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[int]: ...
+    def __getitem__(self, index: int | slice) -> int | list[int]:
+        found = self._values[index]
+        return found if isinstance(index, int) else list(found)
+
+    def __setitem__(self, index: int | slice, value: Any) -> None:
+        if isinstance(index, slice):
+            places = range(REGISTER_COUNT)[index]
+            values = list(value)
+            if len(places) != len(values):
+                raise AddressError(f"registers: {len(values)} values for {len(places)} registers")
+            for place, item in zip(places, values, strict=True):
+                self[place] = item
+            return
+        if not isinstance(value, int) or not 0 <= value < REGISTER_LIMIT:
+            raise AddressError(f"register {index}: {value!r} is no integer from 0 to 2^64 - 1")
+        self._values[index] = value
+
+    def __delitem__(self, index: int | slice) -> None:
+        raise TypeError("a machine always has 13 registers")
+
+    def insert(self, index: int, value: int) -> None:
+        raise TypeError("a machine always has 13 registers")
+
+    def __len__(self) -> int:
+        return REGISTER_COUNT
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(list(self))
+
+
+Handler = Callable[[Any], "Reason | None"]
+"""Answers a host call. It gets the machine, whose pc is at the call, and changes registers, memory and gas.
+
+Returning None continues after the call; returning a Reason ends the run with it.
+"""
+
+
+class Machine(ABC):
+    """A program with its state. `run` continues after a host call or a repaired fault."""
+
+    memory: Memory
+    registers: Registers
+
+    def __init__(self, host: Mapping[int, Handler] | None = None) -> None:
+        self._handlers: dict[int, Handler] = dict(host or {})
+
+    @property
+    @abstractmethod
+    def pc(self) -> int:
+        """The next instruction; after a host call still the call itself. Setting it starts a basic block anew."""
+
+    @pc.setter
+    @abstractmethod
+    def pc(self, value: int) -> None: ...
+
+    @property
+    @abstractmethod
+    def gas(self) -> int:
+        """Gas that remains, below 2^64."""
+
+    @gas.setter
+    @abstractmethod
+    def gas(self, value: int) -> None: ...
+
+    @abstractmethod
+    def _run(self) -> Exit:
+        """Run to the next exit, host calls included."""
+
+    @abstractmethod
+    def _step(self) -> Exit | None:
+        """Run one instruction; None when it did not end the run."""
+
+    def run(self) -> Exit:
+        """Run to an exit. Host calls with a handler are answered on the way."""
+        while True:
+            exit = self._run()
+            ended = self._answer(exit)
+            if ended is not None:
+                return ended
+
+    def step(self) -> Exit | None:
+        """Run one instruction and answer its host call if there is a handler; None when the machine can go on."""
+        exit = self._step()
+        return None if exit is None else self._answer(exit)
+
+    def _answer(self, exit: Exit) -> Exit | None:
+        """None when a handler answered the exit; the exit, or the one that the handler chose, otherwise."""
+        if exit.call is None:
+            return exit
+        handler = self._handlers.get(exit.call)
+        if handler is None:
+            return exit
+        reason = handler(self)
+        return None if reason is None else Exit(reason, self.pc, self.gas)
+
+    def result(self) -> bytes:
+        """After a halt: the r8 bytes from r7, b"" when the guest may not read all of them (A.8)."""
+        address, length = self.registers[7], self.registers[8]
+        return self.memory.read(address, length) if length and self.memory.is_readable(address, length) else b""
+
+
+@dataclass(frozen=True)
+class Start:
+    """The state in which a program starts: A.7 for standard programs; plain ones start with nothing mapped."""
+
+    pc: int
+    gas: int
+    registers: tuple[int, ...] = (0,) * REGISTER_COUNT
+    segments: tuple[Segment, ...] = ()
+    heap_end: int = 0
+    heap_limit: int = ADDRESS_SPACE
+    handlers: Mapping[int, Handler] = field(default_factory=dict)
+
+
+def start_of(program: Program, args: bytes, gas: int, pc: int | None, host: Mapping[int, Handler] | None) -> Start:
+    """The start of `program`.
+
+    Raises InputError for arguments that do not fit (a plain program takes none) and AddressError for gas or a pc
+    out of range.
+    """
+    pc = check_pc(0 if pc is None else pc)
+    gas = check_gas(gas)
+    handlers = dict(host or {})
+    if program.sections is None:
+        if args:
+            raise InputError("arguments: a plain program takes none")
+        return Start(pc, gas, handlers=handlers)
+    registers = [0] * REGISTER_COUNT
+    registers[0], registers[1], registers[7], registers[8] = HALT_ADDRESS, STACK_END, ARGUMENTS_START, len(args)
+    sections = program.sections
+    return Start(
+        pc, gas, tuple(registers), sections.segments(args), sections.heap_end, sections.heap_limit, handlers
+    )
+
+
+def load_segments(memory: Memory, segments: tuple[Segment, ...]) -> None:
+    """Map the segments and write their data."""
+    for segment in segments:
+        memory.map(segment.address, segment.length, segment.access)
+        memory.write(segment.address, segment.data)
+
+
+def check_gas(gas: int) -> int:
+    """`gas` itself. Raises AddressError unless 0 <= gas < 2^64."""
+    if not 0 <= gas < GAS_LIMIT:
+        raise AddressError(f"gas {gas}: not within 0 and 2^64 - 1")
+    return gas
+
+
+def check_pc(pc: int) -> int:
+    """`pc` itself. Raises AddressError unless 0 <= pc < 2^32."""
+    if not 0 <= pc < PC_LIMIT:
+        raise AddressError(f"pc {pc}: not within 0 and 2^32 - 1")
+    return pc
+
+
+def check_metering(metering: str) -> str:
+    """`metering` itself. Raises InputError for an unknown one."""
+    if metering not in METERINGS:
+        raise InputError(f"unknown metering {metering!r}: choose one of {', '.join(METERINGS)}")
+    return metering

@@ -1,0 +1,14 @@
+"""Programs: formats, decoding, blocks, assembler and disassembler."""
+
+from pvm.program.assembler import assemble
+from pvm.program.blob import Blob, pack_bitmask
+from pvm.program.decode import Instruction, block_starts, decode, decode_at, is_entry, is_valid, skip
+from pvm.program.disassembler import disassemble, disassemble_lines, format_instruction
+from pvm.program.program import FORMAT_NAMES, Program
+from pvm.program.standard import PAGE_SIZE, Sections, Segment
+
+__all__ = [
+    "FORMAT_NAMES", "PAGE_SIZE", "Blob", "Instruction", "Program", "Sections", "Segment", "assemble", "block_starts",
+    "decode", "decode_at", "disassemble", "disassemble_lines", "format_instruction", "is_entry", "is_valid",
+    "pack_bitmask", "skip",
+]  # fmt: skip

@@ -1,0 +1,103 @@
+"""Programs as users hold them: a blob, and for standard programs its sections, for services its metadata.
+
+In: bytes in one of three formats. Out: a frozen `Program`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from pvm.errors import InputError, ProgramError
+from pvm.program.blob import Blob
+from pvm.program.codec import encode_natural
+from pvm.program.standard import Sections, parse_metadata, parse_standard
+
+FORMAT_NAMES: tuple[str, ...] = ("auto", "jam", "standard", "plain")
+
+
+@dataclass(frozen=True)
+class Program:
+    """A parsed program.
+
+    `sections` is None for a plain program blob, `metadata` is None unless it is a service preimage.
+    """
+
+    blob: Blob
+    sections: Sections | None = None
+    metadata: bytes | None = None
+
+    @property
+    def format(self) -> str:
+        """"jam" (a service preimage), "standard" or "plain"."""
+        return "plain" if self.sections is None else "standard" if self.metadata is None else "jam"
+
+    @property
+    def code(self) -> bytes:
+        """c, the instruction data."""
+        return self.blob.code
+
+    @property
+    def jump_table(self) -> tuple[int, ...]:
+        """j, the dynamic jump table."""
+        return self.blob.jump_table
+
+    @staticmethod
+    def parse(data: bytes, format: str = "auto") -> Program:
+        """Read a program in the given format; "auto" takes the format that fits.
+
+        Raises ProgramError (bad bytes) or InputError (unknown format).
+        """
+        data = bytes(data)
+        if not data:
+            raise ProgramError("empty: a program has at least 3 bytes")
+        if format == "auto":
+            return _detect(data)
+        if format not in _PARSERS:
+            raise InputError(f"unknown format {format!r}: choose one of {', '.join(FORMAT_NAMES)}")
+        return _PARSERS[format](data)
+
+    def encode(self) -> bytes:
+        """The bytes that `parse` reads, in the program's own format."""
+        blob = self._encoded_blob
+        if self.sections is None:
+            return blob
+        standard = self.sections.encode(blob)
+        return standard if self.metadata is None else encode_natural(len(self.metadata)) + self.metadata + standard
+
+    @cached_property
+    def _encoded_blob(self) -> bytes:
+        return self.blob.encode()
+
+
+def _parse_plain(data: bytes) -> Program:
+    return Program(Blob.parse(data))
+
+
+def _parse_standard(data: bytes, offset: int = 0, metadata: bytes | None = None) -> Program:
+    sections, blob = parse_standard(data, offset)
+    return Program(Blob.parse(blob), sections, metadata)
+
+
+def _parse_jam(data: bytes) -> Program:
+    metadata, offset = parse_metadata(data)
+    return _parse_standard(data, offset, metadata)
+
+
+_PARSERS: dict[str, Callable[[bytes], Program]] = {
+    "standard": _parse_standard,
+    "jam": _parse_jam,
+    "plain": _parse_plain,
+}
+
+
+def _detect(data: bytes) -> Program:
+    """The first format that reads every byte. Lengths must add up three times over, so two hardly ever fit."""
+    failures = []
+    for name, parse in _PARSERS.items():
+        try:
+            return parse(data)
+        except ProgramError as error:
+            failures.append(f"as {name}: {error}")
+    raise ProgramError("no format fits (" + "; ".join(failures) + ")")

@@ -1,0 +1,273 @@
+"""Ecalli traces (JIP-6 in its first spelling, now JIP-7): reading and writing.
+
+In: the lines of a recorded run. Out: a frozen `Trace`. Lines that are none of the format's are ignored, and a line
+may carry a logger's prefix. Each event keeps the number of its line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from pvm.errors import TraceError
+from pvm.machine import REGISTER_COUNT, Reason
+
+Registers = tuple[int, ...]  # 13 unsigned 64-bit integers
+
+
+@dataclass(frozen=True)
+class MemoryChunk:
+    """Bytes at an address: written by the host, or read by it and to be verified."""
+
+    address: int
+    data: bytes
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class State:
+    """pc, gas and registers at the start, at a call or at the end."""
+
+    pc: int
+    gas: int
+    registers: Registers
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Call:
+    """One host call: the state before its effects (the gas of the ecalli is taken), what the host read, its effects."""
+
+    number: int
+    state: State
+    reads: tuple[MemoryChunk, ...] = ()
+    writes: tuple[MemoryChunk, ...] = ()
+    registers: tuple[tuple[int, int], ...] = ()
+    gas: int | None = None
+
+
+@dataclass(frozen=True)
+class End:
+    """How the run ended: HALT, OUT_OF_GAS or PANIC with its argument."""
+
+    reason: Reason
+    state: State
+    argument: int = 0
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A recorded run. `program` is the blob as it was given, `memory` what was written before the start."""
+
+    program: bytes
+    memory: tuple[MemoryChunk, ...]
+    start: State
+    calls: tuple[Call, ...]
+    end: End
+
+
+_ENDS = {"HALT": Reason.HALT, "OOG": Reason.OUT_OF_GAS, "PANIC": Reason.PANIC}
+_END_NAMES = {reason: name for name, reason in _ENDS.items()}
+
+# A line is one of the format's when one of these begins it, or follows white space in it (a logger's prefix).
+_KEYWORD = re.compile(
+    r"(?:^|\s)(program 0x|memwrite 0x|memread 0x|start pc=|ecalli=|setreg r|setgas <-|HALT pc=|OOG pc=|PANIC=)(.*)$"
+)
+_CHUNK = re.compile(r"([0-9a-fA-F]{1,8}) len=(\d{1,10}) (<-|->) 0x([0-9a-fA-F]*)")
+_STATE = re.compile(r"(\d+) gas=(\d+)((?: r\d{2}=0x[0-9a-fA-F]{1,16})*)")
+_REGISTER = re.compile(r" r(\d{2})=0x([0-9a-fA-F]+)")
+_SETREG = re.compile(r"(\d{2}) <- 0x([0-9a-fA-F]{1,16})")
+_CALL = re.compile(r"(\d{1,20}) pc=(.*)")
+_PANIC = re.compile(r"(\d{1,20}) pc=(.*)")
+_SETGAS = re.compile(r" (\d{1,20})")
+_U64 = 1 << 64
+_U32 = 1 << 32
+
+
+def parse_trace(text: str | bytes) -> Trace:
+    """Read a trace. Raises TraceError that names the line and what is wrong with it."""
+    if isinstance(text, bytes):
+        try:
+            text = text.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise TraceError(f"not UTF-8 at byte {error.start}") from None
+    reader = _Reader()
+    for number, line in enumerate(text.splitlines(), 1):
+        found = _KEYWORD.search(line)
+        if found:
+            reader.take(found[1], found[2].rstrip(), number)
+    return reader.finish()
+
+
+class _Reader:
+    """Collects events in the order that the format asks for."""
+
+    def __init__(self) -> None:
+        self.program: bytes | None = None
+        self.memory: list[MemoryChunk] = []
+        self.start: State | None = None
+        self.calls: list[Call] = []
+        self.end: End | None = None
+        self.number = 0
+        self.state: State | None = None  # of the call that is being read
+        self.reads: list[MemoryChunk] = []
+        self.writes: list[MemoryChunk] = []
+        self.registers: list[tuple[int, int]] = []
+        self.gas: int | None = None
+
+    def take(self, keyword: str, rest: str, line: int) -> None:
+        if self.end is not None:
+            raise TraceError(f"line {line}: an event after the end of the run")
+        try:
+            _EVENTS[keyword](self, rest, line)
+        except ValueError as error:
+            if isinstance(error, TraceError):
+                raise
+            raise TraceError(f"line {line}: {error}") from None
+
+    def finish(self) -> Trace:
+        if self.program is None:
+            raise TraceError("not an ecalli trace: no line with a program")
+        if self.start is None:
+            raise TraceError("the trace ends before its start line")
+        if self.end is None:
+            raise TraceError("the trace ends without HALT, OOG or PANIC")
+        return Trace(self.program, tuple(self.memory), self.start, tuple(self.calls), self.end)
+
+    def on_program(self, rest: str, line: int) -> None:
+        if self.program is not None:
+            raise TraceError(f"line {line}: a second program")
+        self.program = bytes.fromhex(rest)
+
+    def on_memwrite(self, rest: str, line: int) -> None:
+        chunk = _chunk(rest, "<-", line)
+        if self.start is None:
+            self._need(self.program is not None, "a memory write before the program", line)
+            self.memory.append(chunk)
+        else:
+            self._need(self.state is not None, "a memory write outside a host call", line)
+            self.writes.append(chunk)
+
+    def on_memread(self, rest: str, line: int) -> None:
+        self._need(self.state is not None, "a memory read outside a host call", line)
+        self.reads.append(_chunk(rest, "->", line))
+
+    def on_start(self, rest: str, line: int) -> None:
+        self._need(self.program is not None, "the start before the program", line)
+        self._need(self.start is None, "a second start", line)
+        self.start = _state(rest, line)
+
+    def on_ecalli(self, rest: str, line: int) -> None:
+        self._need(self.start is not None, "a host call before the start", line)
+        self._finish_call()
+        found = _match(_CALL, rest)
+        self.number = _below(int(found[1]), _U64, "host call number")
+        self.state = _state(found[2], line)
+
+    def on_setreg(self, rest: str, line: int) -> None:
+        self._need(self.state is not None, "a register set outside a host call", line)
+        found = _match(_SETREG, rest)
+        self.registers.append((_below(int(found[1]), REGISTER_COUNT, "register"), int(found[2], 16)))
+
+    def on_setgas(self, rest: str, line: int) -> None:
+        self._need(self.state is not None, "gas set outside a host call", line)
+        self.gas = _below(int(_match(_SETGAS, rest)[1]), _U64, "gas")
+
+    def on_end(self, name: str, rest: str, line: int) -> None:
+        self._need(self.start is not None, "the end before the start", line)
+        self._finish_call()
+        argument = 0
+        if name == "PANIC":
+            found = _match(_PANIC, rest)
+            argument, rest = int(found[1]), found[2]
+        self.end = End(_ENDS[name], _state(rest, line), argument)
+
+    def _finish_call(self) -> None:
+        if self.state is not None:
+            self.calls.append(
+                Call(self.number, self.state, tuple(self.reads), tuple(self.writes), tuple(self.registers), self.gas)
+            )
+        self.state, self.reads, self.writes, self.registers, self.gas = None, [], [], [], None
+
+    def _need(self, condition: bool, what: str, line: int) -> None:
+        if not condition:
+            raise TraceError(f"line {line}: {what}")
+
+
+_EVENTS: dict[str, Callable[[_Reader, str, int], None]] = {
+    "program 0x": _Reader.on_program,
+    "memwrite 0x": _Reader.on_memwrite,
+    "memread 0x": _Reader.on_memread,
+    "start pc=": _Reader.on_start,
+    "ecalli=": _Reader.on_ecalli,
+    "setreg r": _Reader.on_setreg,
+    "setgas <-": _Reader.on_setgas,
+    "HALT pc=": lambda reader, rest, line: reader.on_end("HALT", rest, line),
+    "OOG pc=": lambda reader, rest, line: reader.on_end("OOG", rest, line),
+    "PANIC=": lambda reader, rest, line: reader.on_end("PANIC", rest, line),
+}
+
+
+def _match(pattern: re.Pattern[str], text: str) -> re.Match[str]:
+    found = pattern.fullmatch(text)
+    if found is None:
+        raise ValueError(f"malformed: {text[:60]!r}")
+    return found
+
+
+def _below(value: int, limit: int, what: str) -> int:
+    if value >= limit:
+        raise ValueError(f"{what} {value} is not below {limit}")
+    return value
+
+
+def _chunk(rest: str, arrow: str, line: int) -> MemoryChunk:
+    found = _match(_CHUNK, rest)
+    address, data = int(found[1], 16), bytes.fromhex(found[4])
+    if found[3] != arrow:
+        raise ValueError(f"'{arrow}' expected, found '{found[3]}'")
+    if len(data) != int(found[2]):
+        raise ValueError(f"len={found[2]}, but {len(data)} bytes are given")
+    _below(address + len(data), _U32 + 1, "the end of the bytes")
+    return MemoryChunk(address, data, line)
+
+
+def _state(rest: str, line: int) -> State:
+    found = _match(_STATE, rest)
+    registers = [0] * REGISTER_COUNT
+    for number, value in _REGISTER.findall(found[3]):
+        registers[_below(int(number), REGISTER_COUNT, "register")] = int(value, 16)
+    return State(_below(int(found[1]), _U32, "pc"), _below(int(found[2]), _U64, "gas"), tuple(registers), line)
+
+
+# --- writing -------------------------------------------------------------------------------------------------------
+
+
+def format_trace(trace: Trace) -> str:
+    """The trace as text that `parse_trace` reads back (line numbers apart)."""
+    return "\n".join(_lines(trace)) + "\n"
+
+
+def _lines(trace: Trace) -> Iterator[str]:
+    yield f"program 0x{trace.program.hex()}"
+    yield from _format_chunks("memwrite", "<-", trace.memory)
+    yield f"start {_format_state(trace.start)}"
+    for call in trace.calls:
+        yield f"ecalli={call.number} {_format_state(call.state)}"
+        yield from _format_chunks("memread", "->", call.reads)
+        yield from _format_chunks("memwrite", "<-", call.writes)
+        yield from (f"setreg r{register:02} <- {value:#x}" for register, value in call.registers)
+        if call.gas is not None:
+            yield f"setgas <- {call.gas}"
+    name = _END_NAMES[trace.end.reason]
+    yield f"{name}{f'={trace.end.argument}' if name == 'PANIC' else ''} {_format_state(trace.end.state)}"
+
+
+def _format_chunks(keyword: str, arrow: str, chunks: Iterable[MemoryChunk]) -> Iterator[str]:
+    return (f"{keyword} 0x{c.address:08x} len={len(c.data)} {arrow} 0x{c.data.hex()}" for c in chunks)
+
+
+def _format_state(state: State) -> str:
+    registers = (f" r{i:02}={value:#x}" for i, value in enumerate(state.registers) if value)
+    return f"pc={state.pc} gas={state.gas}" + "".join(registers)

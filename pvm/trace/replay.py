@@ -1,0 +1,115 @@
+"""Replaying a trace on any engine, verifying everything that it states.
+
+In: a `Trace` and an engine. Out: a `Replay`: what was verified, and the first difference if there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pvm.errors import InputError, TraceError
+from pvm.machine import Exit, Machine, Reason
+from pvm.program import Program
+from pvm.program.standard import ARGUMENTS_START, HALT_ADDRESS, STACK_END
+from pvm.trace.ecalli import Call, MemoryChunk, State, Trace
+from pvm.vectors import Instantiate
+
+
+@dataclass(frozen=True)
+class Replay:
+    """`difference` is None when all is as recorded. `gas_used` is what the guest used, host calls' prices aside."""
+
+    calls: int
+    gas_used: int
+    difference: str | None
+
+
+def replay(trace: Trace, engine: Instantiate, program: Program | None = None) -> Replay:
+    """Run the trace's program and compare. `program`, when given, is the trace's, already parsed.
+
+    Raises TraceError when the trace's program cannot be loaded.
+    """
+    machine = start_machine(trace, engine, program)
+    gas, used = trace.start.gas, 0
+    for done, call in enumerate(trace.calls):
+        exit = machine.run()
+        difference = _call_difference(call, machine, exit)
+        if difference is not None:
+            return Replay(done, used, f"host call {done + 1}, line {call.state.line}: {difference}")
+        used += gas - exit.gas
+        answer(machine, call)
+        gas = machine.gas
+    exit = machine.run()
+    difference = _end_difference(trace, machine, exit)
+    if difference is not None:
+        difference = f"end, line {trace.end.state.line}: {difference}"
+    return Replay(len(trace.calls), used + gas - exit.gas, difference)
+
+
+def start_machine(trace: Trace, engine: Instantiate, program: Program | None = None) -> Machine:
+    """A machine in the trace's start state. Raises TraceError when its program cannot be loaded."""
+    try:
+        program = program or Program.parse(trace.program)
+        memory = {chunk.address: chunk for chunk in trace.memory}
+        args = b""
+        if program.sections is not None and _is_standard(trace.start):
+            given = memory.pop(ARGUMENTS_START, MemoryChunk(ARGUMENTS_START, b"")).data
+            args = given.ljust(trace.start.registers[8], b"\0") if trace.start.registers[8] < 1 << 24 else given
+        machine = engine.instantiate(program, args=args, gas=trace.start.gas, pc=trace.start.pc)
+    except InputError as error:
+        raise TraceError(f"program: {error}") from None
+    for chunk in memory.values():
+        if program.sections is None:
+            machine.memory.map(chunk.address, len(chunk.data), "rw")
+        machine.memory.write(chunk.address, chunk.data)
+    machine.registers[:] = list(trace.start.registers)
+    return machine
+
+
+def answer(machine: Machine, call: Call) -> None:
+    """Give a machine that stands at the call the recorded effects."""
+    for chunk in call.writes:
+        machine.memory.write(chunk.address, chunk.data)
+    for register, value in call.registers:
+        machine.registers[register] = value
+    if call.gas is not None:
+        machine.gas = call.gas
+
+
+def _is_standard(state: State) -> bool:
+    return state.registers[:2] == (HALT_ADDRESS, STACK_END) and state.registers[7] == ARGUMENTS_START
+
+
+def _call_difference(call: Call, machine: Machine, exit: Exit) -> str | None:
+    if exit.reason is not Reason.HOST_CALL:
+        return f"expected host call {call.number}, got {exit.reason.value} at pc {exit.pc}"
+    if exit.call != call.number:
+        return f"expected host call {call.number}, got host call {exit.call}"
+    return next(_state_differences(call.state, machine, exit), None) or next(
+        (
+            f"memory at {chunk.address:#x}, {len(chunk.data)} bytes: differs from the recorded read"
+            for chunk in call.reads
+            if machine.memory.read(chunk.address, len(chunk.data)) != chunk.data
+        ),
+        None,
+    )
+
+
+def _end_difference(trace: Trace, machine: Machine, exit: Exit) -> str | None:
+    # To an invocation a page fault is a panic (A.8), and that is how traces record it.
+    reason = Reason.PANIC if exit.reason is Reason.PAGE_FAULT else exit.reason
+    if reason is not trace.end.reason:
+        return f"expected {trace.end.reason.value}, got {exit.reason.value} at pc {exit.pc}"
+    return next(_state_differences(trace.end.state, machine, exit), None)
+
+
+def _state_differences(state: State, machine: Machine, exit: Exit) -> Iterator[str]:
+    if exit.pc != state.pc:
+        yield f"pc: expected {state.pc}, got {exit.pc}"
+    if exit.gas != state.gas:
+        yield f"gas: expected {state.gas}, got {exit.gas}"
+    if machine.registers != state.registers:
+        for number, (wanted, got) in enumerate(zip(state.registers, machine.registers, strict=True)):
+            if wanted != got:
+                yield f"r{number}: expected {wanted:#x}, got {got:#x}"

@@ -1,0 +1,162 @@
+"""Machines that run the generated interpreter on wasmtime.
+
+In: a program and its start. Out: `WasmMachine`, with the interface of `pvm.Machine`.
+"""
+
+from __future__ import annotations
+
+from array import array
+
+import wasmtime
+
+from pvm import abi
+from pvm.emit.tables import opcode_tables
+from pvm.errors import InputError
+from pvm.isa import Spec
+from pvm.machine import Exit, Machine, Reason, Start, check_gas, check_pc, load_segments
+from pvm.program import Program, is_entry, is_valid
+from wasm_host.calls import caller
+from wasm_host.compiled import interpreter, wasmtime_engine
+from wasm_host.memory import EngineState, GuestMemory
+
+# Gas that generated code gets at a time. Between slices Python can handle signals (Ctrl-C): at 1 to 5 ns an
+# instruction that is after 0.07 to 0.3 s.
+SLICE = 1 << 26
+_OUT_OF_GAS = abi.EXIT_CODES[Reason.OUT_OF_GAS]
+_HOST_CALL = abi.EXIT_CODES[Reason.HOST_CALL]
+_MAX_MEMORY = 1 << 32  # bytes
+
+
+class WasmMachine(Machine):
+    """A machine of the interpreter tier. One thread at a time may use it."""
+
+    def __init__(self, program: Program, spec: Spec, metering: str, start: Start, calls: str) -> None:
+        super().__init__(start.handlers)
+        self.program, self.spec, self.metering = program, spec, metering
+        store = wasmtime.Store(wasmtime_engine())
+        exports = wasmtime.Instance(store, interpreter(), []).exports(store)
+        make_call = caller(calls)
+        engine_memory, guest_memory = exports[abi.ENGINE_MEMORY], exports[abi.GUEST_MEMORY]
+        assert isinstance(engine_memory, wasmtime.Memory) and isinstance(guest_memory, wasmtime.Memory)
+        self._state = EngineState(engine_memory, store)
+        self._field = self._state.field
+        self._gas = self._field["gas"]
+        self._reserve = 0  # gas beyond the slice that the generated code has
+        self.registers = self._state.registers
+        self.memory = GuestMemory(guest_memory, self._state, store)
+        self._call_prepare, self._call_run, self._call_step = (
+            make_call(store, _function(exports[name])) for name in (abi.PREPARE, abi.RUN, abi.STEP)
+        )
+        self._is_valid = not spec.validates or is_valid(program.blob, spec)
+        self._load_program()
+        self._load_start(start)
+
+    def _load_program(self) -> None:
+        """Put the program and the opcode tables into the engine memory and have it decoded."""
+        blob, spec, state = self.program.blob, self.spec, self._state
+        length, starts = len(blob.code), blob.starts
+        # At most this many records: one a marked opcode, one in 25 unmarked octets, the first, the implicit trap.
+        records = starts.count(1) + length // 25 + 2
+        place = abi.PROGRAM
+        addresses: dict[str, int] = {}
+        for name, size in (
+            ("code", length + abi.PADDING), ("starts", length + abi.PADDING),
+            ("jump_table", 4 * len(blob.jump_table)), ("index", 4 * (length + 1)), ("records", records * abi.RECORD.size),
+        ):  # fmt: skip
+            addresses[name] = place
+            place += (size + 7) & ~7
+        if place > _MAX_MEMORY:
+            raise InputError(f"program: {length} bytes of code are more than the interpreter can hold")
+        state.reserve(place)
+        state.write(addresses["code"], blob.code)
+        state.write(addresses["starts"], starts + bytes([1]) * abi.PADDING)
+        targets = array("I", (min(entry, 0xFFFFFFFF) for entry in blob.jump_table))
+        state.write(addresses["jump_table"], targets.tobytes())
+        for address, table in opcode_tables(spec):
+            state.write(address, table)
+        numbers = {
+            **addresses, "code_length": length, "jump_count": len(blob.jump_table),
+            "metering": int(self.metering == "block"), "read_only_panics": int(spec.read_only_panics),
+            "validates": int(spec.validates),
+        }  # fmt: skip
+        for name, number in numbers.items():
+            self._field[name].value = number
+        self._call_prepare()
+
+    def _load_start(self, start: Start) -> None:
+        load_segments(self.memory, start.segments)
+        self.registers[:] = list(start.registers)
+        self._field["heap_end"].value = start.heap_end
+        self._field["heap_limit"].value = start.heap_limit
+        self.pc, self.gas = start.pc, start.gas
+
+    @property
+    def pc(self) -> int:
+        return self._field["pc"].value
+
+    @pc.setter
+    def pc(self, value: int) -> None:
+        self._field["pc"].value = check_pc(value)
+        self._field["charged"].value = self._field["called"].value = 0
+
+    @property
+    def gas(self) -> int:
+        return self._reserve + self._gas.value
+
+    @gas.setter
+    def gas(self, value: int) -> None:
+        slice_ = min(check_gas(value), SLICE)
+        self._gas.value, self._reserve = slice_, value - slice_
+
+    def _run(self) -> Exit:
+        if not self._may_run():
+            return Exit(Reason.PANIC, self.pc, self.gas)
+        return self._exit(self._run_code())
+
+    def run(self) -> Exit:
+        if not self._may_run():
+            return Exit(Reason.PANIC, self.pc, self.gas)
+        # `Machine.run` without an `Exit` for every answered host call, which would cost as much as the call.
+        handlers, call = self._handlers, self._field["call"]
+        while (code := self._run_code()) == _HOST_CALL and (handler := handlers.get(call.value)) is not None:
+            reason = handler(self)
+            if reason is not None:
+                return Exit(reason, self.pc, self.gas)
+            if self.spec.validates and not self._may_run():
+                return Exit(Reason.PANIC, self.pc, self.gas)
+        return self._exit(code)
+
+    def _run_code(self) -> int:
+        """Run to the next exit, slice by slice; its code."""
+        while (code := self._call_run()) == _OUT_OF_GAS and self._reserve:
+            self._refill()
+        return code
+
+    def _step(self) -> Exit | None:
+        if not self._may_run():
+            return Exit(Reason.PANIC, self.pc, self.gas)
+        while (code := self._call_step()) == _OUT_OF_GAS and self._reserve:
+            self._refill()
+        return None if code == abi.STOPPED else self._exit(code)
+
+    def _refill(self) -> None:
+        # Added to what is left, so that a block that costs more than a slice is paid in the end.
+        slice_ = min(self._reserve, SLICE)
+        self._gas.value += slice_
+        self._reserve -= slice_
+
+    def _may_run(self) -> bool:
+        return self._is_valid and is_entry(self.program.blob, self.spec, self.pc)
+
+    def _exit(self, code: int) -> Exit:
+        reason = abi.REASONS[code]
+        if reason is Reason.OUT_OF_GAS and not self.spec.gas_stays:
+            self.gas = 0
+        address = self._field["address"].value if reason is Reason.PAGE_FAULT else None
+        call = self._field["call"].value if reason is Reason.HOST_CALL else None
+        return Exit(reason, self.pc, self.gas, address, call)
+
+
+def _function(export: object) -> wasmtime.Func:
+    assert isinstance(export, wasmtime.Func)
+    return export

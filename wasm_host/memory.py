@@ -1,0 +1,88 @@
+"""The two memories of an instance as the host sees them.
+
+In: addresses of wasmtime linear memories. Out: `GuestMemory`, with the interface of `pvm.Memory`, and `EngineState`,
+the numbers of `pvm.abi.STATE`. Everything here keeps its store alive, and checks every address that it gets.
+"""
+
+from __future__ import annotations
+
+import ctypes
+
+import wasmtime
+
+from pvm import abi
+from pvm.machine import REGISTER_COUNT, Memory, Registers, check_access, check_range
+from pvm.program import PAGE_SIZE
+
+_RIGHTS: dict[str | None, int] = {None: 0, "r": abi.READABLE, "rw": abi.READABLE | abi.WRITABLE}
+_ACCESS = {rights: access for access, rights in _RIGHTS.items()}
+
+
+def base_address(memory: wasmtime.Memory, store: wasmtime.Store) -> int:
+    """Where a linear memory begins in this process. It never moves: see `wasm_host.compiled`."""
+    return ctypes.addressof(memory.data_ptr(store).contents)
+
+
+class EngineState:
+    """The state at the start of the engine memory. Each field of `pvm.abi.STATE` is a ctypes integer here."""
+
+    def __init__(self, memory: wasmtime.Memory, store: wasmtime.Store) -> None:
+        self._memory, self._store = memory, store
+        self.base = base = base_address(memory, store)
+        self.field = {
+            name: (ctypes.c_uint64 if field.size == 8 else ctypes.c_uint32).from_address(base + field.offset)
+            for name, field in abi.STATE.items()
+        }
+        values = (ctypes.c_uint64 * REGISTER_COUNT).from_address(base + abi.REGISTERS)
+        self.registers = Registers(memoryview(values).cast("B").cast("Q"), self)
+
+    def write(self, address: int, data: bytes) -> None:
+        """Put `data` into the engine memory. The caller has made room (`reserve`)."""
+        ctypes.memmove(self.base + address, data, len(data))
+
+    def reserve(self, size: int) -> None:
+        """Make the engine memory at least `size` bytes long."""
+        missing = -(-size // abi.WASM_PAGE) - self._memory.size(self._store)
+        if missing > 0:
+            self._memory.grow(self._store, missing)
+
+
+class GuestMemory(Memory):
+    """The guest's 4 GiB, and its page table in the engine memory."""
+
+    def __init__(self, guest: wasmtime.Memory, engine: EngineState, store: wasmtime.Store) -> None:
+        self._store, self._engine = store, engine
+        self._base = base_address(guest, store)
+        self._table = engine.base + abi.PAGE_TABLE
+
+    def read(self, address: int, length: int) -> bytes:
+        check_range(address, length)
+        return ctypes.string_at(self._base + address, length)
+
+    def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
+        data = bytes(data)
+        check_range(address, len(data))
+        ctypes.memmove(self._base + address, data, len(data))
+
+    def map(self, address: int, length: int, access: str | None) -> None:
+        check_range(address, length)
+        check_access(access)
+        first, end = address // PAGE_SIZE, -(-(address + length) // PAGE_SIZE)
+        rights, low_end = _RIGHTS[access], min(end, abi.LOW_PAGES)
+        if first < low_end:
+            ctypes.memset(self._table + first, rights << abi.LOW_SHIFT, low_end - first)
+            first = low_end
+        if first < end:
+            ctypes.memset(self._table + first, rights, end - first)
+
+    def access(self, address: int) -> str | None:
+        check_range(address, 1)
+        page = address // PAGE_SIZE
+        rights = ctypes.c_uint8.from_address(self._table + page).value
+        return _ACCESS[rights >> abi.LOW_SHIFT if page < abi.LOW_PAGES else rights]
+
+    def is_readable(self, address: int, length: int) -> bool:
+        if address + length > abi.GUEST_PAGES * abi.WASM_PAGE:
+            return False
+        first, last = address // PAGE_SIZE, (address + length - 1) // PAGE_SIZE
+        return first >= abi.LOW_PAGES and 0 not in ctypes.string_at(self._table + first, last - first + 1)
