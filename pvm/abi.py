@@ -23,7 +23,7 @@ GUEST_PAGES = 1 << 16  # WebAssembly pages: all of 4 GiB
 
 # --- exit codes ----------------------------------------------------------------------------------------------------
 
-STOPPED = 0  # a step is done and the machine can go on
+STOPPED = 0  # a step is done; or, where the spec validates, pc is no entry any more (the host says: a panic)
 EXIT_CODES: dict[Reason, int] = {
     Reason.HALT: 1,
     Reason.PANIC: 2,

@@ -149,7 +149,8 @@ class WasmMachine(Machine):
         return self._is_valid and is_entry(self.program.blob, self.spec, self.pc)
 
     def _exit(self, code: int) -> Exit:
-        reason = abi.REASONS[code]
+        """The exit of a run that ended with `code`. In a run, to stop is to leave a valid program's code: a panic."""
+        reason = Reason.PANIC if code == abi.STOPPED else abi.REASONS[code]
         if reason is Reason.OUT_OF_GAS and not self.spec.gas_stays:
             self.gas = 0
         address = self._field["address"].value if reason is Reason.PAGE_FAULT else None

@@ -1,0 +1,240 @@
+"""Differential fuzzing: random programs whose whole course must be the same on every engine.
+
+In: a seed. Out: a `Case` (program, page map, registers, gas, pc), and its `transcript` on an engine: everything that
+can be observed at every exit, with faults repaired, host calls answered and gas refilled in between. Two engines agree
+when their transcripts are equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from random import Random
+
+from pvm.isa import GP_072, GP_080, Row, Spec
+from pvm.isa.expr import DynamicJump, HostCall, Imm, Jump, Load, SetReg, Store, walk
+from pvm.machine import REGISTER_COUNT, Exit, Machine, Reason
+from pvm.program import PAGE_SIZE, Blob, Program, pack_bitmask
+from pvm.program.assembly_syntax import encode_instruction
+from pvm.program.standard import HALT_ADDRESS
+from pvm.vectors import Instantiate
+
+ROUNDS = 12  # exits that a transcript goes past at most
+_PAGES = (0x0F000, 0x10000, 0x20000, 0x21000, 0x7FFFF000, 0x80000000, 0xFFFFE000, 0xFFFFF000)
+_VALUES = (0, 1, 2, 3, 7, 8, 31, 32, 63, 64, 0x7F, 0x80, 0xFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF,
+           1 << 32, (1 << 63) - 1, 1 << 63, (1 << 64) - 1, (1 << 64) - 2, HALT_ADDRESS)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Case:
+    """A program and its start. `pages` are (address, access); `seed` decides what happens between exits."""
+
+    seed: int
+    kind: str
+    program: bytes
+    spec: str
+    metering: str
+    pc: int
+    gas: int
+    registers: tuple[int, ...]
+    pages: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a host sees at an exit (None: after a step). `memory` holds the pages that are not all zero."""
+
+    exit: Exit | None
+    pc: int
+    gas: int
+    registers: tuple[int, ...]
+    memory: tuple[tuple[int, bytes], ...]
+    accesses: tuple[str | None, ...]
+
+
+def random_case(seed: int) -> Case:
+    """The case of a seed: one of three kinds of program, under either spec and metering."""
+    random = Random(seed)
+    spec = random.choice((GP_072, GP_072, GP_080))
+    kind, make = random.choice(tuple(_KINDS.items()))
+    blob = make(random, spec)
+    pages = tuple((page, random.choice(("r", "rw", "rw"))) for page in _PAGES if random.random() < 0.5)
+    # r0 often holds the address that halts, as in a standard program.
+    first = HALT_ADDRESS if random.random() < 0.5 else _value(random)
+    registers = (first, *(_value(random) for _ in range(REGISTER_COUNT - 1)))
+    pc = 0 if random.random() < 0.8 else random.randrange(len(blob.code) + 3)
+    gas = random.choice((random.randrange(12), random.randrange(100), 1000, 5000))
+    metering = random.choice(("instruction", "block"))
+    return Case(seed, kind, blob.encode(), spec.name, metering, pc, gas, registers, pages)
+
+
+def transcript(case: Case, engine: Instantiate) -> list[Observation]:
+    """Run the case on an engine that was made for its spec and metering."""
+    random = Random(case.seed)
+    machine = engine.instantiate(Program.parse(case.program, format="plain"), gas=case.gas, pc=case.pc)
+    for address, access in case.pages:
+        machine.memory.map(address, PAGE_SIZE, access)
+        machine.memory.write(address, random.randbytes(PAGE_SIZE))
+    machine.registers[:] = case.registers
+    pages = {page for address in (*_PAGES, 0) for page in (address, (address + PAGE_SIZE) % (1 << 32))}
+    return list(_observations(machine, random, sorted(pages)))
+
+
+def _observations(machine: Machine, random: Random, pages: list[int]) -> Iterator[Observation]:
+    for _ in range(ROUNDS):
+        exit = machine.step() if random.random() < 0.3 else machine.run()
+        yield _observe(machine, exit, pages)
+        if exit is None:
+            continue
+        if not _go_on(machine, exit, random):
+            return
+
+
+def _observe(machine: Machine, exit: Exit | None, pages: list[int]) -> Observation:
+    contents = ((page, machine.memory.read(page, PAGE_SIZE)) for page in pages)
+    accesses = tuple(machine.memory.access(page) for page in pages)
+    memory = tuple((page, data) for page, data in contents if any(data))
+    return Observation(exit, machine.pc, machine.gas, tuple(machine.registers), memory, accesses)
+
+
+def _go_on(machine: Machine, exit: Exit, random: Random) -> bool:
+    """Do what a host might do at an exit; False to end there."""
+    match exit.reason:
+        case Reason.HOST_CALL:
+            machine.registers[7] = _value(random)
+            if random.random() < 0.3:
+                machine.gas = random.randrange(50)
+        case Reason.PAGE_FAULT if exit.address is not None:
+            machine.memory.map(exit.address, PAGE_SIZE, random.choice(("r", "rw", "rw", None)))
+        case Reason.OUT_OF_GAS:
+            machine.gas = random.randrange(40)
+        case _:
+            if random.random() < 0.5:
+                return False
+            machine.pc = random.randrange(64)
+    return True
+
+
+def _value(random: Random) -> int:
+    choice = random.random()
+    if choice < 0.4:
+        return random.choice(_VALUES)
+    if choice < 0.75:  # near a page's edge
+        return (random.choice(_PAGES) + random.choice((0, 1, 8, PAGE_SIZE - 4, PAGE_SIZE - 1, PAGE_SIZE))) % (1 << 32)
+    if choice < 0.9:  # a jump table address
+        return random.randrange(24)
+    return random.getrandbits(64)
+
+
+# --- programs ------------------------------------------------------------------------------------------------------
+
+
+def _noise(random: Random, spec: Spec) -> Blob:
+    """Random octets under a random bitmask, dense or sparse."""
+    length = random.randrange(120)
+    density = random.choice((0.02, 0.2, 0.5, 1.0))
+    starts = bytes(random.random() < density for _ in range(length))
+    opcodes = list(spec.opcodes.values())
+    code = bytes(
+        random.choice(opcodes) if start and random.random() < 0.9 else random.getrandbits(8) for start in starts
+    )
+    return _blob(code, starts, tuple(random.randrange(length + 4) for _ in range(random.randrange(8))))
+
+
+def _structured(random: Random, spec: Spec) -> Blob:
+    """Basic blocks that jump to each other, with a jump table to them."""
+    blocks = [
+        [random.choice(_straight(spec)) for _ in range(random.randrange(6))] + [random.choice(_ends(spec))]
+        for _ in range(random.randrange(1, 10))
+    ]
+    return _assembled(random, spec, blocks)
+
+
+def _one_row(random: Random, spec: Spec) -> Blob:
+    """One row again and again, so that its operands meet many values."""
+    row = random.choice(_straight(spec))
+    return _assembled(random, spec, [[row] * random.randrange(1, 12) + [random.choice(_ends(spec))]])
+
+
+def _mutated(random: Random, spec: Spec) -> Blob:
+    """A structured program with a few octets or marks changed."""
+    blob = _structured(random, spec)
+    code, starts = bytearray(blob.code), bytearray(blob.starts)
+    for _ in range(random.randrange(1, 4)):
+        place = random.randrange(len(code))
+        if random.random() < 0.5:
+            code[place] = random.getrandbits(8)
+        else:
+            starts[place] ^= 1
+    return _blob(bytes(code), bytes(starts), blob.jump_table)
+
+
+_KINDS: dict[str, Callable[[Random, Spec], Blob]] = {
+    "noise": _noise,
+    "structured": _structured,
+    "one row": _one_row,
+    "mutated": _mutated,
+}
+
+
+def _blob(code: bytes, starts: bytes, jump_table: tuple[int, ...]) -> Blob:
+    return Blob(code, pack_bitmask(starts), jump_table, 4 if jump_table else 0)
+
+
+def _straight(spec: Spec) -> list[Row]:
+    return [row for row in spec.rows if not row.ends_block]
+
+
+def _ends(spec: Spec) -> list[Row]:
+    return [row for row in spec.rows if row.ends_block]
+
+
+def _assembled(random: Random, spec: Spec, blocks: list[list[Row]]) -> Blob:
+    """Encode blocks. Offsets take two octets, so that places are known before targets are."""
+    plans = [[(row, _widths(random, row)) for row in block] for block in blocks]
+    place = 0
+    starts_of_blocks = []
+    for plan in plans:
+        starts_of_blocks.append(place)
+        for row, widths in plan:
+            place += len(encode_instruction(row.format, 0, dict.fromkeys(row.format.fields, 0), widths))
+    code, starts = bytearray(), bytearray()
+    for plan in plans:
+        for row, widths in plan:
+            values = {field.name: random.randrange(REGISTER_COUNT) for field in row.format.registers}
+            returns = any(isinstance(effect, DynamicJump) for effect in row.effects) and random.random() < 0.4
+            if returns:
+                values = dict.fromkeys(values, 0)
+            for field in row.format.immediates:
+                target = random.choice(starts_of_blocks) if random.random() < 0.9 else random.randrange(place + 4)
+                immediate = 0 if returns else _immediate(random, row)
+                values[field.name] = target - len(code) if field.offset else immediate
+            octets = encode_instruction(row.format, spec.opcodes[row.name], values, widths)
+            starts += b"\1" + bytes(len(octets) - 1)
+            code += octets
+    targets = tuple(random.choice(starts_of_blocks) for _ in range(random.randrange(6)))
+    return _blob(bytes(code), bytes(starts), targets)
+
+
+def _widths(random: Random, row: Row) -> tuple[int, ...]:
+    return tuple(8 if f.wide else 2 if f.offset else random.choice((1, 2, 4, 4)) for f in row.format.immediates)
+
+
+def _immediate(random: Random, row: Row) -> int:
+    """A signed immediate: small where it is added to an address, a page's edge where it is one."""
+    uses_address = any(isinstance(node, Load | Store | DynamicJump) for e in row.effects for node in walk(e))
+    if uses_address and any(isinstance(effect, Store | SetReg) for effect in row.effects):
+        is_absolute = any(
+            isinstance(node, Load | Store) and isinstance(node.address, Imm) for e in row.effects for node in walk(e)
+        )
+        if is_absolute:
+            return _signed(_value(random))
+    if any(isinstance(effect, HostCall | Jump) for effect in row.effects) or random.random() < 0.5:
+        return random.choice((0, 1, 2, 4, -1, -8, 8, 100))
+    return _signed(_value(random))
+
+
+def _signed(value: int) -> int:
+    """The low 32 bits as a signed number."""
+    value &= 0xFFFFFFFF
+    return value - (1 << 32) if value >> 31 else value
