@@ -76,6 +76,7 @@ STATE: dict[str, Field] = _fields(
     ("index", 4),  # address of 4 zero bytes for each pc from 0 to code_length: its record, plus 1 at block starts
     ("records", 4),  # address of the decoded instructions; they end the memory, which grows as needed
     ("records_end", 4),  # address after the last one
+    ("record", 4),  # where the interpreter's hot loop begins and ended
 )
 PADDING = 32  # bytes after the code and after the starts
 

@@ -88,7 +88,7 @@ class Memory(ABC):
 
 def check_range(address: int, length: int) -> None:
     """Raises AddressError unless `length` bytes from `address` lie within the 4 GiB."""
-    if not (0 <= address and 0 <= length and address + length <= ADDRESS_SPACE):
+    if address < 0 or length < 0 or address + length > ADDRESS_SPACE:
         raise AddressError(f"address {address:#x}: {length} bytes from there do not lie within the 4 GiB")
 
 

@@ -6,7 +6,7 @@ In: a `Program`. Out: machines with the interface of `pvm.machine`. Follows A.4,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cache
 
 from pvm.gas import block_costs, stray_cost
 from pvm.isa.expr import (
@@ -285,7 +285,7 @@ _Control = Callable[[ReferenceMachine, Instruction], "int | _Ended"]
 _Meaning = tuple[list[tuple[int, _Value, _Value]], list[tuple[str, _Value]], _Control]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _meaning(row: Row) -> _Meaning:
     """A row as its stores (width, address, value), its registers (field, value) and its control."""
     stores: list[tuple[int, _Value, _Value]] = []

@@ -34,7 +34,7 @@ class Binding(Protocol):
         """A checked load of `width` octets at the i32 that `address` pushes, extended to i64."""
 
     def helper(self, name: str) -> bytes:
-        """A call of one of `helpers.HELPERS`; its arguments are on the stack."""
+        """The result of an operator of `helpers.sequence`; its arguments are on the stack."""
 
 
 _SAME = {"add", "sub", "mul", "and", "or", "xor", "shl", "shr_u", "shr_s", "rotl", "rotr", "div_u", "div_s", "rem_u",

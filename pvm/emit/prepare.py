@@ -49,12 +49,11 @@ assert PADDING > MAX_SKIP  # `decode` reads a whole instruction without looking 
 GROWTH = 16  # WebAssembly pages by which the engine memory grows for stray records
 
 
-def functions(first: int, trap: int, link: int, stop: int) -> tuple[Function, ...]:
-    """The functions named by `NAMES`, the first of them having index `first`.
+def functions(index: dict[str, int], trap: int, link: int, stop: int) -> tuple[Function, ...]:
+    """The functions named by `NAMES`; `index` has the indices of all functions of the module.
 
     `trap`, `link` and `stop` are the handlers of a panic, of the continuation at another record and of leaving.
     """
-    index = {name: first + i for i, name in enumerate(NAMES)}
     return (
         Function(FunctionType((I32, I32), (I32,)), (I32,) * 6, _decode(), "decode",
                  ("pc", "record", "at", "length", "operands", "x_length", "immediate", "octet")),
@@ -151,7 +150,8 @@ def _immediate(field: ImmediateField, at: int, length: int, x_length: int, immed
         left = local_get(length) + i32_const(1 + field.used) + op("i32.sub")
         if field.name == "y":
             left += local_get(x_length) + op("i32.sub")
-        left += local_tee(immediate) + i32_const(0) + local_get(immediate) + i32_const(0) + op("i32.gt_s") + op("select")
+        left += local_tee(immediate) + i32_const(0) + local_get(immediate) + i32_const(0) + op("i32.gt_s")
+        left += op("select")
         out = _min4(left, immediate)
     start = add(local_get(at), field.start)
     if field.name == "y":

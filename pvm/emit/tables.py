@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 
 from pvm import abi
-from pvm.emit.interpreter import HANDLER_OF, TRAP
+from pvm.emit.handlers import HANDLER_OF, TRAP
 from pvm.isa.expr import Jump, Load, Store, walk
 from pvm.isa.formats import FORMATS
 from pvm.isa.spec import Spec

@@ -226,6 +226,11 @@ COMPARISONS: dict[str, Callable[[int, int], bool]] = {
     "gt_s": lambda a, b: signed64(a) > signed64(b),
 }
 
+
+def _as_number(compare: Callable[[int, int], bool]) -> Callable[[int, int], int]:
+    return lambda a, b: int(compare(a, b))
+
+
 # Shift and rotation counts are taken modulo the width. `div_*` and `rem_*` are undefined for a divisor of 0, and
 # `div_s` for -2^63 / -1: rows guard them with `If`.
 BINARY: dict[str, Callable[[int, int], int]] = {
@@ -249,7 +254,7 @@ BINARY: dict[str, Callable[[int, int], int]] = {
     "mul_upper_u_u": lambda a, b: (a * b) >> 64,
     "mul_upper_s_s": lambda a, b: ((signed64(a) * signed64(b)) >> 64) & MASK64,
     "mul_upper_s_u": lambda a, b: ((signed64(a) * b) >> 64) & MASK64,
-    **{name: (lambda a, b, _compare=compare: int(_compare(a, b))) for name, compare in COMPARISONS.items()},
+    **{name: _as_number(compare) for name, compare in COMPARISONS.items()},
 }
 
 

@@ -50,7 +50,7 @@ class Format:
     @property
     def fields(self) -> tuple[str, ...]:
         """Names of the operands, registers first."""
-        return tuple(f.name for f in (*self.registers, *self.immediates))
+        return (*(f.name for f in self.registers), *(f.name for f in self.immediates))
 
 
 _A = RegisterField("a", 1, 0, 15)

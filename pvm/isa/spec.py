@@ -19,7 +19,7 @@ class Spec:
     - `by_opcode`: 256 entries, the row of each opcode or None where it is invalid.
     - `validates`: the whole program is checked before it runs, and branches check both ways (0.8.0, A.1, A.4).
     - `gas_stays`: out of gas leaves the gas counter as it was (0.8.0); otherwise it becomes 0.
-    - `read_only_panics`: a store to a read-only page panics instead of faulting. Only the public gas vectors ask for it.
+    - `read_only_panics`: a store to a read-only page panics, not faults. Only the public gas vectors ask for it.
     """
 
     name: str

@@ -246,8 +246,10 @@ ROWS: tuple[Row, ...] = (
     # In 64 bits -2^31 / -1 does not overflow, and the sign extension of 2^31 is the paper's -2^31.
     Row(194,  194,  "div_s_32",             REG_REG_REG,     _set("d", _s32(_guarded("div_s", _s32(_a), _s32(_b),
                                                                                      _ALL_ONES)))),
-    Row(195,  195,  "rem_u_32",             REG_REG_REG,     _set("d", _s32(_guarded("rem_u", _u32(_a), _u32(_b), _a)))),
-    Row(196,  196,  "rem_s_32",             REG_REG_REG,     _set("d", _s32(_guarded("rem_s", _s32(_a), _s32(_b), _a)))),
+    Row(195,  195,  "rem_u_32",             REG_REG_REG,     _set("d", _s32(_guarded("rem_u", _u32(_a), _u32(_b),
+                                                                                     _a)))),
+    Row(196,  196,  "rem_s_32",             REG_REG_REG,     _set("d", _s32(_guarded("rem_s", _s32(_a), _s32(_b),
+                                                                                     _a)))),
     Row(197,  197,  "shlo_l_32",            REG_REG_REG,     _set("d", _shift32("shl", _a, _b))),
     Row(198,  198,  "shlo_r_32",            REG_REG_REG,     _set("d", _shift32("shr_u", _a, _b))),
     Row(199,  199,  "shar_r_32",            REG_REG_REG,     _set("d", _shift32("shr_s", _a, _b))),

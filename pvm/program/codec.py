@@ -30,7 +30,7 @@ def read_natural(data: bytes, offset: int, what: str) -> tuple[int, int]:
     low, offset = read_fixed(data, offset, extra, what)
     value = ((first & (0xFF >> (extra + 1))) << (8 * extra)) | low if extra < 8 else low
     if extra and value < 1 << (7 * extra):
-        raise ProgramError(f"{what}: the number {value} at offset {offset - extra - 1} has a longer encoding than needed")
+        raise ProgramError(f"{what}: the number {value} at offset {offset - extra - 1} is encoded longer than needed")
     return value, offset
 
 

@@ -9,7 +9,7 @@ octets also a position that it does not mark. `decode` yields exactly these.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import cache
 from typing import NamedTuple
 
 from pvm.isa.expr import MASK64
@@ -115,7 +115,7 @@ _LONGEST = 24  # octets that an operand reader may look at, generously
 _Operands = tuple[int, int, int, int, int]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _operand_reader(format: Format) -> Callable[[bytes, int, int], _Operands]:
     """A function (octets from the opcode on, pc, skip length) -> (a, b, d, x, y) for one format."""
     registers = {field.name: field for field in format.registers}
