@@ -184,20 +184,12 @@ class Machine(ABC):
     def gas(self, value: int) -> None: ...
 
     @abstractmethod
-    def _run(self) -> Exit:
-        """Run to the next exit, host calls included."""
-
-    @abstractmethod
     def _step(self) -> Exit | None:
         """Run one instruction; None when it did not end the run."""
 
+    @abstractmethod
     def run(self) -> Exit:
         """Run to an exit. Host calls with a handler are answered on the way."""
-        while True:
-            exit = self._run()
-            ended = self._answer(exit)
-            if ended is not None:
-                return ended
 
     def step(self) -> Exit | None:
         """Run one instruction and answer its host call if there is a handler; None when the machine can go on."""

@@ -144,11 +144,11 @@ class ReferenceMachine(Machine):
     def gas(self, value: int) -> None:
         self._gas = check_gas(value)
 
-    def _run(self) -> Exit:
+    def run(self) -> Exit:
         while True:
             exit = self._step()
-            if exit is not None:
-                return exit
+            if exit is not None and (ended := self._answer(exit)) is not None:
+                return ended
 
     def _step(self) -> Exit | None:
         if not (self._runs and is_entry(self.program.blob, self.spec, self._pc)):

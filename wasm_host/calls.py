@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import wasmtime
 
@@ -38,31 +40,38 @@ def fast_call(store: wasmtime.Store, function: wasmtime.Func) -> Call:
     from wasmtime import _bindings as ffi
 
     result = (ffi.wasmtime_val_raw_t * 1)()
-    trap = ctypes.POINTER(ffi.wasm_trap_t)()
-    # These ctypes objects are made once: building pointers at each call costs more than the call.
-    context = store._context()
-    function_pointer = ctypes.byref(function._func)
-    trap_pointer = ctypes.byref(trap)
-    raw = ffi.wasmtime_func_call_unchecked
+    trap = ctypes.c_void_p()
+    # A prototype of our own: addresses as plain integers, made once, instead of typed pointers made at each call.
+    prototype = ctypes.CFUNCTYPE(
+        ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p
+    )
+    context = ctypes.cast(store._context(), ctypes.c_void_p).value
+    raw = partial(
+        prototype(("wasmtime_func_call_unchecked", ffi.dll)),  # type: ignore[attr-defined]
+        context, ctypes.addressof(function._func), ctypes.addressof(result), 1, ctypes.addressof(trap),
+    )  # fmt: skip
     value = ctypes.c_int32.from_buffer(result)
     keep = (store, function)
 
     def call() -> int:
-        error = raw(context, function_pointer, result, 1, trap_pointer)
+        error = raw()
         if error or trap:
-            _raise(error, trap, keep)
+            _raise(ffi, error, trap, keep)
         return value.value
 
     return call
 
 
-def _raise(error: object, trap: object, keep: object) -> None:
-    """Turn a C API error or trap into EngineError."""
+def _raise(ffi: Any, error: int | None, trap: ctypes.c_void_p, keep: object) -> None:
+    """Turn a C API error or trap, which this takes over, into EngineError."""
     if error:
-        message = str(wasmtime.WasmtimeError._from_ptr(error))
+        pointer = ctypes.cast(error, ctypes.POINTER(ffi.wasmtime_error_t))
+        failure: Exception = wasmtime.WasmtimeError._from_ptr(pointer)
     else:
-        message = str(wasmtime.Trap._from_ptr(ctypes.cast(trap, type(trap))))  # type: ignore[arg-type]
-    raise EngineError(f"the generated code trapped: {message}")
+        pointer = ctypes.cast(trap, ctypes.POINTER(ffi.wasm_trap_t))
+        trap.value = None
+        failure = wasmtime.Trap._from_ptr(pointer)
+    raise EngineError(f"the generated code trapped: {failure}") from failure
 
 
 def caller(calls: str) -> Callable[[wasmtime.Store, wasmtime.Func], Call]:
@@ -82,5 +91,5 @@ def _has_fast_calls() -> bool:
         from wasmtime import _bindings as ffi
     except ImportError:
         return False
-    names = ("wasmtime_val_raw_t", "wasm_trap_t", "wasmtime_func_call_unchecked")
+    names = ("dll", "wasmtime_val_raw_t", "wasm_trap_t", "wasmtime_error_t", "wasmtime_func_call_unchecked")
     return all(hasattr(ffi, name) for name in names) and hasattr(wasmtime.Store, "_context")

@@ -61,7 +61,8 @@ class WasmMachine(Machine):
         addresses: dict[str, int] = {}
         for name, size in (
             ("code", length + abi.PADDING), ("starts", length + abi.PADDING),
-            ("jump_table", 4 * len(blob.jump_table)), ("index", 4 * (length + 1)), ("records", records * abi.RECORD.size),
+            ("jump_table", 4 * len(blob.jump_table)), ("index", 4 * (length + 1)),
+            ("records", records * abi.RECORD.size),
         ):  # fmt: skip
             addresses[name] = place
             place += (size + 7) & ~7
@@ -70,8 +71,7 @@ class WasmMachine(Machine):
         state.reserve(place)
         state.write(addresses["code"], blob.code)
         state.write(addresses["starts"], starts + bytes([1]) * abi.PADDING)
-        targets = array("I", (min(entry, 0xFFFFFFFF) for entry in blob.jump_table))
-        state.write(addresses["jump_table"], targets.tobytes())
+        state.write(addresses["jump_table"], _words(blob.jump_table))
         for address, table in opcode_tables(spec):
             state.write(address, table)
         numbers = {
@@ -108,29 +108,26 @@ class WasmMachine(Machine):
         slice_ = min(check_gas(value), SLICE)
         self._gas.value, self._reserve = slice_, value - slice_
 
-    def _run(self) -> Exit:
-        if not self._may_run():
-            return Exit(Reason.PANIC, self.pc, self.gas)
-        return self._exit(self._run_code())
-
     def run(self) -> Exit:
         if not self._may_run():
             return Exit(Reason.PANIC, self.pc, self.gas)
         # `Machine.run` without an `Exit` for every answered host call, which would cost as much as the call.
-        handlers, call = self._handlers, self._field["call"]
-        while (code := self._run_code()) == _HOST_CALL and (handler := handlers.get(call.value)) is not None:
-            reason = handler(self)
-            if reason is not None:
-                return Exit(reason, self.pc, self.gas)
-            if self.spec.validates and not self._may_run():
-                return Exit(Reason.PANIC, self.pc, self.gas)
-        return self._exit(code)
-
-    def _run_code(self) -> int:
-        """Run to the next exit, slice by slice; its code."""
-        while (code := self._call_run()) == _OUT_OF_GAS and self._reserve:
-            self._refill()
-        return code
+        handlers, enter, call, validates = self._handlers, self._call_run, self._field["call"], self.spec.validates
+        while True:
+            code = enter()
+            if code == _HOST_CALL:
+                handler = handlers.get(call.value)
+                if handler is None:
+                    return self._exit(code)
+                reason = handler(self)
+                if reason is not None:
+                    return Exit(reason, self.pc, self.gas)
+                if validates and not self._may_run():
+                    return Exit(Reason.PANIC, self.pc, self.gas)
+            elif code == _OUT_OF_GAS and self._reserve:
+                self._refill()
+            else:
+                return self._exit(code)
 
     def _step(self) -> Exit | None:
         if not self._may_run():
@@ -156,6 +153,14 @@ class WasmMachine(Machine):
         address = self._field["address"].value if reason is Reason.PAGE_FAULT else None
         call = self._field["call"].value if reason is Reason.HOST_CALL else None
         return Exit(reason, self.pc, self.gas, address, call)
+
+
+def _words(entries: tuple[int, ...]) -> bytes:
+    """Jump table entries as 4 bytes each; larger ones lead nowhere all the same."""
+    try:
+        return array("I", entries).tobytes()
+    except OverflowError:
+        return array("I", (min(entry, 0xFFFFFFFF) for entry in entries)).tobytes()
 
 
 def _function(export: object) -> wasmtime.Func:

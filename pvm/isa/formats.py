@@ -40,7 +40,7 @@ class ImmediateField:
     offset: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)  # compared and hashed by identity, as rows are
 class Format:
     name: str
     title: str

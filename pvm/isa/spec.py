@@ -12,7 +12,7 @@ from pvm.errors import InputError
 from pvm.isa.table import BY_NAME, ROWS, Row
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one object a version: it is compared and hashed by identity
 class Spec:
     """One version.
 

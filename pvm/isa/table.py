@@ -46,7 +46,7 @@ from pvm.isa.formats import (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one object a row: caches are keyed by it, and hashing its effects is slow
 class Row:
     """One instruction. `opcode_072` and `opcode_080` are None where that version lacks it."""
 
