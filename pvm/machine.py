@@ -20,6 +20,7 @@ from pvm.program.standard import (
     HALT_ADDRESS,
     PAGE_SIZE,
     STACK_END,
+    ZONE_SIZE,
     Segment,
 )
 
@@ -79,8 +80,8 @@ class Memory(ABC):
         """The guest's access to the page of `address`: "rw", "r" or None. Raises AddressError beyond 2^32."""
 
     def is_readable(self, address: int, length: int) -> bool:
-        """Whether the guest may read all of the range."""
-        if address + length > ADDRESS_SPACE:
+        """Whether the guest may read all of the range, which is not empty. It never may below 2^16."""
+        if address < ZONE_SIZE or address + length > ADDRESS_SPACE:
             return False
         first, last = address // PAGE_SIZE, (address + length - 1) // PAGE_SIZE
         return all(self.access(page * PAGE_SIZE) is not None for page in range(first, last + 1))

@@ -13,6 +13,7 @@ import wasmtime
 from pvm import abi
 from pvm.machine import REGISTER_COUNT, Memory, Registers, check_access, check_range
 from pvm.program import PAGE_SIZE
+from pvm.program.standard import ADDRESS_SPACE
 
 _RIGHTS: dict[str | None, int] = {None: 0, "r": abi.READABLE, "rw": abi.READABLE | abi.WRITABLE}
 _ACCESS = {rights: access for access, rights in _RIGHTS.items()}
@@ -39,6 +40,10 @@ class EngineState:
     def write(self, address: int, data: bytes) -> None:
         """Put `data` into the engine memory. The caller has made room (`reserve`)."""
         ctypes.memmove(self.base + address, data, len(data))
+
+    def read(self, address: int, length: int) -> bytes:
+        """`length` bytes of the engine memory, which must be there: for tests and debuggers."""
+        return ctypes.string_at(self.base + address, length)
 
     def reserve(self, size: int) -> None:
         """Make the engine memory at least `size` bytes long."""
@@ -82,7 +87,7 @@ class GuestMemory(Memory):
         return _ACCESS[rights >> abi.LOW_SHIFT if page < abi.LOW_PAGES else rights]
 
     def is_readable(self, address: int, length: int) -> bool:
-        if address + length > abi.GUEST_PAGES * abi.WASM_PAGE:
-            return False
         first, last = address // PAGE_SIZE, (address + length - 1) // PAGE_SIZE
-        return first >= abi.LOW_PAGES and 0 not in ctypes.string_at(self._table + first, last - first + 1)
+        if first < abi.LOW_PAGES or last >= ADDRESS_SPACE // PAGE_SIZE:
+            return False
+        return 0 not in ctypes.string_at(self._table + first, last - first + 1)

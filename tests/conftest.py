@@ -1,0 +1,56 @@
+"""What all tests share: the folder with public vectors and traces, which lies beside the project."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pvm
+import wasm_host
+from pvm.program import assemble
+
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder ../shared; a test that needs it is skipped without it."""
+    if not SHARED.is_dir():
+        pytest.skip("the folder ../shared with the public vectors and recorded traces is absent")
+    return SHARED
+
+
+MakeEngine = Callable[..., Any]
+
+
+@pytest.fixture(params=["reference", "interpreter"])
+def make_engine(request: pytest.FixtureRequest) -> MakeEngine:
+    """Makes engines of each kind: `make_engine(spec=..., metering=...)`. Both must behave the same."""
+    return pvm.ReferenceEngine if request.param == "reference" else wasm_host.Engine
+
+
+@pytest.fixture
+def run_source() -> Callable[..., tuple[pvm.Exit, pvm.Machine]]:
+    """Assembles a plain program, maps the given pages and runs it: (exit, machine)."""
+
+    def run(
+        engine: Any,
+        source: str,
+        gas: int = 1000,
+        pages: dict[int, str] | None = None,
+        registers: dict[int, int] | None = None,
+        host: dict[int, Any] | None = None,
+    ) -> tuple[pvm.Exit, pvm.Machine]:
+        program = assemble(f".code\n{source}\n", engine.spec)
+        machine = engine.instantiate(program, gas=gas, host=host)
+        for address, access in (pages or {}).items():
+            machine.memory.map(address, 4096, access)
+        for register, value in (registers or {}).items():
+            machine.registers[register] = value
+        return machine.run(), machine
+
+    return run

@@ -1,0 +1,105 @@
+"""The public vectors on each engine; malformed vector files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pvm import ReferenceEngine, VectorError
+from pvm.vectors import parse_vector, run_vector
+
+OWN = {
+    "name": "load and fault",
+    "initial-regs": [0] * 13,
+    "initial-pc": 0,
+    "initial-page-map": [{"address": 0x20000, "length": 4096, "is-writable": False}],
+    "initial-memory": [{"address": 0x20FFF, "contents": [5]}],
+    "initial-gas": 10,
+    "program": [0, 0, 12, 52, 7, 0xFF, 0x0F, 2, 0, 54, 7, 0xFF, 0x0F, 2, 0, 0x41, 0],
+    "expected-status": "page-fault",
+    "expected-regs": [0] * 7 + [5] + [0] * 5,
+    "expected-pc": 6,
+    "expected-memory": [{"address": 0x20FFF, "contents": [5]}],
+    "expected-gas": 7,
+    "expected-page-fault-address": 0x21000,
+}
+
+
+def files(shared: Path, kind: str) -> list[Path]:
+    return sorted((shared / "vectors" / kind).glob("*.json"))
+
+
+def test_the_307_vectors_of_0_7_2_with_exact_gas(shared: Path, make_engine: Any) -> None:
+    engine, found = make_engine(spec="0.7.2", metering="block"), files(shared, "pvm-0.7.2")
+    failures = {path.stem: d for path in found if (d := run_vector(parse_vector(path.read_bytes()), engine))}
+    assert failures == {}
+    assert len(found) == 307
+
+
+def test_the_356_vectors_of_the_gas_model_in_everything_but_gas(shared: Path, make_engine: Any) -> None:
+    engine, found = make_engine(spec="gas-vectors", metering="block"), files(shared, "gas-0.8.0")
+    failures = {path.stem: d for path in found if (d := run_vector(parse_vector(path.read_bytes()), engine))}
+    assert failures == {}
+    assert len(found) == 356
+
+
+def test_a_vector_of_our_own(make_engine: Any) -> None:
+    assert run_vector(parse_vector(json.dumps(OWN)), make_engine(metering="block")) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "difference"),
+    [
+        ("expected-status", "panic", "status: expected panic, got page-fault"),
+        ("expected-pc", 7, "pc: expected 7, got 6"),
+        ("expected-gas", 8, "gas: expected 8, got 7"),
+        ("expected-regs", [0] * 13, "r7: expected 0, got 5"),
+        ("expected-page-fault-address", 0x22000, "page fault address: expected 139264, got 135168"),
+        ("expected-memory", [{"address": 0x20FFF, "contents": [6]}], "memory at 0x20fff: expected 06, got 05"),
+    ],
+)
+def test_differences_are_found(key: str, value: object, difference: str) -> None:
+    vector = parse_vector(json.dumps({**OWN, key: value}))
+    assert run_vector(vector, ReferenceEngine(metering="block")) == [difference]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ("[]", "no JSON object"),
+        ("{}", "neither 'steps' nor 'expected-status'"),
+        (json.dumps({**OWN, "initial-gas": -1}), "initial-gas: -1 is no integer"),
+        (json.dumps({**OWN, "initial-regs": [0]}), "initial-regs: 1 values, expected 13"),
+        (json.dumps({**OWN, "program": [256]}), "program: not all integers from 0 to 255"),
+        (json.dumps({**OWN, "expected-status": "fine"}), "expected-status: unknown status 'fine'"),
+        (json.dumps({**OWN, "initial-memory": [{"address": 0xFFFFFFFF, "contents": [1, 2]}]}), "reach beyond"),
+        (json.dumps({**OWN, "initial-page-map": [3]}), r"initial-page-map\[0\]: not an object"),
+        (json.dumps({"name": "", "steps": [{"kind": "dance"}]}), r"steps\[0\].kind: unknown step 'dance'"),
+        (json.dumps({"name": "", "steps": [{}]}), r"steps\[0\].kind: missing"),
+    ],
+)
+def test_malformed_vectors(text: str, message: str) -> None:
+    with pytest.raises(VectorError, match=message):
+        parse_vector(text)
+
+
+def test_a_vector_whose_program_is_bad() -> None:
+    with pytest.raises(VectorError, match="program: "):
+        run_vector(parse_vector(json.dumps({**OWN, "program": [9]})), ReferenceEngine())
+
+
+@given(st.sampled_from(sorted(OWN)), st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+       lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=8), children, max_size=3)))
+def test_nothing_but_vector_errors(key: str, value: object) -> None:
+    try:
+        vector = parse_vector(json.dumps({**OWN, key: value}))
+        run_vector(vector, ReferenceEngine(metering="block"))
+    except VectorError as error:
+        assert "\n" not in str(error)

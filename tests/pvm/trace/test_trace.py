@@ -1,0 +1,155 @@
+"""Ecalli traces: reading, writing, replaying, and what is said of malformed or diverging ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import wasm_host
+from pvm import Program, Reason, ReferenceEngine, TraceError
+from pvm.program import assemble
+from pvm.trace import Call, End, MemoryChunk, State, Trace, format_trace, parse_trace, replay
+
+SOURCE = """
+.standard stack=4096 heap=1
+.metadata "t"
+.code
+    store_ind_u64   [sp - 8], a1
+    ecalli          7
+    load_ind_u64    a2, [sp - 16]
+    ecalli          8
+    add_imm_64      a3, a2, 1
+    ret
+"""
+SP = 0xFEFE0000
+
+
+def own_trace() -> Trace:
+    """A recording of SOURCE, made by hand."""
+    program = assemble(SOURCE)
+    pcs = [3, 5, 8, 10, 13]
+    registers = (0xFFFF0000, SP, 0, 0, 0, 0, 0, 0xFEFF0000, 3, 0, 0, 0, 0)
+
+    def with_(**changes: int) -> tuple[int, ...]:
+        return tuple(changes.get(f"r{i}", value) for i, value in enumerate(registers))
+
+    after_first = with_(r7=1)
+    return Trace(
+        program.encode(),
+        (MemoryChunk(0xFEFF0000, b"abc"),),
+        State(0, 100, registers),
+        (
+            Call(7, State(pcs[0], 98, registers), (MemoryChunk(SP - 8, b"\3" + bytes(7)),),
+                 (MemoryChunk(SP - 16, b"\x29" + bytes(7)),), ((7, 1),), 50),
+            Call(8, State(pcs[2], 48, (*after_first[:9], 0x29, *after_first[10:]))),
+        ),
+        End(Reason.HALT, State(pcs[4], 46, (*after_first[:9], 0x29, 0x2A, *after_first[11:]))),
+    )  # fmt: skip
+
+
+def test_a_trace_of_our_own_replays_on_each_engine(make_engine: Any) -> None:
+    result = replay(own_trace(), make_engine())
+    assert result.difference is None
+    assert (result.calls, result.gas_used) == (2, 6)
+
+
+def test_writing_and_reading_round_trip() -> None:
+    trace = own_trace()
+    text = format_trace(trace)
+    assert format_trace(parse_trace(text)) == text
+    prefixed = "".join(f"TRACE [  ecalli] {line}\n" for line in text.splitlines())
+    assert format_trace(parse_trace("INFO: hello\n\ncomment x\n" + prefixed + "# tests 1\n")) == text
+
+
+@pytest.mark.parametrize(
+    ("change", "difference"),
+    [
+        (lambda t: replace(t, end=replace(t.end, reason=Reason.PANIC)), "end, line 0: expected panic, got halt"),
+        (lambda t: replace(t, end=replace(t.end, state=replace(t.end.state, pc=3))), "pc: expected 3"),
+        (lambda t: replace(t, calls=t.calls[:1]), "expected halt, got host-call at pc 8"),
+        (lambda t: replace(t, calls=(replace(t.calls[0], number=9), t.calls[1])), "host call 1, line 0: expected host"),
+        (lambda t: replace(t, calls=(replace(t.calls[0], gas=49), t.calls[1])), "host call 2, line 0: gas: expected"),
+        (lambda t: replace(t, calls=(replace(t.calls[0], registers=()), t.calls[1])), "r7: expected 0x1, got 0xfeff"),
+        (lambda t: replace(t, calls=(replace(t.calls[0], reads=(MemoryChunk(SP - 8, b"\4"),)), t.calls[1])),
+         "differs from the recorded read"),
+        (lambda t: replace(t, calls=(replace(t.calls[0], writes=()), t.calls[1])), "r9: expected 0x29, got 0x0"),
+    ],
+)  # fmt: skip
+def test_the_first_divergence_is_named(change: Any, difference: str) -> None:
+    found = replay(change(own_trace()), ReferenceEngine()).difference
+    assert found is not None
+    assert difference in found
+
+
+def test_all_recorded_traces_on_the_interpreter(shared: Path) -> None:
+    engine = wasm_host.Engine(tier="interpreter", metering="instruction")
+    files = sorted((shared / "traces/ecalli").glob("*.log"))
+    programs: dict[bytes, Program] = {}
+    for path in files:
+        trace = parse_trace(path.read_bytes())
+        program = programs.setdefault(trace.program, Program.parse(trace.program))
+        assert replay(trace, engine, program).difference is None, path.name
+    assert len(files) == 33
+
+
+def test_a_short_recorded_trace_on_the_reference_engine(shared: Path) -> None:
+    trace = parse_trace((shared / "traces/ecalli/small-service.log").read_bytes())
+    assert replay(trace, ReferenceEngine()).difference is None
+
+
+GOOD = format_trace(own_trace()).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ([], "no line with a program"),
+        (GOOD[:1], "ends before its start"),
+        (GOOD[:-1], "without HALT, OOG or PANIC"),
+        ([*GOOD, GOOD[-1]], "line 11: an event after the end"),
+        ([GOOD[0], GOOD[0]], "line 2: a second program"),
+        ([GOOD[0] + "f"], "line 1: "),
+        ([GOOD[2], *GOOD], "line 1: the start before the program"),
+        ([*GOOD[:3], GOOD[2]], "line 4: a second start"),
+        ([*GOOD[:3], "setreg r07 <- 0x1"], "line 4: a register set outside"),
+        ([*GOOD[:3], "setgas <- 1"], "line 4: gas set outside"),
+        ([*GOOD[:3], "memread 0x1 len=1 -> 0x00"], "line 4: a memory read outside"),
+        ([*GOOD[:3], "memwrite 0x1 len=1 <- 0x00"], "line 4: a memory write outside"),
+        ([*GOOD[:4], "setreg r13 <- 0x1"], "line 5: register 13 is not below 13"),
+        ([*GOOD[:4], "memread 0x1 len=2 -> 0x00"], "line 5: len=2, but 1 bytes"),
+        ([*GOOD[:4], "memread 0x1 len=1 <- 0x00"], "line 5: '->' expected"),
+        ([*GOOD[:4], "memread 0xffffffff len=2 -> 0x0000"], "line 5: the end of the bytes"),
+        ([*GOOD[:3], "ecalli=1 pc=x gas=1"], "line 4: malformed"),
+        ([*GOOD[:3], "ecalli=1 pc=4 gas=99999999999999999999999"], "line 4: gas"),
+        ([*GOOD[:3], "HALT pc=99999999999 gas=1"], "line 4: pc"),
+    ],
+)
+def test_malformed_traces(lines: list[str], message: str) -> None:
+    with pytest.raises(TraceError, match=message):
+        parse_trace("\n".join(lines))
+
+
+def test_not_text() -> None:
+    with pytest.raises(TraceError, match="not UTF-8 at byte 1"):
+        parse_trace(b"a\xff")
+
+
+def test_a_trace_whose_program_is_bad() -> None:
+    with pytest.raises(TraceError, match="program: no format fits"):
+        replay(replace(own_trace(), program=b"\1\2\3"), ReferenceEngine())
+
+
+@given(st.data())
+def test_mutated_traces_are_read_or_refused(data: st.DataObject) -> None:
+    text = bytearray("\n".join(GOOD).encode())
+    for _ in range(data.draw(st.integers(1, 4))):
+        text[data.draw(st.integers(0, len(text) - 1))] = data.draw(st.integers(0, 127))
+    try:
+        replay(parse_trace(bytes(text)), ReferenceEngine())
+    except TraceError as error:
+        assert "\n" not in str(error)

@@ -1,0 +1,106 @@
+"""The rules of the tree: who may import whom, that pvm needs nothing but Python, size of files, lint and types."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("pvm", "wasm_host", "web")
+
+# Each place may import from those before it, and from its own folder. `pvm` is listed by its parts.
+ORDER = (
+    "pvm.wasm",  # knows nothing about the PVM
+    "pvm.version", "pvm.errors", "pvm.isa", "pvm.program", "pvm.gas", "pvm.machine", "pvm.abi", "pvm.reference",
+    "pvm.vectors", "pvm.trace", "pvm.fuzz", "pvm.examples", "pvm.emit", "wasm_host", "web",
+    "wasm_host.bench", "wasm_host.cli",
+)  # fmt: skip
+# A package's own page, which gathers names for users.
+GATHERS = {"pvm"}
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+
+
+def place(module: str) -> str:
+    """The entry of ORDER that a module belongs to: the longest that matches."""
+    found = [entry for entry in ORDER if module == entry or module.startswith(entry + ".")]
+    assert found, f"{module} has no place in ORDER: say where it belongs"
+    return max(found, key=len)
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module or ""
+            for alias in node.names:  # `from pvm import abi` imports pvm.abi
+                if (ROOT / (node.module or "").replace(".", "/") / f"{alias.name}.py").is_file():
+                    yield f"{node.module}.{alias.name}"
+
+
+@pytest.mark.parametrize(("module", "path"), list(modules()), ids=lambda value: value if isinstance(value, str) else "")
+def test_imports_point_one_way(module: str, path: Path) -> None:
+    if module in GATHERS:
+        return
+    for name in imported(path):
+        if name.split(".")[0] not in PACKAGES or name in GATHERS:
+            continue
+        assert ORDER.index(place(name)) <= ORDER.index(place(module)), f"{module} must not import {name}"
+
+
+def test_pvm_imports_the_standard_library_alone() -> None:
+    for module, path in modules():
+        if module.split(".")[0] == "pvm":
+            tops = {name.split(".")[0] for name in imported(path)}
+            assert tops <= {"pvm", *sys.stdlib_module_names}, f"{module} imports {tops}"
+
+
+def test_pvm_works_without_site_packages() -> None:
+    """Every module of pvm, and a program run with them, in a Python that sees no installed package."""
+    names = [name for name, _ in modules() if name.startswith("pvm")]
+    code = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+for name in {names!r}:
+    __import__(name)
+import pvm
+from pvm.examples import example
+from pvm.program import assemble
+machine = pvm.ReferenceEngine().instantiate(assemble(example("fibonacci").source), args=b"\\x07")
+assert machine.run().reason is pvm.Reason.HALT
+assert machine.result() == (13).to_bytes(8, "little")
+assert not [name for name in sys.modules if name.split(".")[0] in ("wasmtime", "rich", "click", "jinja2")]
+"""
+    subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True)
+
+
+@pytest.mark.parametrize(("module", "path"), list(modules()), ids=lambda value: value if isinstance(value, str) else "")
+def test_files_are_small_and_say_what_they_do(module: str, path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 500, f"{module}: split it"
+    assert ast.get_docstring(ast.parse(text)), f"{module}: no docstring"
+
+
+def test_top_level_folders() -> None:
+    folders = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")}
+    assert folders == {"pvm", "wasm_host", "web", "tests"}
+
+
+def test_ruff() -> None:
+    subprocess.run([sys.executable, "-m", "ruff", "check", "."], cwd=ROOT, check=True)
+
+
+def test_mypy() -> None:
+    subprocess.run([sys.executable, "-m", "mypy"], cwd=ROOT, check=True)

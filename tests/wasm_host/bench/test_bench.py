@@ -1,0 +1,175 @@
+"""`pvm bench`: that it runs, at tiny sizes, and says what it should. No test looks at a time."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from pvm.examples import example
+from pvm.isa import spec
+from wasm_host.bench import anan_as, programs, run
+from wasm_host.bench.command import _EXAMPLES, bench
+from wasm_host.bench.measure import Ratio, Report, Section
+from wasm_host.bench.native import SOURCES, find_gcc, run_native
+from wasm_host.bench.run import Options
+from wasm_host.bench.workloads import workload_names, workloads
+from wasm_host.engine import Engine
+
+SPEC = spec("0.7.2")
+
+
+def bench_json(*arguments: str) -> dict[str, Any]:
+    """What the command prints with --json."""
+    done = CliRunner().invoke(bench, ["--json", "--quick", "--repeat", "2", *arguments])
+    assert done.exit_code == 0, done.output
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_programs() -> None:
+    report = bench_json("--only", "interpreter", "--only", "reference", "--example", "sieve")
+    section = report["sections"]["sieve"]
+    assert set(section["figures"]) == {programs.INTERPRETER, programs.BLOCK, programs.REFERENCE}
+    assert set(section["ratios"]) == {"block gas / interpreter", "reference / interpreter"}
+    figure = section["figures"][programs.INTERPRETER]
+    assert figure["runs"] == 2 and 0 < figure["low"] <= figure["median"] <= figure["high"]
+    assert section["facts"]["instructions"] > 1000
+    assert not report["interrupted"] and not section["problems"]
+    assert report["about"]["repeat"] == 2
+
+
+def test_host_calls() -> None:
+    section = bench_json("--only", "host-call")["sections"]["host-call"]
+    assert len(section["figures"]) == 7
+    assert len(section["ratios"]) == 6
+    assert {"host call / (a)", "host call / (b)", "host call / (a) + (b)"} <= set(section["ratios"])
+
+
+def test_starts_without_traces(tmp_path: Any) -> None:
+    names = ("--only", "instantiate", "--only", "replay", "--only", "compile")
+    report = bench_json(*names, "--traces", str(tmp_path))
+    assert set(report["sections"]) == {"compile", "instantiate"}
+    assert set(report["absent"]) == {"traces", "instantiate: service"}
+    assert "hello" in report["sections"]["instantiate"]["figures"]
+
+
+def test_replays_traces_where_they_are(tmp_path: Any) -> None:
+    trace = "program 0x0000010001\nstart pc=0 gas=10\nPANIC=0 pc=0 gas=9\n"
+    tmp_path.joinpath("one.log").write_text(trace, encoding="utf-8")
+    section = bench_json("--only", "replay", "--traces", str(tmp_path))["sections"]["replay"]
+    assert section["facts"] == {"traces": 1, "host calls": 0, "instructions": 1}
+    assert not section["problems"]
+
+
+def test_a_trace_that_differs_is_a_problem(tmp_path: Any) -> None:
+    tmp_path.joinpath("one.log").write_text("program 0x0000010001\nstart pc=0 gas=10\nHALT pc=0 gas=9\n")
+    done = CliRunner().invoke(bench, ["--quick", "--repeat", "1", "--only", "replay", "--traces", str(tmp_path)])
+    assert done.exit_code == 1
+    assert "a trace differs" in done.stdout
+
+
+def test_absent_contestants_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    monkeypatch.setattr(run, "find_gcc", lambda: None)
+    monkeypatch.setattr(anan_as.shutil, "which", lambda name: name)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    report = bench_json("--only", "gcc", "--only", "anan-as", "--example", "sieve")
+    assert set(report["absent"]) == {"gcc", "anan-as"}
+    assert "--install-anan-as" in report["absent"]["anan-as"]
+    assert set(report["sections"]["sieve"]["figures"]) == {programs.INTERPRETER, programs.BLOCK}
+
+
+def test_tables() -> None:
+    names = ("--only", "interpreter", "--only", "compile", "--example", "matrix", "--example", "sieve")
+    done = CliRunner().invoke(bench, ["--quick", "--repeat", "1", *names])
+    assert done.exit_code == 0
+    for text in ("interpreter, block gas", "matrix", "sieve", "compiled by wasmtime"):
+        assert text in done.stdout
+
+
+def test_interrupting_keeps_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "measure_host_calls", interrupted)
+    done = CliRunner().invoke(bench, ["--json", "--quick", "--repeat", "1", "--only", "compile", "--only", "host-call"])
+    assert done.exit_code == 130
+    report = json.loads(done.stdout)
+    assert report["interrupted"] and set(report["sections"]) == {"compile"}
+
+
+def test_ratios_pair_the_samples_of_a_round() -> None:
+    section = Section("s", "title", [Ratio("a / b", "a", ("b",)), Ratio("a / (b + c)", "a", ("b", "c"))])
+    section.samples = {"a": [6.0, 12.0, 7.0], "b": [2.0, 3.0]}
+    assert section.known_ratios() == {"a / b": [3.0, 4.0]}
+    section.samples["c"] = [1.0]
+    assert section.known_ratios()["a / (b + c)"] == [2.0]
+
+
+def test_subjects_take_turns() -> None:
+    order: list[str] = []
+    section = Report().section("s", "title")
+
+    def subject(name: str) -> float:
+        order.append(name)
+        return len(order)
+
+    section.measure({"a": lambda: subject("a"), "b": lambda: subject("b")}, 2)
+    assert "".join(order) == "ababab"
+    assert section.samples == {"a": [3.0, 5.0], "b": [4.0, 6.0]}, "the round to warm up does not count"
+
+
+@pytest.mark.parametrize("workload", workloads(SPEC, quick=True), ids=lambda workload: workload.name)
+def test_workloads_halt_with_the_right_result(workload: Any) -> None:
+    machine = Engine().instantiate(workload.program, args=workload.tiny, gas=1 << 40)
+    assert machine.run().reason.value == "halt"
+    assert machine.result() == example(workload.name).expected(workload.tiny)
+
+
+@pytest.mark.skipif(find_gcc() is None, reason="gcc is not installed")
+@pytest.mark.parametrize("name", SOURCES)
+def test_native_programs_have_the_same_result(name: str) -> None:
+    gcc = find_gcc()
+    assert gcc is not None
+    with gcc:
+        (workload,) = workloads(SPEC, (name,), quick=True)
+        nanoseconds, result = run_native(gcc.compile(name, "-O2"), workload.tiny)
+    assert result == example(name).expected(workload.tiny)
+    assert nanoseconds >= 0
+
+
+def test_the_command_knows_the_workloads() -> None:
+    assert workload_names() == _EXAMPLES
+    assert Options(1, frozenset()).examples == ()
+
+
+STAND_IN = """
+export const InputKind = {SPI: 1}, HasMetadata = {No: 1};
+export const prepareProgram = (kind, metadata, program) => program.length;
+export const pvmStart = (program) => { console.log("noise"); return program; };
+export const pvmResume = (id, gas) => ({status: 0, pc: id, gas: gas - 5n, registers: [1n, 2n ** 63n]});
+export const pvmDestroy = () => null;
+"""
+
+
+@pytest.mark.skipif(anan_as.shutil.which("node") is None, reason="node is not installed")
+def test_driving_node_with_a_stand_in(tmp_path: Any) -> None:
+    builds = tmp_path / "node_modules" / "@fluffylabs" / "anan-as" / "dist" / "build"
+    builds.mkdir(parents=True)
+    builds.parents[1].joinpath("package.json").write_text('{"version": "9.9", "type": "module"}')
+    builds.joinpath("release-mini.js").write_text(STAND_IN)
+    installed = anan_as.find_installed(tmp_path)
+    assert isinstance(installed, anan_as.Installed)
+    assert (installed.version, installed.names()) == ("9.9", ("release-mini",))
+    with anan_as.AnanAs(installed) as other:
+        nanoseconds, outcome = other.run("release-mini", b"\x01\x02\x03", b"", 1 << 40, 1)
+    assert nanoseconds >= 0
+    assert outcome == anan_as.Outcome(anan_as.Reason.HALT, 3, (1 << 40) - 5, (1, 1 << 63))
+    # An engine that disagrees with ours is reported, not hidden.
+    report = CliRunner().invoke(
+        bench, ["--quick", "--repeat", "1", "--only", "anan-as", "--example", "sieve", "--anan-as", str(tmp_path)]
+    )
+    assert report.exit_code == 1
+    assert "anan-as, release-mini: gas" in report.stdout
