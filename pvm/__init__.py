@@ -11,6 +11,7 @@ from pvm.errors import (
     InputError,
     ProgramError,
     PvmError,
+    ResourceError,
     TraceError,
     VectorError,
 )
@@ -21,5 +22,5 @@ from pvm.version import __version__
 
 __all__ = [
     "AddressError", "AssemblyError", "EngineError", "Exit", "InputError", "Machine", "Memory", "Program",
-    "ProgramError", "PvmError", "Reason", "ReferenceEngine", "TraceError", "VectorError", "__version__",
+    "ProgramError", "PvmError", "Reason", "ReferenceEngine", "ResourceError", "TraceError", "VectorError", "__version__",
 ]  # fmt: skip

@@ -35,5 +35,9 @@ class AddressError(PvmError, ValueError):
     """A host access outside the guest's 4 GiB, or a register, pc or gas value outside its range."""
 
 
+class ResourceError(PvmError):
+    """The system refuses what a machine needs, such as address space."""
+
+
 class EngineError(PvmError):
     """A bug of an engine, never the guest's doing: for example a WebAssembly trap that is no exit."""

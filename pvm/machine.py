@@ -27,6 +27,7 @@ from pvm.program.standard import (
 REGISTER_COUNT = 13
 REGISTER_LIMIT = 1 << 64
 GAS_LIMIT = 1 << 64
+DEFAULT_GAS = 10_000_000
 PC_LIMIT = 1 << 32
 METERINGS: tuple[str, ...] = ("instruction", "block")
 ACCESSES: tuple[str | None, ...] = (None, "r", "rw")

@@ -34,6 +34,7 @@ from pvm.isa.spec import Spec
 from pvm.isa.spec import spec as find_spec
 from pvm.isa.table import Row
 from pvm.machine import (
+    DEFAULT_GAS,
     Exit,
     Handler,
     Machine,
@@ -270,7 +271,7 @@ class ReferenceEngine:
         self,
         program: Program,
         args: bytes = b"",
-        gas: int = 10_000_000,
+        gas: int = DEFAULT_GAS,
         pc: int | None = None,
         host: Mapping[int, Handler] | None = None,
     ) -> ReferenceMachine:

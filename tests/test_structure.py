@@ -15,8 +15,9 @@ PACKAGES = ("pvm", "wasm_host", "web")
 
 # Each place may import from those before it, and from its own folder. `pvm` is listed by its parts.
 ORDER = (
+    "pvm.version", "pvm.errors",
     "pvm.wasm",  # knows nothing about the PVM
-    "pvm.version", "pvm.errors", "pvm.isa", "pvm.program", "pvm.gas", "pvm.machine", "pvm.abi", "pvm.reference",
+    "pvm.isa", "pvm.program", "pvm.gas", "pvm.machine", "pvm.abi", "pvm.reference",
     "pvm.vectors", "pvm.trace", "pvm.fuzz", "pvm.examples", "pvm.emit", "wasm_host", "web",
     "wasm_host.bench", "wasm_host.cli",
 )  # fmt: skip

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from pvm.errors import InputError
 from pvm.isa import spec as find_spec
-from pvm.machine import Handler, check_metering, start_of
+from pvm.machine import DEFAULT_GAS, Handler, check_metering, start_of
 from pvm.program import Program
 from wasm_host.calls import caller
 from wasm_host.machine import WasmMachine
@@ -44,14 +44,14 @@ class Engine:
         self,
         program: Program,
         args: bytes = b"",
-        gas: int = 10_000_000,
+        gas: int = DEFAULT_GAS,
         pc: int | None = None,
         host: Mapping[int, Handler] | None = None,
     ) -> WasmMachine:
         """A machine at the program's start.
 
         `host` maps host-call numbers to handlers (`pvm.machine.Handler`). Raises InputError for arguments that do
-        not fit and AddressError for gas or a pc out of range.
+        not fit, AddressError for gas or a pc out of range, ResourceError without address space for 8 GiB more.
         """
         start = start_of(program, args, gas, pc, host)
         return WasmMachine(program, self.spec, self.metering, start, self.calls)

@@ -11,7 +11,7 @@ import wasmtime
 
 from pvm import abi
 from pvm.emit.tables import opcode_tables
-from pvm.errors import InputError
+from pvm.errors import InputError, ResourceError
 from pvm.isa import Spec
 from pvm.machine import Exit, Machine, Reason, Start, check_gas, check_pc, load_segments
 from pvm.program import Program, is_entry, is_valid
@@ -34,7 +34,11 @@ class WasmMachine(Machine):
         super().__init__(start.handlers)
         self.program, self.spec, self.metering = program, spec, metering
         store = wasmtime.Store(wasmtime_engine())
-        exports = wasmtime.Instance(store, interpreter(), []).exports(store)
+        try:
+            exports = wasmtime.Instance(store, interpreter(), []).exports(store)
+        except wasmtime.WasmtimeError as error:
+            first = str(error).splitlines()[0]
+            raise ResourceError(f"no room for a machine, which needs 8 GiB of address space: {first}") from error
         make_call = caller(calls)
         engine_memory, guest_memory = exports[abi.ENGINE_MEMORY], exports[abi.GUEST_MEMORY]
         assert isinstance(engine_memory, wasmtime.Memory) and isinstance(guest_memory, wasmtime.Memory)

@@ -273,8 +273,10 @@ def show(node: Node) -> str:
             return f"r{field.upper()}"
         case Imm(field):
             return field
+        case Const(value) if value >= 1 << 32 and value.bit_count() == 1:
+            return f"2^{value.bit_length() - 1}"
         case Const(value):
-            return str(signed64(value)) if value >> 63 else str(value)
+            return str(signed64(value))
         case Unary(op, operand):
             return f"{op}({show(operand)})"
         case Binary(op, left, right) if op in _SYMBOLS:

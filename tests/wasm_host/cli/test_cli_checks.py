@@ -1,0 +1,163 @@
+"""`pvm vectors` and `pvm replay`: on files of our own, and on the public ones where they are at hand."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pvm.program import assemble
+
+TIERS = ["interpreter", "reference"]
+
+
+def vector(**changes):
+    """A vector of the first format: load_imm r1, 5, then a trap."""
+    return {
+        "name": "ours", "initial-regs": [0] * 13, "initial-pc": 0, "initial-page-map": [], "initial-memory": [],
+        "initial-gas": 10, "program": list(assemble("load_imm r1, 5\ntrap").encode()), "expected-status": "panic",
+        "expected-regs": [0, 5] + [0] * 11, "expected-pc": 3, "expected-memory": [], "expected-gas": 8, **changes,
+    }  # fmt: skip
+
+
+def steps_vector(status="panic", gas=7):
+    """A vector of the second format, whose gas is not checked."""
+    return {
+        "name": "steps", "initial-pc": 0, "initial-gas": 10, "program": list(assemble("trap").encode()),
+        "steps": [
+            {"kind": "run"},
+            {"kind": "assert", "status": status, "gas": gas, "pc": 0, "regs": [0] * 13, "memory": []},
+        ],
+    }  # fmt: skip
+
+
+def write_json(path, value):
+    path.write_text(json.dumps(value))
+    return path
+
+
+TRACE = """comment ours
+program 0x{program}
+INFO start pc=0 gas=100
+ecalli=7 pc=0 gas=99
+setreg r07 <- 0x2a
+setgas <- 50
+PANIC=0 pc=2 gas={gas} r07=0x2a
+"""
+
+
+def write_trace(path, gas=49):
+    path.write_text(TRACE.format(program=assemble("ecalli 7\ntrap").encode().hex(), gas=gas))
+    return path
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_vectors(pvm, tmp_path, tier):
+    write_json(tmp_path / "a.json", vector())
+    (tmp_path / "sub").mkdir()
+    write_json(tmp_path / "sub" / "b.json", steps_vector())
+    result = pvm("vectors", tmp_path, tmp_path / "a.json", "--tier", tier)
+    assert result.status == 0
+    assert result.last_line == "2 passed, 0 failed"
+
+
+def test_failing_vectors(pvm, tmp_path):
+    write_json(tmp_path / "a.json", vector())
+    bad = write_json(tmp_path / "bad.json", vector(**{"expected-pc": 9, "expected-regs": [0, 6] + [0] * 11}))
+    result = pvm("vectors", tmp_path)
+    assert result.status == 1 and result.last_line == "1 passed, 1 failed"
+    assert f"✗ {bad}" in result.text
+    assert "pc: expected 9, got 3" in result.text and "r1: expected 6, got 5" in result.text
+    found = json.loads(pvm("vectors", tmp_path, "--json").text)
+    assert (found["passed"], found["failed"], found["skipped"]) == (1, 1, 0)
+    assert found["failures"] == [
+        {"file": str(bad), "name": "ours", "differences": ["pc: expected 9, got 3", "r1: expected 6, got 5"]}
+    ]
+
+
+def test_vectors_take_their_metering_or_that_of_the_user(pvm, tmp_path):
+    fault = vector(**{
+        "program": list(assemble("load_u8 r1, [0x12345]\ntrap").encode()), "expected-status": "page-fault",
+        "expected-regs": [0] * 13, "expected-pc": 0, "expected-gas": 8, "expected-page-fault-address": 0x12000,
+    })  # fmt: skip
+    path = write_json(tmp_path / "fault.json", fault)
+    assert pvm("vectors", path).status == 0
+    result = pvm("vectors", path, "--metering", "instruction")
+    assert result.status == 1 and "gas: expected 8, got 9" in result.text
+
+
+def test_bad_vectors(bad_input, tmp_path):
+    write_json(tmp_path / "good.json", vector())
+    for name, text, part in (
+        ("broken.json", "{", "not JSON"),
+        ("other.json", "{}", "not a test vector"),
+        ("array.json", "[]", "no JSON object"),
+        ("program.json", json.dumps(vector(program=[1])), "program: "),
+    ):
+        (tmp_path / name).write_text(text)
+        bad_input(("vectors", tmp_path), f"{name}: ", part)
+        bad_input(("vectors", tmp_path / name, "--json"), f"{name}: ", part)
+        (tmp_path / name).unlink()
+    (tmp_path / "empty").mkdir()
+    bad_input(("vectors", tmp_path / "empty"), "empty: no *.json file")
+    bad_input(("vectors", tmp_path / "missing"), "missing: cannot be read: no such file")
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_public_vectors(pvm, shared, tier):
+    result = pvm("vectors", shared / "vectors" / "pvm-0.7.2", "--tier", tier)
+    assert result.status == 0 and result.last_line == "307 passed, 0 failed"
+
+
+def test_public_vectors_of_the_gas_model(pvm, shared):
+    result = pvm("vectors", shared / "vectors", "--json")
+    found = json.loads(result.text)
+    assert result.status == 0 and found["failed"] == 0
+    assert found["passed"] + found["skipped"] == 307 + 356
+    assert len(found["skips"]) == found["skipped"]
+    human = pvm("vectors", shared / "vectors" / "gas-0.8.0")
+    skipped = f", {found['skipped']} skipped" if found["skipped"] else ""
+    assert human.last_line == f"{356 - found['skipped']} passed, 0 failed{skipped}"
+    assert ("Gas not checked" in human.text) == (found["gas_checks_skipped"] > 0)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_replay(pvm, tmp_path, tier):
+    write_trace(tmp_path / "one.log")
+    write_trace(tmp_path / "two.trace")
+    result = pvm("replay", tmp_path, "--tier", tier)
+    assert result.status == 0 and result.last_line == "2 passed, 0 failed"
+    assert "✓ one.log" in result.text and "1 call " in result.text and "2 gas" in result.text
+
+
+def test_replay_that_diverges(pvm, tmp_path):
+    bad = write_trace(tmp_path / "bad.log", gas=48)
+    write_trace(tmp_path / "good.txt")
+    result = pvm("replay", tmp_path)
+    assert result.status == 1 and result.last_line == "1 passed, 1 failed"
+    assert f"✗ {bad.name}" in result.text and "end, line 7: gas: expected 48, got 49" in result.text
+    found = json.loads(pvm("replay", tmp_path, "--json").text)
+    assert (found["passed"], found["failed"]) == (1, 1)
+    assert [one["passed"] for one in found["traces"]] == [False, True]
+    assert found["traces"][0]["difference"] == "end, line 7: gas: expected 48, got 49"
+    assert found["traces"][1]["calls"] == 1 and found["traces"][1]["gas_used"] == 2
+
+
+def test_bad_traces(bad_input, tmp_path):
+    path = tmp_path / "trace.log"
+    for data, part in (
+        (b"nothing here", "not an ecalli trace"),
+        (b"program 0x00\nstart pc=x", "line 2: "),
+        (b"\xff", "not UTF-8 at byte 0"),
+        (b"program 0x0102\nstart pc=0 gas=1\nHALT pc=0 gas=1", "program: "),
+    ):
+        path.write_bytes(data)
+        bad_input(("replay", path), "trace.log: ", part)
+    path.unlink()
+    bad_input(("replay", tmp_path), "no *.log or *.trace or *.txt file")
+    bad_input(("replay", path), "no such file")
+
+
+def test_public_traces(pvm, shared):
+    result = pvm("replay", shared / "traces" / "ecalli")
+    assert result.status == 0 and result.last_line == "33 passed, 0 failed"

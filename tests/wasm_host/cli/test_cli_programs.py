@@ -1,0 +1,169 @@
+"""`pvm asm`, `pvm disasm`, `pvm inspect`, `pvm isa` and `pvm wat`."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+
+import pytest
+
+from pvm.emit.interpreter import interpreter_bytes
+from pvm.examples import EXAMPLES, example
+from pvm.isa import ROWS
+from pvm.program import Program, assemble
+from pvm.wasm.text import to_text
+from wasm_host.cli.inspect import conventional_text
+
+
+@pytest.mark.parametrize("name", [known.name for known in EXAMPLES])
+def test_asm_and_disasm_are_inverse(pvm, tmp_path, name):
+    binary, text = tmp_path / "p.pvm", tmp_path / "p.pvmasm"
+    result = pvm("asm", f"example:{name}", "-o", binary)
+    assert result.status == 0 and "instructions" in result.text and "p.pvm: " in result.text
+    assert pvm("disasm", binary, "-o", text).stdout == b""
+    assert pvm("asm", text, "-o", "-").stdout == binary.read_bytes() == assemble(example(name).source).encode()
+    assert pvm("disasm", "-", stdin=binary.read_bytes()).stdout == text.read_bytes()
+
+
+def test_asm_writes_beside_the_source(pvm, tmp_path):
+    source = tmp_path / "some.pvmasm"
+    source.write_text("trap")
+    assert pvm("asm", source).status == 0
+    assert Program.parse((tmp_path / "some.pvm").read_bytes(), "plain").code == b"\0"
+    assert sorted(os.listdir(tmp_path)) == ["some.pvm", "some.pvmasm"]
+
+
+def test_asm_from_standard_input_writes_to_standard_output(pvm):
+    result = pvm("asm", "-", stdin=b"trap")
+    assert Program.parse(result.stdout).code == b"\0"
+
+
+def test_asm_keeps_links_and_modes(pvm, tmp_path):
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_bytes(b"old")
+    target.chmod(0o640)
+    link.symlink_to(target)
+    assert pvm("asm", "example:hello", "-o", link).status == 0
+    assert link.is_symlink() and len(target.read_bytes()) > 100
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
+
+
+def test_asm_and_disasm_refuse_bad_input(bad_input, tmp_path):
+    source, out, binary = tmp_path / "source.pvmasm", tmp_path / "out", tmp_path / "latin.pvmasm"
+    source.write_text("trap\n load_imm r99, 1\n")
+    binary.write_bytes(b"\xff")
+    out.write_bytes(b"old")
+    bad_input(("asm", source, "-o", out), "source.pvmasm: line 2: ")
+    bad_input(("asm", binary, "-o", out), "latin.pvmasm: not UTF-8 at byte 0")
+    bad_input(("asm", tmp_path, "-o", out), "is a directory")
+    bad_input(("asm", tmp_path / "missing", "-o", out), "no such file")
+    bad_input(("disasm", source, "-o", out), "source.pvmasm: line 2: ")
+    assert out.read_bytes() == b"old"
+    bad_input(("asm", "example:hello", "-o", tmp_path / "no" / "where"), "where: cannot be written: no such file")
+    bad_input(("asm", "example:hello", "-o", tmp_path), "cannot be written: is a directory")
+    source.write_text("trap")
+    bad_input(("asm", source, "-o", source), "--output: ", "is the input itself")
+    assert source.read_text() == "trap"
+    assert sorted(os.listdir(tmp_path)) == ["latin.pvmasm", "out", "source.pvmasm"]
+
+
+def test_versions_number_opcodes_differently(pvm):
+    codes = [pvm("asm", "-", "--spec", spec, stdin=b"sign_extend_8 r1, r2\ntrap").stdout for spec in ("0.7.2", "0.8.0")]
+    assert codes[0] != codes[1]
+    assert b"sign_extend_8" in pvm("disasm", "-", "--spec", "0.8.0", stdin=codes[1]).stdout
+
+
+def test_inspect_json(pvm):
+    source = b""".standard
+.metadata "a test"
+.rodata
+.u32 7
+.code
+    ecalli 3
+    ecalli 3
+    ecalli 100
+    trap
+.jump_table 1
+"""
+    found = json.loads(pvm("inspect", "-", "--format", "asm", "--json", stdin=source).text)
+    assert set(found) == {
+        "format", "spec", "size", "metadata", "sections", "segments", "heap", "entry_points", "code_bytes",
+        "instructions", "basic_blocks", "jump_table", "instruction_mix", "invalid_opcodes", "host_calls", "valid_080",
+    }  # fmt: skip
+    assert found["format"] == "jam" and found["metadata"] == {"hex": b"a test".hex(), "text": "a test"}
+    assert found["host_calls"] == {"3": 2, "100": 1}
+    assert found["instruction_mix"] == {"ecalli": 3, "trap": 1} and found["instructions"] == 4
+    assert found["jump_table"] == {"entries": 1, "entry_size": 1, "no_block_starts": [1]}
+    assert found["segments"][0] == {"name": "read-only", "address": 0x10000, "length": 4096, "access": "r", "data": 4}
+    assert [entry["pc"] for entry in found["entry_points"]] == [0, 5]
+    assert found["entry_points"][0]["instruction"] == "ecalli 3" and found["entry_points"][1]["instruction"] is None
+    assert found["valid_080"] is True and found["invalid_opcodes"] == []
+
+
+@pytest.mark.parametrize("name", [known.name for known in EXAMPLES])
+def test_inspect_for_people(pvm, name):
+    result = pvm("inspect", f"example:{name}")
+    assert result.status == 0
+    for part in (f"example:{name}", "Memory at the start", "Entry points", "Instructions", "stack", "add_imm_64"):
+        assert part in result.text
+
+
+def test_inspect_a_plain_program_with_invalid_opcodes(pvm):
+    result = pvm("inspect", "-", stdin=Program.parse(bytes([0, 0, 2, 255, 255, 3])).encode())
+    assert result.status == 0
+    assert "plain" in result.text and "2, at pc 0, 1" in result.text and "(invalid opcode)" in result.text
+    assert "no: it panics" in result.text
+
+
+def test_inspect_refuses_bad_input(bad_input, tmp_path):
+    bad_input(("inspect", tmp_path), "is a directory")
+    bad_input(("inspect", "-", "--format", "standard"), "standard input: ", stdin=b"123")
+
+
+def test_conventional_metadata():
+    assert conventional_text(b"\0\x01n\x011\x01L\x01\x01a") == "n 1, L, a"
+    for other in (b"", b"\0", b"\x01\x01n\x011\x01L\x00", b"\0\x01n\x011\x01L\x00more", b"\0\x01\xff\x011\x01L\x00"):
+        assert conventional_text(other) is None
+    assert conventional_text(b"\0\x01n\x011\x01L" + b"\xff" * 9) is None  # 2^64 - 1 authors that are not there
+
+
+def test_isa(pvm):
+    result = pvm("isa")
+    assert result.status == 0 and all(row.name in result.text for row in ROWS)
+    assert f"{len(ROWS)} instructions" in result.last_line
+    found = json.loads(pvm("isa", "--json").text)["instructions"]
+    assert len(found) == len(ROWS)
+    assert found[0] == {
+        "name": "trap", "opcode_072": 0, "opcode_080": 0, "format": "none", "ends_block": True, "reads": [],
+        "writes": [], "meaning": "panic",
+    }  # fmt: skip
+
+
+def test_isa_of_some(pvm):
+    found = json.loads(pvm("isa", "add_64", "load_ind_*", "--json").text)["instructions"]
+    assert [row["name"] for row in found][-1] == "add_64" and len(found) == 8
+    assert found[-1]["meaning"] == "rD' = rA + rB" and found[-1]["reads"] == ["a", "b"]
+    assert "rD' = rA + rB" in pvm("isa", "add_64").text
+    new = json.loads(pvm("isa", "--spec", "0.8.0", "--json").text)["instructions"]
+    assert "unlikely" in {row["name"] for row in new} and "sbrk" not in {row["name"] for row in new}
+
+
+def test_isa_refuses_unknown_names(bad_input):
+    bad_input(("isa", "ad_64"), "ad_64: no such instruction; did you mean add_64")
+    bad_input(("isa", "sbrk", "--spec", "0.8.0"), "sbrk: this version has no such instruction")
+
+
+def test_wat(pvm, tmp_path):
+    expected = to_text(interpreter_bytes())
+    assert pvm("wat").text == expected
+    module, out = tmp_path / "module.wasm", tmp_path / "module.wat"
+    module.write_bytes(interpreter_bytes())
+    assert pvm("wat", module, "-o", out).stdout == b"" and out.read_text() == expected
+    assert pvm("wat", "-", stdin=b"\0asm\1\0\0\0").text.startswith("(module")
+
+
+def test_wat_refuses_other_files(bad_input, tmp_path):
+    bad_input(("wat", "-"), "standard input: no binary WebAssembly module", "\\0asm", stdin=b"(module)")
+    bad_input(("wat", "-"), "standard input: ", "byte offset", stdin=b"\0asm\1\0\0\0\1")
+    bad_input(("wat", tmp_path / "missing"), "no such file")

@@ -1,0 +1,154 @@
+"""Instructions: our engines, gcc and anan-as on the same programs, taking turns.
+
+In: workloads and which contestants there are. Out: a `Section` a workload, in nanoseconds a PVM instruction. How many
+instructions a program runs is the gas that it uses under instruction metering. Making machines is never timed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from pvm.machine import Machine
+from pvm.program import PAGE_SIZE
+from pvm.reference import ReferenceEngine
+from pvm.vectors import Instantiate
+from wasm_host.bench.anan_as import DEFAULT_BUILD, WARM_UP, AnanAs, Installed, Outcome
+from wasm_host.bench.measure import Ratio, Report, Section, Subject, elapsed
+from wasm_host.bench.native import LEVELS, SOURCES, Gcc, run_native
+from wasm_host.bench.workloads import GAS, Workload
+from wasm_host.engine import Engine
+
+INTERPRETER = "interpreter"
+BLOCK = "interpreter, block gas"
+REFERENCE = "reference"
+SHORT = "interpreter, short run"  # the same run as that of anan-as
+ANAN_AS = "anan-as, short run"
+ANAN_AS_DEFAULT = "anan-as, default build"
+
+_SPARE_PAGES = 64  # beyond those that the program starts with
+
+
+@dataclass
+class Contestants:
+    """Who takes part. `interpreter` always does where `gcc` or `anan_as` do."""
+
+    interpreter: bool = True
+    reference: bool = True
+    gcc: Gcc | None = None
+    anan_as: Installed | None = None
+
+
+def measure_programs(report: Report, workloads: list[Workload], contestants: Contestants, repeat: int) -> None:
+    """Add a section for each workload."""
+    for workload in workloads:
+        section = report.section(workload.name, f"{workload.name}: a PVM instruction")
+        programs = _Programs(section, workload)
+        subjects: dict[str, Subject] = {}
+        if contestants.interpreter:
+            subjects |= programs.interpreter()
+        if contestants.gcc and workload.name in SOURCES:
+            subjects |= programs.native(contestants.gcc)
+        if contestants.reference:
+            subjects |= programs.reference()
+        if contestants.anan_as is None:
+            section.measure(subjects, repeat)
+            continue
+        with AnanAs(contestants.anan_as) as other:
+            section.measure(subjects | programs.anan_as(other), repeat)
+
+
+class _Programs:
+    """The subjects of one workload. Making them finds out what the runs have to yield."""
+
+    def __init__(self, section: Section, workload: Workload) -> None:
+        self._section, self._workload = section, workload
+        machine = _machine(Engine(), workload, workload.full)
+        self._count = GAS - machine.run().gas
+        self._result = machine.result()
+        section.facts["instructions"] = self._count
+
+    def interpreter(self) -> dict[str, Subject]:
+        """Both meterings."""
+        workload = self._workload
+        self._section.ratios.append(Ratio("block gas / interpreter", BLOCK, (INTERPRETER,)))
+        return {
+            name: partial(_timed, partial(_machine, Engine(metering=metering), workload, workload.full), self._count)
+            for name, metering in ((INTERPRETER, "instruction"), (BLOCK, "block"))
+        }
+
+    def reference(self) -> dict[str, Subject]:
+        """The reference engine, on a small size of the same program."""
+        make = partial(_machine, ReferenceEngine(), self._workload, self._workload.tiny)
+        count = GAS - make().run().gas
+        self._section.facts["instructions of the reference's run"] = count
+        self._section.ratios.append(Ratio("reference / interpreter", REFERENCE, (INTERPRETER,)))
+        return {REFERENCE: partial(_timed, make, count)}
+
+    def native(self, gcc: Gcc) -> dict[str, Subject]:
+        """The C program at each optimisation level, once its result is seen to be ours."""
+        subjects: dict[str, Subject] = {}
+        for level in LEVELS:
+            run = partial(run_native, gcc.compile(self._workload.name, level), self._workload.full)
+            if run()[1] != self._result:
+                self._section.problems.append(f"gcc {level}: another result than the interpreter's")
+            subjects[f"gcc {level}"] = partial(_self_timed, run, self._count)
+            self._section.ratios.append(Ratio(f"interpreter / gcc {level}", INTERPRETER, (f"gcc {level}",)))
+        return subjects
+
+    def anan_as(self, other: AnanAs) -> dict[str, Subject]:
+        """anan-as's fastest build and its default one, and ours on the same run, once their outcomes agree."""
+        workload, section = self._workload, self._section
+        make = partial(_machine, Engine(), workload, workload.short)
+        machine = make()
+        exit = machine.run()
+        ours, count = Outcome(exit.reason, exit.pc, exit.gas, tuple(machine.registers)), GAS - exit.gas
+        section.facts["instructions of the short run"] = count
+        sections = workload.program.sections
+        segments = sections.segments(workload.short) if sections else ()
+        pages = sum(segment.length for segment in segments) // PAGE_SIZE + _SPARE_PAGES
+        program = workload.program.encode()
+        runs = {
+            build: partial(other.run, build, program, workload.short, GAS, pages) for build in other.installed.names()
+        }
+        for build, run in runs.items():
+            problem = _difference(ours, run()[1])
+            if problem:
+                section.problems.append(f"anan-as, {build}: {problem}")
+        fastest = min(runs, key=lambda build: min(runs[build]()[0] for _ in range(WARM_UP)))
+        section.facts["anan-as"] = {
+            "version": other.installed.version, "build": fastest, "agrees": not section.problems
+        }  # fmt: skip
+        subjects: dict[str, Subject] = {
+            SHORT: partial(_timed, make, count),
+            ANAN_AS: partial(_self_timed, runs[fastest], count),
+        }
+        section.ratios.append(Ratio("anan-as / interpreter", ANAN_AS, (SHORT,)))
+        if DEFAULT_BUILD in runs and fastest != DEFAULT_BUILD:
+            subjects[ANAN_AS_DEFAULT] = partial(_self_timed, runs[DEFAULT_BUILD], count)
+            section.ratios.append(Ratio("default / interpreter", ANAN_AS_DEFAULT, (SHORT,)))
+        return subjects
+
+
+def _machine(engine: Instantiate, workload: Workload, args: bytes) -> Machine:
+    return engine.instantiate(workload.program, args=args, gas=GAS)
+
+
+def _timed(make: Callable[[], Machine], count: int) -> float:
+    """Nanoseconds that a new machine takes for each of its `count` instructions."""
+    return elapsed(make().run, count)
+
+
+def _self_timed(run: Callable[[], tuple[float, object]], count: int) -> float:
+    """The same for runs that time themselves."""
+    return run()[0] / count
+
+
+def _difference(ours: Outcome, theirs: Outcome) -> str:
+    """The first thing in which outcomes differ, or nothing."""
+    for name in ("reason", "gas", "registers", "pc"):
+        mine, other = getattr(ours, name), getattr(theirs, name)
+        if mine != other:
+            return f"{name} {other} where the interpreter has {mine}"
+    return ""

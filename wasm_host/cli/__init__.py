@@ -1,0 +1,80 @@
+"""The command line, `pvm`: one file a command.
+
+In: arguments. Out: text for people or JSON for programs, and an exit status. `inputs` reads what users name,
+`output` writes what they see, `failures` turns every error into one line and a status.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+from click.shell_completion import shell_complete
+
+from pvm.version import __version__
+from wasm_host.bench.command import bench
+from wasm_host.cli import assembly, demo, fuzz, inspect, isa, replay, run, vectors, wat
+from wasm_host.cli.failures import guarded
+
+_COMPLETE = "_PVM_COMPLETE"
+_COMMANDS = (
+    demo.command, run.command, inspect.command, assembly.asm, assembly.disasm, vectors.command, replay.command,
+    isa.command, wat.command, bench, fuzz.command,
+)  # fmt: skip
+
+
+class _Commands(click.Group):
+    """Lists the commands in the order in which they were given, not by name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(
+    cls=_Commands,
+    commands={command.name or "": command for command in _COMMANDS},
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="pvm", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(context: click.Context) -> int:
+    """The Polkadot Virtual Machine of JAM on WebAssembly.
+
+    \b
+    Examples:
+      pvm demo                    see it work: every example program, checked
+      pvm run example:hello       run one program
+      pvm COMMAND --help          what a command takes, with examples
+
+    \b
+    Exit status:
+      0   success
+      1   the guest did not halt, or a check failed
+      2   bad input: one line on standard error says what and where
+      70  a bug of pvm
+      130 interrupted
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+    return 0
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Run one command and exit. `args` are the process's own unless given."""
+    completion = os.environ.get(_COMPLETE)
+    if completion:
+        sys.exit(shell_complete(cli, {}, "pvm", _COMPLETE, completion))
+    sys.exit(guarded(lambda: _status(list(sys.argv[1:] if args is None else args))))
+
+
+def _status(args: list[str]) -> int:
+    """Parse, run, and give the command's exit status, 0 for None; --help and --version leave by click's Exit."""
+    try:
+        with cli.make_context("pvm", args) as context:
+            return cli.invoke(context) or 0
+    except click.exceptions.Exit as exit:
+        return exit.exit_code

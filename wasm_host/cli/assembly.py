@@ -1,0 +1,90 @@
+"""`pvm asm` and `pvm disasm`: assembly to programs and back."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from pvm.errors import InputError
+from pvm.isa import spec as find_spec
+from pvm.program import assemble, decode, disassemble
+from wasm_host.cli.engines import format_option, spec_option
+from wasm_host.cli.failures import SUCCESS, blamed_on
+from wasm_host.cli.inputs import EXAMPLE_PREFIX, STDIN, label_of, load_program, read_source
+from wasm_host.cli.output import counted, escaped, write_output
+
+PROGRAM_SUFFIX = ".pvm"
+_STDOUT = "-"
+
+
+@click.command()
+@click.argument("source")
+@click.option("-o", "--output", metavar="OUT", help="Where to write; - is standard output. [default: SOURCE as .pvm]")
+@spec_option
+def asm(source: str, output: str | None, spec: str) -> int:
+    """Assemble SOURCE to a program.
+
+    SOURCE is a UTF-8 file, - for standard input (which goes to standard output unless -o is given), or example:NAME.
+    OUT is written whole or not at all.
+
+    \b
+    Examples:
+      pvm asm sum.pvmasm
+      pvm asm sum.pvmasm -o sum.bin --spec 0.8.0
+      pvm asm example:sieve -o - | pvm run -
+    """
+    version = find_spec(spec)
+    text = read_source(source)
+    with blamed_on(label_of(source)):
+        program = assemble(text, version)
+        data = program.encode()
+    target = output or _default_output(source)
+    _refuse_same(source, target)
+    write_output(target, data)
+    if target != _STDOUT:
+        instructions = counted(sum(1 for _ in decode(program.blob, version)), "instruction")
+        click.echo(f"{escaped(target)}: {counted(len(data), 'byte')}, {program.format}, {instructions}")
+    return SUCCESS
+
+
+@click.command()
+@click.argument("program")
+@click.option("-o", "--output", metavar="OUT", default=_STDOUT, help="Where to write. [default: standard output]")
+@spec_option
+@format_option
+def disasm(program: str, output: str, spec: str, format_: str) -> int:
+    """Write PROGRAM as assembly, from which `pvm asm` makes the same bytes again.
+
+    PROGRAM is a file, - for standard input, or example:NAME. Empty lines separate basic blocks, and each instruction's
+    pc stands in a comment.
+
+    \b
+    Examples:
+      pvm disasm example:hello
+      pvm disasm service.jam -o service.pvmasm
+      pvm disasm blob.bin --format plain --spec 0.8.0 | less
+    """
+    version = find_spec(spec)
+    loaded = load_program(program, format_, version)
+    text = disassemble(loaded.program, version)
+    _refuse_same(program, output)
+    write_output(output, text.encode("utf-8"))
+    return SUCCESS
+
+
+def _default_output(source: str) -> str:
+    if source == STDIN:
+        return _STDOUT
+    if source.startswith(EXAMPLE_PREFIX):
+        return source.removeprefix(EXAMPLE_PREFIX) + PROGRAM_SUFFIX
+    return str(Path(source).with_suffix(PROGRAM_SUFFIX))
+
+
+def _refuse_same(source: str, target: str) -> None:
+    """Raises InputError when the output would replace the input."""
+    if _STDOUT in (source, target) or not os.path.exists(source):
+        return
+    if os.path.realpath(source) == os.path.realpath(target):
+        raise InputError(f"--output: {target} is the input itself")

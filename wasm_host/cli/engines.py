@@ -1,0 +1,43 @@
+"""Choosing an engine: the options that do so, and the engine that they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from pvm import ReferenceEngine
+from pvm.isa import SPEC_NAMES
+from pvm.machine import METERINGS
+from wasm_host.cli.inputs import FORMATS
+from wasm_host.engine import Engine
+
+TIERS: tuple[str, ...] = ("interpreter", "reference")
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+tier_option: Decorator = click.option(
+    "--tier", type=click.Choice(TIERS), default=TIERS[0], show_default=True,
+    help="Generated WebAssembly, or the slow reference in Python.",
+)  # fmt: skip
+spec_option: Decorator = click.option(
+    "--spec", type=click.Choice(SPEC_NAMES), default=SPEC_NAMES[0], show_default=True,
+    help="Version of the Gray Paper.",
+)  # fmt: skip
+metering_option: Decorator = click.option(
+    "--metering", type=click.Choice(METERINGS), default=METERINGS[0], show_default=True,
+    help="Charge gas for each instruction, or for a basic block when it is entered.",
+)  # fmt: skip
+format_option: Decorator = click.option(
+    "--format", "format_", type=click.Choice(FORMATS), default="auto", show_default=True,
+    help="What PROGRAM is. auto: assembly if it ends in .pvmasm, else the binary format that fits.",
+)  # fmt: skip
+json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+
+
+def make_engine(tier: str, spec: str, metering: str) -> Engine | ReferenceEngine:
+    """The engine of a tier. Raises InputError for unknown names."""
+    if tier == "reference":
+        return ReferenceEngine(spec, metering)
+    return Engine(spec, tier, metering)

@@ -1,0 +1,65 @@
+"""`pvm fuzz`: random programs on the reference engine and the interpreter, compared in everything."""
+
+from __future__ import annotations
+
+import click
+
+from pvm.fuzz import Case, Observation, random_case, transcript
+from pvm.isa import spec as find_spec
+from pvm.program import Program, disassemble
+from pvm.reference import ReferenceEngine
+from wasm_host.cli.engines import json_option
+from wasm_host.cli.failures import FAILURE, SUCCESS
+from wasm_host.cli.output import print_json, summary, tracked
+from wasm_host.engine import Engine
+
+
+@click.command("fuzz")
+@click.option("--count", type=click.IntRange(1), default=1000, show_default=True, help="Programs to run.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The first program's seed.")
+@json_option
+def command(count: int, seed: int, as_json: bool) -> int:
+    """Run random programs on both engines and compare every exit, register, gas value and page of memory.
+
+    Programs are noise, structured, mutated, or one instruction again and again, under either version and metering;
+    between exits faults are repaired, host calls answered, gas refilled, and steps mixed with runs. A seed always
+    means the same program. The exit status is 1 if engines disagree.
+
+    \b
+    Examples:
+      pvm fuzz --count 10000
+      pvm fuzz --seed 102440 --count 1
+    """
+    disagreements: list[int] = []
+    for number in tracked(range(seed, seed + count), "fuzzing"):
+        if not _agrees(random_case(number), as_json):
+            disagreements.append(number)
+    if as_json:
+        print_json({"programs": count, "seed": seed, "disagreements": disagreements})
+    else:
+        click.echo(summary(count - len(disagreements), len(disagreements)))
+    return FAILURE if disagreements else SUCCESS
+
+
+def _agrees(case: Case, quiet: bool) -> bool:
+    expected = transcript(case, ReferenceEngine(case.spec, case.metering))
+    found = transcript(case, Engine(spec=case.spec, metering=case.metering))
+    if expected != found and not quiet:
+        click.echo(_explain(case, expected, found))
+    return expected == found
+
+
+def _explain(case: Case, expected: list[Observation], found: list[Observation]) -> str:
+    """The case, its program, and the first exit at which the engines differ."""
+    lines = [f"seed {case.seed}: {case.kind}, spec {case.spec}, metering {case.metering}, pc {case.pc}, gas {case.gas}"]
+    for number, (one, other) in enumerate(zip(expected, found, strict=False)):
+        if one != other:
+            lines.append(f"exit {number}: the reference engine has {_short(one)}, the interpreter {_short(other)}")
+            break
+    program = Program.parse(case.program, format="plain")
+    return "\n".join([*lines, disassemble(program, find_spec(case.spec))])
+
+
+def _short(seen: Observation) -> str:
+    registers = " ".join(f"{value:x}" for value in seen.registers)
+    return f"{seen.exit} pc={seen.pc} gas={seen.gas} registers={registers}"

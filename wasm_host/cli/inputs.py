@@ -1,0 +1,158 @@
+"""What users name: files, standard input, examples, numbers, hexadecimal.
+
+In: text from the command line. Out: bytes, programs, numbers. Raises InputError that names the file or option.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from pvm.errors import InputError
+from pvm.examples import Example, example
+from pvm.isa import Spec
+from pvm.program import FORMAT_NAMES, Program, assemble
+from wasm_host.cli.failures import blamed_on, os_reason
+
+STDIN = "-"
+EXAMPLE_PREFIX = "example:"
+ASSEMBLY_SUFFIX = ".pvmasm"
+FORMATS: tuple[str, ...] = (*FORMAT_NAMES, "asm")
+MAX_FILE = 1 << 28  # bytes that are read of one file; far above any program or trace
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A program, what to call it in messages, and the example that it is, if it is one."""
+
+    label: str
+    program: Program
+    example: Example | None = None
+
+
+def label_of(source: str) -> str:
+    """What to call a file argument in messages."""
+    return "standard input" if source == STDIN else source or "''"
+
+
+def read_bytes(source: str) -> bytes:
+    """The bytes of a file, or of standard input for "-"."""
+    label = label_of(source)
+    try:
+        if source == STDIN:
+            if sys.stdin is None:
+                raise InputError(f"{label}: it is closed")
+            return _read_all(sys.stdin.buffer, label)
+        with open(source, "rb") as file:
+            return _read_all(file, label)
+    except OSError as error:
+        raise InputError(f"{label}: cannot be read: {os_reason(error)}") from None
+
+
+def _read_all(file: BinaryIO, label: str) -> bytes:
+    data = file.read(MAX_FILE + 1)
+    if len(data) > MAX_FILE:
+        raise InputError(f"{label}: longer than {MAX_FILE >> 20} MiB, more than is read")
+    return data
+
+
+def read_text(source: str) -> str:
+    """The text of a UTF-8 file, or of standard input for "-"."""
+    data = read_bytes(source)
+    with blamed_on(label_of(source)):
+        return _decoded(data)
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        return data.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise InputError(f"not UTF-8 at byte {error.start}") from None
+
+
+def read_source(source: str) -> str:
+    """Assembly: an example's, or a file's."""
+    if source.startswith(EXAMPLE_PREFIX):
+        return _find_example(source).source
+    return read_text(source)
+
+
+def load_program(source: str, format: str, spec: Spec) -> Loaded:
+    """The program in a file, on standard input, or of an example; assembly is assembled."""
+    if source.startswith(EXAMPLE_PREFIX):
+        if format not in ("auto", "asm"):
+            raise InputError(f"--format: {source} is assembly, not {format}")
+        found = _find_example(source)
+        with blamed_on(source):
+            return Loaded(source, assemble(found.source, spec), found)
+    label, data = label_of(source), read_bytes(source)
+    is_assembly = format == "asm" or (format == "auto" and source.endswith(ASSEMBLY_SUFFIX))
+    with blamed_on(label):
+        program = assemble(_decoded(data), spec) if is_assembly else Program.parse(data, format)
+    return Loaded(label, program)
+
+
+def _find_example(source: str) -> Example:
+    with blamed_on(source):
+        return example(source.removeprefix(EXAMPLE_PREFIX))
+
+
+def find_files(paths: Sequence[str], suffixes: tuple[str, ...]) -> list[Path]:
+    """The files named, and those with one of the suffixes in the folders named, each once.
+
+    Raises InputError for a path that does not exist and for a folder without such files.
+    """
+    found: dict[Path, None] = {}
+    for path in map(Path, paths):
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if p.suffix in suffixes and p.is_file())
+            if not inside:
+                raise InputError(f"{path}: no {' or '.join('*' + s for s in suffixes)} file in this folder")
+            found.update(dict.fromkeys(inside))
+        elif path.exists():
+            found[path] = None
+        else:
+            raise InputError(f"{path}: cannot be read: no such file or directory")
+    return list(found)
+
+
+# --- values of options -------------------------------------------------------------------------------------------
+
+_NUMBER = re.compile(r"-?(0[xX][0-9a-fA-F_]*[0-9a-fA-F]|[0-9][0-9_]*)")
+_LONGEST_NUMBER = 80  # characters; longer ones are out of every range, and Python would refuse to convert them
+
+
+def number_type(bits: int) -> Callable[[str], int]:
+    """For an option: an integer below 2^`bits`, decimal or hexadecimal with 0x; `_` may separate digits."""
+
+    def convert(text: str) -> int:
+        if not _NUMBER.fullmatch(text):
+            raise click.BadParameter(f"{text[:40]!r} is no number: give decimal digits, or 0x and hexadecimal ones")
+        digits = text.replace("_", "")
+        number = int(digits, 16 if "x" in digits.lower() else 10) if len(digits) <= _LONGEST_NUMBER else -1
+        if not 0 <= number < 1 << bits:
+            raise click.BadParameter(f"{text[:40]} is not from 0 to 2^{bits} - 1")
+        return number
+
+    return convert
+
+
+def read_args(text: str) -> bytes:
+    """The value of --args: hexadecimal, or @ and a file (@- is standard input)."""
+    if text.startswith("@"):
+        with blamed_on("--args"):
+            return read_bytes(text[1:])
+    digits = text.removeprefix("0x").removeprefix("0X")
+    wrong = re.search(r"[^0-9a-fA-F]", digits)
+    if wrong:
+        offset = len(text) - len(digits) + wrong.start()
+        raise InputError(f"--args: {wrong[0]!r} at character {offset + 1} is no hexadecimal digit (a file is @FILE)")
+    if len(digits) % 2:
+        raise InputError(f"--args: {len(digits)} hexadecimal digits, but each byte takes two")
+    return bytes.fromhex(digits)

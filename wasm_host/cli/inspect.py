@@ -1,0 +1,242 @@
+"""`pvm inspect`: what a program consists of."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import click
+from rich.table import Table
+
+from pvm.errors import ProgramError
+from pvm.isa import GP_080, Spec
+from pvm.isa import spec as find_spec
+from pvm.program import Blob, Instruction, Program, block_starts, decode, decode_at, format_instruction, is_valid
+from pvm.program.codec import read_fixed, read_natural, take
+from wasm_host.cli.engines import format_option, json_option, spec_option
+from wasm_host.cli.failures import SUCCESS
+from wasm_host.cli.inputs import load_program
+from wasm_host.cli.output import as_text, console, counted, escaped, facts_table, new_table, print_json
+
+_ENTRY_POINTS = ((0, "refine, is-authorized"), (5, "accumulate"))
+_SHOWN_MIX, _SHOWN_METADATA, _SHOWN_PCS = 20, 64, 8
+_HOST_CALL = "ecalli"
+
+
+@click.command("inspect")
+@click.argument("program")
+@spec_option
+@format_option
+@json_option
+def command(program: str, spec: str, format_: str, as_json: bool) -> int:
+    """Show a program's memory, entry points, blocks and instructions.
+
+    Also its jump table, metadata and host calls. PROGRAM is a file, - for standard input, or example:NAME. Opcodes are
+    read as --spec numbers them.
+
+    \b
+    Examples:
+      pvm inspect example:life
+      pvm inspect service.jam --json
+      pvm inspect blob.bin --format plain --spec 0.8.0
+    """
+    loaded = load_program(program, format_, find_spec(spec))
+    facts = gather(loaded.program, find_spec(spec))
+    if as_json:
+        print_json(facts)
+    else:
+        _show(loaded.label, facts)
+    return SUCCESS
+
+
+# --- gathering ---------------------------------------------------------------------------------------------------
+
+
+def gather(program: Program, spec: Spec) -> dict[str, Any]:
+    """Everything that the command shows, as its JSON object."""
+    blob = program.blob
+    instructions = list(decode(blob, spec))
+    mix = Counter(i.row.name if i.valid else "(invalid opcode)" for i in instructions)
+    calls = Counter(i.x for i in instructions if i.row.name == _HOST_CALL)
+    starts = block_starts(blob, spec)
+    return {
+        "format": program.format, "spec": spec.name, "size": len(program.encode()),
+        "metadata": _metadata(program.metadata), **_memory(program),
+        "entry_points": _entry_points(blob, spec, {i.pc for i in instructions}),
+        "code_bytes": len(blob.code), "instructions": len(instructions),
+        "basic_blocks": sum(pc < len(blob.code) for pc in starts),
+        "jump_table": {
+            "entries": len(blob.jump_table), "entry_size": blob.jump_entry_size,
+            "no_block_starts": sorted({pc for pc in blob.jump_table if pc not in starts}),
+        },
+        "instruction_mix": dict(mix.most_common()),
+        "invalid_opcodes": [i.pc for i in instructions if not i.valid],
+        "host_calls": {str(number): calls[number] for number in sorted(calls)},
+        "valid_080": is_valid(blob, GP_080),
+    }  # fmt: skip
+
+
+def _metadata(metadata: bytes | None) -> dict[str, Any] | None:
+    if metadata is None:
+        return None
+    return {"hex": metadata.hex(), "text": as_text(metadata) or conventional_text(metadata)}
+
+
+def conventional_text(metadata: bytes) -> str | None:
+    """The metadata that JAM's Rust tools write, as "name version, license, author, …"; None when it has another form.
+
+    A zero octet, then name, version, license and the number of authors with each of them, as counted strings.
+    """
+    try:
+        variant, offset = read_fixed(metadata, 0, 1, "variant")
+        strings: list[str] = []
+        wanted = 3
+        while len(strings) < wanted:
+            length, offset = read_natural(metadata, offset, "length")
+            data, offset = take(metadata, offset, length, "string")
+            strings.append(data.decode("utf-8"))
+            if len(strings) == 3:
+                authors, offset = read_natural(metadata, offset, "authors")
+                wanted += authors
+    except (ProgramError, UnicodeDecodeError):
+        return None
+    if variant != 0 or offset != len(metadata) or not "".join(strings).isprintable():
+        return None
+    return ", ".join((f"{strings[0]} {strings[1]}", *strings[2:]))
+
+
+def _memory(program: Program) -> dict[str, Any]:
+    sections = program.sections
+    if sections is None:
+        return {"sections": None, "segments": [], "heap": None}
+    return {
+        "sections": {
+            "read_only": len(sections.read_only), "read_write": len(sections.read_write),
+            "heap_pages": sections.heap_pages, "stack": sections.stack_size,
+        },
+        "segments": [
+            {"name": s.name, "address": s.address, "length": s.length, "access": s.access, "data": len(s.data)}
+            for s in sections.segments()
+        ],
+        "heap": {"start": sections.heap_end, "limit": sections.heap_limit},
+    }  # fmt: skip
+
+
+def _entry_points(blob: Blob, spec: Spec, pcs: set[int]) -> list[dict[str, Any]]:
+    """What stands at the entry points; None where no instruction begins."""
+    return [
+        {"pc": pc, "purpose": purpose, "instruction": _text(decode_at(blob, spec, pc)) if pc in pcs else None}
+        for pc, purpose in _ENTRY_POINTS
+    ]
+
+
+def _text(instruction: Instruction) -> str:
+    return " ".join(format_instruction(instruction).split())
+
+
+# --- showing -----------------------------------------------------------------------------------------------------
+
+
+def _show(label: str, facts: dict[str, Any]) -> None:
+    out = console()
+    out.print(escaped(label), style="bold")
+    out.print(facts_table(_overview(facts)))
+    tables = (_segments_table(facts), _entry_table(facts), _host_calls_table(facts), _mix_table(facts))
+    for table in tables:
+        if table is not None:
+            out.print()
+            out.print(table)
+
+
+def _overview(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    jumps, sections = facts["jump_table"], facts["sections"]
+    rows = [("Format", f"{facts['format']}, {counted(facts['size'], 'byte')}")]
+    if facts["metadata"] is not None:
+        raw, text = facts["metadata"]["hex"], facts["metadata"]["text"]
+        if text:
+            rows.append(("Metadata", escaped(text)))
+        cut = raw[:_SHOWN_METADATA] + "…" * (len(raw) > _SHOWN_METADATA)
+        rows.append(("Metadata, raw" if text else "Metadata", cut))
+    if sections is not None:
+        rows.append((
+            "Sections",
+            f"read-only {sections['read_only']:,} bytes, read-write {sections['read_write']:,} bytes, "
+            f"heap {counted(sections['heap_pages'], 'page')}, stack {sections['stack']:,} bytes",
+        ))  # fmt: skip
+    rows += [
+        ("Code", f"{counted(facts['code_bytes'], 'byte')}, {counted(facts['instructions'], 'instruction')}, "
+                 f"{counted(facts['basic_blocks'], 'basic block')}"),
+        ("Jump table", _jump_text(jumps)),
+        ("Invalid opcodes", _pcs_text(facts["invalid_opcodes"], "none")),
+        ("Valid in 0.8.0", "yes" if facts["valid_080"] else "no: it panics at once under that version's rules"),
+    ]  # fmt: skip
+    return rows
+
+
+def _jump_text(jumps: dict[str, Any]) -> str:
+    if not jumps["entries"]:
+        return "empty"
+    count, wrong = jumps["entries"], jumps["no_block_starts"]
+    text = f"{count:,} {'entry' if count == 1 else 'entries'} of {counted(jumps['entry_size'], 'byte')}"
+    return text + (f", no block starts: {_pcs_text(wrong, '')}" if wrong else ", all of them block starts")
+
+
+def _pcs_text(pcs: list[int], none: str) -> str:
+    if not pcs:
+        return none
+    shown = ", ".join(map(str, pcs[:_SHOWN_PCS]))
+    return f"{len(pcs):,}, at pc {shown}" + ("…" if len(pcs) > _SHOWN_PCS else "")
+
+
+def _segments_table(facts: dict[str, Any]) -> Table | None:
+    if facts["heap"] is None:
+        return None
+    table = new_table("Memory at the start")
+    table.add_column("Segment")
+    for column in ("Address", "End", "Length", "Data"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("Access")
+    for segment in facts["segments"]:
+        address, length = segment["address"], segment["length"]
+        table.add_row(
+            segment["name"], f"{address:#010x}", f"{address + length:#010x}", f"{length:,}", f"{segment['data']:,}",
+            segment["access"],
+        )  # fmt: skip
+    heap = facts["heap"]
+    room = max(0, heap["limit"] - heap["start"])
+    table.add_row("(heap may grow)", f"{heap['start']:#010x}", f"{heap['limit']:#010x}", f"{room:,}", "", "")
+    return table
+
+
+def _entry_table(facts: dict[str, Any]) -> Table:
+    table = new_table("Entry points")
+    table.add_column("pc", justify="right")
+    table.add_column("Purpose")
+    table.add_column("Instruction")
+    for entry in facts["entry_points"]:
+        table.add_row(str(entry["pc"]), entry["purpose"], entry["instruction"] or "(no instruction begins here)")
+    return table
+
+
+def _host_calls_table(facts: dict[str, Any]) -> Table | None:
+    if not facts["host_calls"]:
+        return None
+    table = new_table("Host calls")
+    table.add_column("Number", justify="right")
+    table.add_column("Times in the code", justify="right")
+    for number, count in facts["host_calls"].items():
+        table.add_row(number, f"{count:,}")
+    return table
+
+
+def _mix_table(facts: dict[str, Any]) -> Table:
+    mix, total = facts["instruction_mix"], facts["instructions"]
+    shown = list(mix.items())[:_SHOWN_MIX]
+    every = len(shown) == len(mix)
+    table = new_table("Instructions" if every else f"Instructions ({len(shown)} of {len(mix)})")
+    table.add_column("Name")
+    table.add_column("Count", justify="right")
+    table.add_column("Share", justify="right")
+    for name, count in shown:
+        table.add_row(name, f"{count:,}", f"{100 * count / total:.1f} %")
+    return table

@@ -1,0 +1,40 @@
+"""Host call 100, `log` (JIP-1), for programs run by hand: each entry becomes a line on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pvm.machine import Handler, Machine, Memory
+from wasm_host.cli.output import escaped
+
+LOG_CALL = 100
+WHAT = (1 << 64) - 2  # the result that says: no such call; JIP-1 has `log` return it always
+LEVELS: tuple[str, ...] = ("fatal", "warn", "info", "debug", "trace")
+_LONGEST = 4096  # bytes of a message that are shown
+
+
+def log_handlers(write: Callable[[str], None]) -> dict[int, Handler]:
+    """Handlers for a machine. `write` gets each entry as one line of printable text.
+
+    Registers: r7 the level, r8 and r9 the target's address and length, r10 and r11 those of the message.
+    """
+
+    def log(machine: Machine) -> None:
+        level, target, target_length, message, message_length = machine.registers[7:12]
+        where = _text(machine.memory, target, target_length)
+        level_name = LEVELS[level] if level < len(LEVELS) else f"level {level}"
+        prefix = f"log {level_name}{f' [{where}]' if where else ''}: "
+        write(prefix + _text(machine.memory, message, message_length))
+        machine.registers[7] = WHAT
+
+    return {LOG_CALL: log}
+
+
+def _text(memory: Memory, address: int, length: int) -> str:
+    """What the guest logs, made safe for a terminal."""
+    if not length:
+        return ""
+    if not memory.is_readable(address, length):
+        return f"<{length} bytes at {address:#x}, which the guest may not read>"
+    text = escaped(memory.read(address, min(length, _LONGEST)).decode("utf-8", "backslashreplace"))
+    return text if length <= _LONGEST else f"{text}… ({length} bytes)"

@@ -1,0 +1,171 @@
+"""What the commands show: tables, numbers, bytes and progress for people, JSON for programs, files.
+
+Text for people and JSON go to standard output, progress and messages to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import stat
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from pvm.errors import InputError
+
+T = TypeVar("T")
+
+_PIPE_WIDTH = 4096  # columns: nothing is cut or wrapped when no terminal has to show it
+_SHOWN_BYTES = 32
+_UTF = "utf"
+
+
+class _Console(Console):
+    """Leaves a broken pipe to `failures.guarded`."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        raise BrokenPipeError
+
+
+def console() -> Console:
+    """Standard output for people. Text is shown as it is, without markup."""
+    piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    return _Console(markup=False, highlight=False, emoji=False, soft_wrap=False, width=_PIPE_WIDTH if piped else None)
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """One object on standard output."""
+    click.echo(json.dumps(value, indent=2))
+
+
+def new_table(title: str | None = None, header: bool = True) -> Table:
+    """A table without a frame, as wide as its contents."""
+    return Table(
+        title=title, title_justify="left", title_style="bold", header_style="bold", show_header=header,
+        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0),
+    )  # fmt: skip
+
+
+def facts_table(rows: Sequence[tuple[str, Any]]) -> Table:
+    """Names and what they are, in two columns."""
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column()
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def fancy() -> bool:
+    """Whether standard output can show more than ASCII."""
+    return (getattr(sys.stdout, "encoding", None) or "").lower().startswith(_UTF)
+
+
+def mark(good: bool) -> str:
+    """A tick or a cross; words where the terminal has no such signs."""
+    signs = ("✗", "✓") if fancy() else ("FAILED", "ok")
+    return signs[good]
+
+
+def tracked(items: Sequence[T], what: str) -> Iterator[T]:
+    """The items, with a progress bar on standard error while they are worked on, if that is a terminal."""
+    errors = Console(stderr=True)
+    if not errors.is_terminal or len(items) < 2:
+        yield from items
+        return
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    bar = Progress(*columns, console=errors, transient=True, redirect_stdout=False, redirect_stderr=False)
+    with bar as progress:
+        yield from progress.track(items, description=what)
+
+
+def summary(passed: int, failed: int, skipped: int = 0) -> str:
+    """The last line of commands that check many things."""
+    return f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else "")
+
+
+# --- numbers and bytes -------------------------------------------------------------------------------------------
+
+
+def duration(seconds: float) -> str:
+    """A time with three significant digits or so."""
+    if seconds < 1e-3:
+        return f"{seconds * 1e6:.0f} µs" if fancy() else f"{seconds * 1e6:.0f} us"
+    return f"{seconds * 1e3:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things: `1 byte`, `2,000 bytes`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def escaped(text: str) -> str:
+    """The text on one line: what is not printable, such as control sequences, becomes an escape."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def as_text(data: bytes) -> str | None:
+    """The data as text when it is printable UTF-8 of one line or more, else None."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return text if text and all(c.isprintable() or c in "\n\t" for c in text) else None
+
+
+def brief_bytes(data: bytes) -> str:
+    """Bytes in a table's cell: as text, as a number, by their beginning, or when there are many by their count."""
+    text = as_text(data)
+    if not data or (text is not None and len(text) <= _SHOWN_BYTES):
+        return f'"{escaped(text or "")}"'
+    if len(data) <= 8:
+        return f"{int.from_bytes(data, 'little'):,}"
+    return f"{data[:8].hex()}…" if len(data) <= _SHOWN_BYTES else counted(len(data), "byte")
+
+
+# --- files -------------------------------------------------------------------------------------------------------
+
+
+def write_output(path: str, data: bytes) -> None:
+    """Write a file whole or not at all; "-" is standard output. Raises InputError when that is impossible, for
+    standard output OSError."""
+    if path == "-":
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        _write_file(Path(os.path.realpath(path)), data)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise InputError(f"{path}: cannot be written: {(reason or str(error)).lower()}") from None
+
+
+def _write_file(target: Path, data: bytes) -> None:
+    """By a temporary file beside the target, which takes the target's place at the end."""
+    mode = target.stat().st_mode if target.exists() else None
+    if mode is not None and not stat.S_ISREG(mode):
+        # A device or a pipe (/dev/null, /dev/stdout) is written to, not replaced. A folder fails here.
+        target.write_bytes(data)
+        return
+    temporary = target.with_name(f".pvm-{secrets.token_hex(8)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+        if mode is not None:
+            temporary.chmod(stat.S_IMODE(mode))
+        os.replace(temporary, target)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise

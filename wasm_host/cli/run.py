@@ -1,0 +1,157 @@
+"""`pvm run`: one program to its end."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import click
+from rich.text import Text
+
+from pvm.errors import InputError
+from pvm.isa import spec as find_spec
+from pvm.machine import DEFAULT_GAS, Exit, Machine, Reason
+from pvm.program import Program, decode_at, format_instruction
+from wasm_host.cli.engines import (
+    format_option,
+    json_option,
+    make_engine,
+    metering_option,
+    spec_option,
+    tier_option,
+)
+from wasm_host.cli.failures import FAILURE, SUCCESS, blamed_on
+from wasm_host.cli.inputs import STDIN, load_program, number_type, read_args
+from wasm_host.cli.log import log_handlers
+from wasm_host.cli.output import as_text, console, counted, duration, escaped, facts_table, new_table, print_json
+
+_STYLES = {Reason.HALT: "bold green", Reason.HOST_CALL: "bold yellow"}
+_SHOWN_RESULT = 256  # bytes
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished run."""
+
+    program: Program
+    exit: Exit
+    gas_used: int
+    registers: tuple[int, ...]
+    result: bytes
+    seconds: float
+
+
+@click.command("run")
+@click.argument("program")
+@click.option("--args", metavar="HEX|@FILE", help="Arguments, for jam and standard programs. [default: none]")
+@click.option("--gas", type=number_type(64), metavar="N", help=f"Gas to start with. [default: {DEFAULT_GAS:,}]")
+@click.option("--pc", type=number_type(32), metavar="N", default="0", help="Where to start. [default: 0]")
+@tier_option
+@spec_option
+@metering_option
+@format_option
+@json_option
+def command(
+    program: str, args: str | None, gas: int | None, pc: int, tier: str, spec: str, metering: str, format_: str,
+    as_json: bool,
+) -> int:  # fmt: skip
+    """Run PROGRAM until it halts, panics, faults, runs out of gas or makes a host call.
+
+    PROGRAM is a file, - for standard input, or example:NAME, whose own arguments and gas are used unless others are
+    given. Numbers are decimal, or hexadecimal with 0x. Host call 100 (log) goes to standard error and the run goes on;
+    any other ends it. The exit status is 0 only after a halt.
+
+    \b
+    Examples:
+      pvm run example:hello
+      pvm run example:hello --args 4a616d --json
+      pvm run program.pvmasm --args @input.bin --gas 0x10000
+      pvm run service.jam --pc 5 --spec 0.8.0 --metering block
+      pvm asm loop.pvmasm -o - | pvm run - --tier reference
+    """
+    if program == STDIN and args == f"@{STDIN}":
+        raise InputError("--args: standard input is the program already")
+    engine, loaded = make_engine(tier, spec, metering), load_program(program, format_, find_spec(spec))
+    given = loaded.example
+    arguments = read_args(args) if args is not None else given.args if given else b""
+    gas = gas if gas is not None else given.gas if given else DEFAULT_GAS
+    with blamed_on(loaded.label):
+        machine = engine.instantiate(loaded.program, arguments, gas, pc, log_handlers(_log))
+    outcome = timed_run(machine, loaded.program, gas)
+    if as_json:
+        choices = {"tier": tier, "spec": spec, "metering": metering, "format": loaded.program.format}
+        print_json({**as_dict(outcome), **choices})
+    else:
+        _show(outcome, spec)
+    return SUCCESS if outcome.exit.reason is Reason.HALT else FAILURE
+
+
+def timed_run(machine: Machine, program: Program, gas: int) -> Outcome:
+    """Run a machine that was instantiated with `gas`."""
+    began = time.perf_counter()
+    exit = machine.run()
+    seconds = time.perf_counter() - began
+    result = machine.result() if exit.reason is Reason.HALT else b""
+    return Outcome(program, exit, gas - exit.gas, tuple(machine.registers), result, seconds)
+
+
+def as_dict(outcome: Outcome) -> dict[str, Any]:
+    """The part of the JSON object that the run decides."""
+    exit = outcome.exit
+    return {
+        "status": exit.reason.value, "pc": exit.pc, "gas": exit.gas, "gas_used": outcome.gas_used,
+        "registers": list(outcome.registers), "result": outcome.result.hex(), "page_fault_address": exit.address,
+        "host_call": exit.call,
+    }  # fmt: skip
+
+
+def _log(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _show(outcome: Outcome, spec: str) -> None:
+    exit, out = outcome.exit, console()
+    rows: list[tuple[str, Any]] = [
+        ("Status", _status(exit)),
+        ("pc", f"{exit.pc}   {_instruction(outcome, spec)}"),
+        ("Gas", f"{outcome.gas_used:,} used, {exit.gas:,} left"),
+        ("Time", duration(outcome.seconds)),
+    ]
+    if exit.reason is Reason.HALT:
+        rows += _result_rows(outcome.result)
+    out.print(facts_table(rows))
+    out.print()
+    registers = new_table()
+    registers.add_column("Register")
+    registers.add_column("Hexadecimal", no_wrap=True)
+    registers.add_column("Decimal", justify="right", no_wrap=True)
+    for number, value in enumerate(outcome.registers):
+        registers.add_row(f"r{number}", f"0x{value:016x}", f"{value}", style=None if value else "dim")
+    out.print(registers)
+
+
+def _status(exit: Exit) -> Text:
+    notes = {
+        Reason.PAGE_FAULT: f" at address {exit.address:#x}" if exit.address is not None else "",
+        Reason.HOST_CALL: f" {exit.call}, which `pvm run` does not answer",
+        Reason.OUT_OF_GAS: " (--gas gives more)",
+    }
+    return Text(exit.reason.value, _STYLES.get(exit.reason, "bold red")).append(notes.get(exit.reason, ""), "default")
+
+
+def _instruction(outcome: Outcome, spec: str) -> str:
+    if outcome.exit.pc >= len(outcome.program.code):
+        return "(after the end of the code)"
+    instruction = decode_at(outcome.program.blob, find_spec(spec), outcome.exit.pc)
+    return " ".join(format_instruction(instruction).split())
+
+
+def _result_rows(result: bytes) -> list[tuple[str, Any]]:
+    text = as_text(result)
+    rows: list[tuple[str, Any]] = [("Result", counted(len(result), "byte"))]
+    if result:
+        rows.append(("", result[:_SHOWN_RESULT].hex() + "… (--json shows all)" * (len(result) > _SHOWN_RESULT)))
+    if text is not None:
+        rows.append(("", f'"{escaped(text[:_SHOWN_RESULT])}{"…" * (len(text) > _SHOWN_RESULT)}"'))
+    return rows
