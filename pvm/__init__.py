@@ -22,5 +22,6 @@ from pvm.version import __version__
 
 __all__ = [
     "AddressError", "AssemblyError", "EngineError", "Exit", "InputError", "Machine", "Memory", "Program",
-    "ProgramError", "PvmError", "Reason", "ReferenceEngine", "ResourceError", "TraceError", "VectorError", "__version__",
+    "ProgramError", "PvmError", "Reason", "ReferenceEngine", "ResourceError", "TraceError", "VectorError",
+    "__version__",
 ]  # fmt: skip
