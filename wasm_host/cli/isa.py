@@ -14,14 +14,15 @@ from pvm.isa import spec as find_spec
 from pvm.isa.expr import show
 from wasm_host.cli.engines import json_option
 from wasm_host.cli.failures import SUCCESS
-from wasm_host.cli.output import console, counted, new_table, print_json
+from wasm_host.cli.output import console, counted, new_table, print_json, write_output
 
 
 @click.command("isa")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--spec", type=click.Choice(SPEC_NAMES), help="Only what this version of the Gray Paper has.")
 @json_option
-def command(names: tuple[str, ...], spec: str | None, as_json: bool) -> int:
+@click.option("--html", metavar="OUT", help="Write a page with all of it, to search in, and nothing else.")
+def command(names: tuple[str, ...], spec: str | None, as_json: bool, html: str | None) -> int:
     """Show the instruction set: opcodes, operands and the meaning of every instruction.
 
     NAME is an instruction's, and may contain * and ?. Without one, all are shown. In the meaning, rA, rB and rD are
@@ -33,7 +34,13 @@ def command(names: tuple[str, ...], spec: str | None, as_json: bool) -> int:
       pvm isa
       pvm isa add_64 'load_ind_*'
       pvm isa --spec 0.8.0 --json
+      pvm isa --html isa.html
     """
+    if html is not None:
+        from web.isa_page import isa_page  # only here, because importing Jinja2 would delay every command
+
+        write_output(html, isa_page().encode("utf-8"))
+        return SUCCESS
     rows = _chosen(names, ROWS if spec is None else find_spec(spec).rows)
     if as_json:
         print_json({"instructions": [_as_dict(row) for row in rows]})
