@@ -75,7 +75,9 @@ STATE: dict[str, Field] = _fields(
     ("jump_count", 4),  # entries
     ("index", 4),  # address of 4 zero bytes for each pc from 0 to code_length: its record, plus 1 at block starts
     ("records", 4),  # address of the decoded instructions; they end the memory, which grows as needed
+    ("strays", 4),  # address after those that execution from 0 visits
     ("records_end", 4),  # address after the last one
+    ("exit", 4),  # code of the last exit, until the host has taken it: a host interrupted in between loses none
     ("record", 4),  # where the interpreter's hot loop begins and ended
 )
 PADDING = 32  # bytes after the code and after the starts
@@ -99,6 +101,7 @@ PATCHED = 0x740  # address, handler, and handler before it, of the record where 
 PAIRS = 0x10000
 PAGE_TABLE = 0x20000  # one byte for each of the guest's 2^20 pages
 PROGRAM = 0x120000  # where hosts put the program
+GROWTH = 16  # WebAssembly pages by which generated code grows the engine memory
 
 READABLE = 1  # page table bits; pages below 2^16, which never grant access, have them shifted by LOW_SHIFT
 WRITABLE = 2

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, overload
+from typing import Any, NoReturn, overload
 
 from pvm.errors import AddressError, InputError
 from pvm.program.program import Program
@@ -73,6 +73,8 @@ class Memory(ABC):
     def map(self, address: int, length: int, access: str | None) -> None:
         """Give the guest "rw", "r" or no (None) access to every page that the range touches; contents stay.
 
+        An empty range touches none.
+
         The guest panics below 2^16 whatever is mapped there (A.4). Raises AddressError beyond 2^32.
         """
 
@@ -123,15 +125,18 @@ class Registers(MutableSequence[int]):
     def __setitem__(self, index: int | slice, value: Any) -> None:
         if isinstance(index, slice):
             places = range(REGISTER_COUNT)[index]
-            values = list(value)
+            values = [self._check(item) for item in value]  # all of them, before any is set
             if len(places) != len(values):
                 raise AddressError(f"registers: {len(values)} values for {len(places)} registers")
             for place, item in zip(places, values, strict=True):
-                self[place] = item
+                self._values[place] = item
             return
+        self._values[index] = self._check(value)
+
+    def _check(self, value: Any) -> int:
         if not isinstance(value, int) or not 0 <= value < REGISTER_LIMIT:
-            raise AddressError(f"register {index}: {value!r} is no integer from 0 to 2^64 - 1")
-        self._values[index] = value
+            raise AddressError(f"register: {value!r} is no integer from 0 to 2^64 - 1")
+        return value
 
     def __delitem__(self, index: int | slice) -> None:
         raise TypeError("a machine always has 13 registers")
@@ -154,18 +159,35 @@ class Registers(MutableSequence[int]):
 Handler = Callable[[Any], "Reason | None"]
 """Answers a host call. It gets the machine, whose pc is at the call, and changes registers, memory and gas.
 
-Returning None continues after the call; returning a Reason ends the run with it.
+Returning None continues after the call; returning HALT, PANIC or OUT_OF_GAS ends the run with it (A.6).
 """
 
 
 class Machine(ABC):
     """A program with its state. `run` continues after a host call or a repaired fault."""
 
-    memory: Memory
-    registers: Registers
+    _memory: Memory
+    _registers: Registers
 
     def __init__(self, host: Mapping[int, Handler] | None = None) -> None:
         self._handlers: dict[int, Handler] = dict(host or {})
+
+    @property
+    def memory(self) -> Memory:
+        """The guest's memory."""
+        return self._memory
+
+    @property
+    def registers(self) -> Registers:
+        """The 13 registers. Assigning a sequence of 13 sets them all."""
+        return self._registers
+
+    @registers.setter
+    def registers(self, values: Sequence[int]) -> None:
+        self._registers[:] = list(values)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a machine can be neither copied nor pickled: make another one from its program")
 
     @property
     @abstractmethod
@@ -206,7 +228,7 @@ class Machine(ABC):
         if handler is None:
             return exit
         reason = handler(self)
-        return None if reason is None else Exit(reason, self.pc, self.gas)
+        return None if reason is None else Exit(check_reason(reason), self.pc, self.gas)
 
     def result(self) -> bytes:
         """After a halt: the r8 bytes from r7, b"" when the guest may not read all of them (A.8)."""
@@ -233,6 +255,10 @@ def start_of(program: Program, args: bytes, gas: int, pc: int | None, host: Mapp
     Raises InputError for arguments that do not fit (a plain program takes none) and AddressError for gas or a pc
     out of range.
     """
+    if not isinstance(program, Program):
+        raise InputError(f"program: a pvm.Program is needed (see Program.parse), not {type(program).__name__}")
+    if not isinstance(args, bytes | bytearray | memoryview):
+        raise InputError(f"arguments: bytes are needed, not {type(args).__name__}")
     pc = check_pc(0 if pc is None else pc)
     gas = check_gas(gas)
     handlers = dict(host or {})
@@ -244,7 +270,7 @@ def start_of(program: Program, args: bytes, gas: int, pc: int | None, host: Mapp
     registers[0], registers[1], registers[7], registers[8] = HALT_ADDRESS, STACK_END, ARGUMENTS_START, len(args)
     sections = program.sections
     return Start(
-        pc, gas, tuple(registers), sections.segments(args), sections.heap_end, sections.heap_limit, handlers
+        pc, gas, tuple(registers), sections.segments(bytes(args)), sections.heap_end, sections.heap_limit, handlers
     )
 
 
@@ -256,17 +282,25 @@ def load_segments(memory: Memory, segments: tuple[Segment, ...]) -> None:
 
 
 def check_gas(gas: int) -> int:
-    """`gas` itself. Raises AddressError unless 0 <= gas < 2^64."""
-    if not 0 <= gas < GAS_LIMIT:
-        raise AddressError(f"gas {gas}: not within 0 and 2^64 - 1")
+    """`gas` itself. Raises AddressError unless it is an integer and 0 <= gas < 2^64."""
+    if not isinstance(gas, int) or not 0 <= gas < GAS_LIMIT:
+        raise AddressError(f"gas {gas!r}: no integer from 0 to 2^64 - 1")
     return gas
 
 
 def check_pc(pc: int) -> int:
-    """`pc` itself. Raises AddressError unless 0 <= pc < 2^32."""
-    if not 0 <= pc < PC_LIMIT:
-        raise AddressError(f"pc {pc}: not within 0 and 2^32 - 1")
+    """`pc` itself. Raises AddressError unless it is an integer and 0 <= pc < 2^32."""
+    if not isinstance(pc, int) or not 0 <= pc < PC_LIMIT:
+        raise AddressError(f"pc {pc!r}: no integer from 0 to 2^32 - 1")
     return pc
+
+
+def check_reason(reason: object) -> Reason:
+    """What a handler returned. Raises TypeError unless it is a reason that a host call may end a run with."""
+    if reason not in (Reason.HALT, Reason.PANIC, Reason.OUT_OF_GAS):
+        raise TypeError(f"a handler returns None or Reason.HALT, PANIC or OUT_OF_GAS, not {reason!r}")
+    assert isinstance(reason, Reason)
+    return reason
 
 
 def check_metering(metering: str) -> str:

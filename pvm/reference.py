@@ -76,7 +76,7 @@ class ReferenceMemory(Memory):
         return b"".join(parts)
 
     def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
-        data = bytes(data)
+        data = bytes(memoryview(data))
         check_range(address, len(data))
         done = 0
         while done < len(data):
@@ -89,6 +89,8 @@ class ReferenceMemory(Memory):
     def map(self, address: int, length: int, access: str | None) -> None:
         check_range(address, length)
         check_access(access)
+        if not length:
+            return
         for page in range(address // PAGE_SIZE, -(-(address + length) // PAGE_SIZE)):
             if access is None:
                 self._access.pop(page, None)
@@ -109,16 +111,19 @@ class _Ended(Exception):
 
 
 class ReferenceMachine(Machine):
-    """A machine of the reference engine."""
+    """A machine of the reference engine.
 
-    memory: ReferenceMemory
+    An exception that a signal handler raises (Ctrl-C) may leave an instruction half done here.
+    """
+
+    _memory: ReferenceMemory
 
     def __init__(self, program: Program, spec: Spec, metering: str, start: Start) -> None:
         super().__init__(start.handlers)
         self.program, self.spec, self.metering = program, spec, metering
-        self.memory = ReferenceMemory()
-        load_segments(self.memory, start.segments)
-        self.registers = Registers(list(start.registers))
+        self._memory = ReferenceMemory()
+        load_segments(self._memory, start.segments)
+        self._registers = Registers(list(start.registers))
         self._pc, self._gas = start.pc, start.gas
         self._heap_end, self._heap_limit = start.heap_end, start.heap_limit
         self._charged = False  # the current block is paid for (0.8.0's flag); only block metering looks at it

@@ -27,7 +27,7 @@ def public_call(store: wasmtime.Store, function: wasmtime.Func) -> Call:
         try:
             return int(function(store) or 0)
         except wasmtime.Trap as trap:
-            raise EngineError(f"the generated code trapped: {trap}") from trap
+            raise EngineError(f"the generated code trapped: {_last_line(trap)}") from trap
 
     return call
 
@@ -71,7 +71,12 @@ def _raise(ffi: Any, error: int | None, trap: ctypes.c_void_p, keep: object) -> 
         pointer = ctypes.cast(trap, ctypes.POINTER(ffi.wasm_trap_t))
         trap.value = None
         failure = wasmtime.Trap._from_ptr(pointer)
-    raise EngineError(f"the generated code trapped: {failure}") from failure
+    raise EngineError(f"the generated code trapped: {_last_line(failure)}") from failure
+
+
+def _last_line(failure: Exception) -> str:
+    """What is behind wasmtime's backtrace."""
+    return (str(failure).strip().splitlines() or ["unknown"])[-1].strip()
 
 
 def caller(calls: str) -> Callable[[wasmtime.Store, wasmtime.Func], Call]:

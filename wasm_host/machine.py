@@ -5,6 +5,7 @@ In: a program and its start. Out: `WasmMachine`, with the interface of `pvm.Mach
 
 from __future__ import annotations
 
+import gc
 from array import array
 
 import wasmtime
@@ -13,7 +14,7 @@ from pvm import abi
 from pvm.emit.tables import opcode_tables
 from pvm.errors import InputError, ResourceError
 from pvm.isa import Spec
-from pvm.machine import Exit, Machine, Reason, Start, check_gas, check_pc, load_segments
+from pvm.machine import Exit, Machine, Reason, Start, check_gas, check_pc, check_reason, load_segments
 from pvm.program import Program, is_entry, is_valid
 from wasm_host.calls import caller
 from wasm_host.compiled import interpreter, wasmtime_engine
@@ -34,11 +35,7 @@ class WasmMachine(Machine):
         super().__init__(start.handlers)
         self.program, self.spec, self.metering = program, spec, metering
         store = wasmtime.Store(wasmtime_engine())
-        try:
-            exports = wasmtime.Instance(store, interpreter(), []).exports(store)
-        except wasmtime.WasmtimeError as error:
-            first = str(error).splitlines()[0]
-            raise ResourceError(f"no room for a machine, which needs 8 GiB of address space: {first}") from error
+        exports = _instance(store).exports(store)
         make_call = caller(calls)
         engine_memory, guest_memory = exports[abi.ENGINE_MEMORY], exports[abi.GUEST_MEMORY]
         assert isinstance(engine_memory, wasmtime.Memory) and isinstance(guest_memory, wasmtime.Memory)
@@ -46,8 +43,9 @@ class WasmMachine(Machine):
         self._field = self._state.field
         self._gas = self._field["gas"]
         self._reserve = 0  # gas beyond the slice that the generated code has
-        self.registers = self._state.registers
-        self.memory = GuestMemory(guest_memory, self._state, store)
+        self._exit_code = self._field["exit"]
+        self._registers = self._state.registers
+        self._memory = GuestMemory(guest_memory, self._state, store)
         self._call_prepare, self._call_run, self._call_step = (
             make_call(store, _function(exports[name])) for name in (abi.PREPARE, abi.RUN, abi.STEP)
         )
@@ -70,7 +68,8 @@ class WasmMachine(Machine):
         ):  # fmt: skip
             addresses[name] = place
             place += (size + 7) & ~7
-        if place > _MAX_MEMORY:
+        stray_room = abi.RECORD.size * (length + 4) + abi.GROWTH * abi.WASM_PAGE  # see pvm.emit.prepare
+        if place + stray_room > _MAX_MEMORY:
             raise InputError(f"program: {length} bytes of code are more than the interpreter can hold")
         state.reserve(place)
         state.write(addresses["code"], blob.code)
@@ -101,7 +100,7 @@ class WasmMachine(Machine):
     @pc.setter
     def pc(self, value: int) -> None:
         self._field["pc"].value = check_pc(value)
-        self._field["charged"].value = self._field["called"].value = 0
+        self._field["charged"].value = self._field["called"].value = self._exit_code.value = 0
 
     @property
     def gas(self) -> int:
@@ -117,15 +116,18 @@ class WasmMachine(Machine):
             return Exit(Reason.PANIC, self.pc, self.gas)
         # `Machine.run` without an `Exit` for every answered host call, which would cost as much as the call.
         handlers, enter, call, validates = self._handlers, self._call_run, self._field["call"], self.spec.validates
+        pending = self._exit_code
         while True:
-            code = enter()
+            # An exit that a signal kept from being taken comes before anything else.
+            code = pending.value or enter()
             if code == _HOST_CALL:
                 handler = handlers.get(call.value)
                 if handler is None:
                     return self._exit(code)
+                pending.value = 0
                 reason = handler(self)
                 if reason is not None:
-                    return Exit(reason, self.pc, self.gas)
+                    return Exit(check_reason(reason), self.pc, self.gas)
                 if validates and not self._may_run():
                     return Exit(Reason.PANIC, self.pc, self.gas)
             elif code == _OUT_OF_GAS and self._reserve:
@@ -136,15 +138,16 @@ class WasmMachine(Machine):
     def _step(self) -> Exit | None:
         if not self._may_run():
             return Exit(Reason.PANIC, self.pc, self.gas)
-        while (code := self._call_step()) == _OUT_OF_GAS and self._reserve:
+        while (code := self._exit_code.value or self._call_step()) == _OUT_OF_GAS and self._reserve:
             self._refill()
         return None if code == abi.STOPPED else self._exit(code)
 
     def _refill(self) -> None:
         # Added to what is left, so that a block that costs more than a slice is paid in the end.
         slice_ = min(self._reserve, SLICE)
-        self._gas.value += slice_
         self._reserve -= slice_
+        self._gas.value += slice_
+        self._exit_code.value = 0
 
     def _may_run(self) -> bool:
         return self._is_valid and is_entry(self.program.blob, self.spec, self.pc)
@@ -156,7 +159,22 @@ class WasmMachine(Machine):
             self.gas = 0
         address = self._field["address"].value if reason is Reason.PAGE_FAULT else None
         call = self._field["call"].value if reason is Reason.HOST_CALL else None
-        return Exit(reason, self.pc, self.gas, address, call)
+        exit = Exit(reason, self.pc, self.gas, address, call)
+        self._exit_code.value = 0
+        return exit
+
+
+def _instance(store: wasmtime.Store) -> wasmtime.Instance:
+    """An instance of the interpreter. Raises ResourceError when there is no address space for its memories."""
+    try:
+        return wasmtime.Instance(store, interpreter(), [])
+    except wasmtime.WasmtimeError:
+        gc.collect()  # machines in reference cycles keep theirs until then
+    try:
+        return wasmtime.Instance(store, interpreter(), [])
+    except wasmtime.WasmtimeError as error:
+        first = str(error).splitlines()[0]
+        raise ResourceError(f"no room for a machine, which needs 8 GiB of address space: {first}") from error
 
 
 def _words(entries: tuple[int, ...]) -> bytes:

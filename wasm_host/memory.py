@@ -24,6 +24,13 @@ def base_address(memory: wasmtime.Memory, store: wasmtime.Store) -> int:
     return ctypes.addressof(memory.data_ptr(store).contents)
 
 
+def _bytes_at(address: int, length: int) -> bytes:
+    """A copy of memory of this process. ctypes.string_at alone takes lengths below 2^31."""
+    if length < 1 << 31:
+        return ctypes.string_at(address, length)
+    return bytes((ctypes.c_ubyte * length).from_address(address))
+
+
 class EngineState:
     """The state at the start of the engine memory. Each field of `pvm.abi.STATE` is a ctypes integer here."""
 
@@ -35,7 +42,8 @@ class EngineState:
             for name, field in abi.STATE.items()
         }
         values = (ctypes.c_uint64 * REGISTER_COUNT).from_address(base + abi.REGISTERS)
-        self.registers = Registers(memoryview(values).cast("B").cast("Q"), self)
+        # The owner is not this object: in a cycle, machines would wait for the garbage collector to be freed.
+        self.registers = Registers(memoryview(values).cast("B").cast("Q"), (store, memory))
 
     def write(self, address: int, data: bytes) -> None:
         """Put `data` into the engine memory. The caller has made room (`reserve`)."""
@@ -43,7 +51,11 @@ class EngineState:
 
     def read(self, address: int, length: int) -> bytes:
         """`length` bytes of the engine memory, which must be there: for tests and debuggers."""
-        return ctypes.string_at(self.base + address, length)
+        return _bytes_at(self.base + address, length)
+
+    def size(self) -> int:
+        """Bytes of the engine memory."""
+        return self._memory.size(self._store) * abi.WASM_PAGE
 
     def reserve(self, size: int) -> None:
         """Make the engine memory at least `size` bytes long."""
@@ -62,16 +74,18 @@ class GuestMemory(Memory):
 
     def read(self, address: int, length: int) -> bytes:
         check_range(address, length)
-        return ctypes.string_at(self._base + address, length)
+        return _bytes_at(self._base + address, length)
 
     def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
-        data = bytes(data)
+        data = bytes(memoryview(data))
         check_range(address, len(data))
         ctypes.memmove(self._base + address, data, len(data))
 
     def map(self, address: int, length: int, access: str | None) -> None:
         check_range(address, length)
         check_access(access)
+        if not length:
+            return
         first, end = address // PAGE_SIZE, -(-(address + length) // PAGE_SIZE)
         rights, low_end = _RIGHTS[access], min(end, abi.LOW_PAGES)
         if first < low_end:

@@ -240,6 +240,7 @@ def _end(index: dict[str, int]) -> bytes:
         + local_get(_PATCHED) + if_(local_get(_PATCHED) + call(index["unpatch"]))
         + set_state("gas", local_get(_GAS))
         + set_state("pc", get_word(local_get(_RECORD), RECORD.pc))
+        + set_state("exit", local_get(_REASON))
         + local_get(_REASON)
     )  # fmt: skip
 

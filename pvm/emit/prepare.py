@@ -10,6 +10,7 @@ from pvm.abi import (
     CONDITIONAL,
     ENDS,
     FORMAT_MASK,
+    GROWTH,
     HANDLERS,
     OPERANDS,
     PADDING,
@@ -46,7 +47,6 @@ from pvm.wasm.code import (
 
 NAMES: tuple[str, ...] = ("decode", "resolve", "stray", "locate", "prepare")
 assert PADDING > MAX_SKIP  # `decode` reads a whole instruction without looking for the end of the code
-GROWTH = 16  # WebAssembly pages by which the engine memory grows for stray records
 
 
 def functions(index: dict[str, int], trap: int, link: int, stop: int) -> tuple[Function, ...]:
@@ -247,6 +247,7 @@ def _prepare(index: dict[str, int], trap: int, stop: int) -> bytes:
         + set_word(local_get(record), RECORD.pc, local_get(pc))
         + set_word(local_get(record), RECORD.charge, get_state("validates") + op("i32.eqz"))
         + set_state("records_end", increment(record, size))
+        + set_state("strays", increment(record, size))
     )  # fmt: skip
     # Backwards: instructions to the end of the block, targets, pairs.
     fuse = (
@@ -301,10 +302,11 @@ def _prepare(index: dict[str, int], trap: int, stop: int) -> bytes:
 
 
 def _stray(index: dict[str, int], trap: int, link: int) -> bytes:
-    """pc -> record, for a pc within the code that execution from 0 does not visit: append its chain of records.
+    """pc -> record, for a pc within the code that has none: make a chain of records from there.
 
-    The chain goes on until, at the start of a block, it meets a pc that has a record. Its records are charged from
-    themselves to their block's end.
+    Execution from 0 does not visit such a pc. The chain goes on until, at the start of a block, it meets a pc that
+    has a record; its own are charged from themselves to their block's end. It takes the place of the last chain, so
+    that memory stays linear, and is entered into the index when it is complete: growing the memory may fail.
     """
     pc, first, record, begin, next_, count, at = range(7)
     size = RECORD.size
@@ -312,8 +314,23 @@ def _stray(index: dict[str, int], trap: int, link: int) -> bytes:
         add(local_get(record), 2 * size) + memory_size(ENGINE) + i32_const(16) + op("i32.shl") + op("i32.gt_u")
         + if_(i32_const(GROWTH) + memory_grow(ENGINE) + i32_const(-1) + op("i32.eq") + if_(op("unreachable")))
     )  # fmt: skip
-    remember = get_word(_index_of(local_get(pc))) + op("i32.eqz") + if_(
-        set_word(_index_of(local_get(pc)), 0, local_get(record))
+
+    def for_each_stray(body: bytes) -> bytes:
+        """Run `body` with the local `at` on each record of the chain, and `begin` on its pc."""
+        return get_state("strays") + local_set(at) + block(loop(
+            local_get(at) + get_state("records_end") + op("i32.ge_u") + br_if(1)
+            + get_word(local_get(at), RECORD.pc) + local_set(begin)
+            + body
+            + increment(at, size) + local_set(at)
+            + br(0)
+        ))  # fmt: skip
+
+    entry = get_word(_index_of(local_get(begin)))
+    forget = for_each_stray(
+        entry + local_get(at) + op("i32.eq") + if_(set_word(_index_of(local_get(begin)), 0, i32_const(0)))
+    )
+    remember = for_each_stray(
+        entry + op("i32.eqz") + if_(set_word(_index_of(local_get(begin)), 0, local_get(at)))
     )
     at_end = local_get(pc) + get_state("code_length") + op("i32.ge_u")
     append_trap = (
@@ -348,10 +365,11 @@ def _stray(index: dict[str, int], trap: int, link: int) -> bytes:
         + increment(record, size) + local_set(record)
     )  # fmt: skip
     return (
-        get_state("records_end") + local_tee(first) + local_tee(record) + local_set(begin)
+        forget
+        + set_state("records_end", get_state("strays"))
+        + get_state("strays") + local_tee(first) + local_tee(record) + local_set(begin)
         + block(loop(
             make_room
-            + remember
             + at_end + if_(append_trap, append)
             + increment(record, size) + local_set(record)
             + local_get(at) + op("i32.eqz") + br_if(0)
@@ -362,6 +380,7 @@ def _stray(index: dict[str, int], trap: int, link: int) -> bytes:
             + append_link
         ))
         + set_state("records_end", local_get(record))
+        + remember
         + local_get(first)
     )  # fmt: skip
 

@@ -93,6 +93,7 @@ from pvm.program.program import Program
 from pvm.program.standard import ZONE_SIZE, Sections, round_up
 
 DEFAULT_STACK = 4096  # bytes
+_CONSTANT_LIMIT = 1 << 80  # beyond any operand; without it, sums of constants could grow for ever
 MAX_DATA = 1 << 24  # bytes of a data section, exclusive (A.7)
 _SECTIONS = ("header", "rodata", "data", "code")
 
@@ -176,12 +177,11 @@ class _Assembler:
                 raise AssemblyError(line, f"unknown label {name!r}{_suggestion(name, self._code.labels)}")
         code, starts = self._code.link()
         table, size = self._code.link_jump_table()
-        blob = Blob(code, starts, table, size)
-        if self._standard is None:
-            return Program(blob)
-        sections = Sections(bytes(self._data["rodata"]), bytes(self._data["data"]), **self._standard)
         try:
-            sections.check()
+            blob = Blob(code, starts, table, size)
+            if self._standard is None:
+                return Program(blob)
+            sections = Sections(bytes(self._data["rodata"]), bytes(self._data["data"]), **self._standard)
         except ProgramError as error:
             raise AssemblyError(self._format_line, str(error)) from None
         return Program(blob, sections, self._metadata)
@@ -289,7 +289,10 @@ class _Assembler:
         name = cursor.name("a name")
         self._define(cursor, name)
         cursor.expect(",")
-        self._values[name] = cursor.sum()
+        value = cursor.sum()
+        if abs(value) >= _CONSTANT_LIMIT:
+            cursor.fail(f"the constant is {_short(value)}")
+        self._values[name] = value
 
     def _read_jump_table(self, cursor: Cursor) -> None:
         if cursor.token == "entry_size" and cursor.after == "=":
@@ -439,4 +442,4 @@ def _suggestion(word: str, known: Iterable[str]) -> str:
 
 def _short(number: int) -> str:
     """A number in a message; Python refuses to print the longest in decimal."""
-    return str(number) if abs(number) < 1 << 80 else "a number of that size"
+    return str(number) if abs(number) < _CONSTANT_LIMIT else "a number of that size"

@@ -15,12 +15,26 @@ from pvm.program.codec import encode_natural, read_fixed, read_natural, take
 
 @dataclass(frozen=True)
 class Blob:
-    """`code` is c. `bitmask` is k, packed, least significant bit first. `jump_table` is j; `jump_entry_size` is z."""
+    """`code` is c. `bitmask` is k, packed, least significant bit first. `jump_table` is j; `jump_entry_size` is z.
+
+    Raises ProgramError when they do not fit together.
+    """
 
     code: bytes
     bitmask: bytes
     jump_table: tuple[int, ...] = ()
     jump_entry_size: int = 0
+
+    def __post_init__(self) -> None:
+        count, length = len(self.jump_table), len(self.code)
+        if count and self.jump_entry_size > 8:
+            raise ProgramError(f"jump table entry size: {self.jump_entry_size} bytes, but an entry has at most 8")
+        if count and not 0 <= min(self.jump_table) <= max(self.jump_table) < 1 << 8 * self.jump_entry_size:
+            raise ProgramError(f"jump table: an entry does not fit {self.jump_entry_size} bytes")
+        if len(self.bitmask) != (length + 7) // 8:
+            raise ProgramError(f"bitmask: {len(self.bitmask)} bytes for {length} bytes of code")
+        if length % 8 and self.bitmask[-1] >> (length % 8):
+            raise ProgramError(f"bitmask: bits are set beyond the {length} bytes of code")
 
     @cached_property
     def starts(self) -> bytes:
@@ -49,8 +63,6 @@ class Blob:
         bitmask, offset = take(data, offset, (length + 7) // 8, "bitmask")
         if offset != len(data):
             raise ProgramError(f"bitmask: {len(data) - offset} bytes are left over after offset {offset}")
-        if length % 8 and bitmask[-1] >> (length % 8):
-            raise ProgramError(f"bitmask: bits are set beyond the {length} bytes of code")
         if count and not size and count > len(data):
             # Entries of no octets cost the blob nothing; without this bound a short blob could ask for 2^64 of them.
             raise ProgramError(f"jump table: {count} entries of 0 bytes are more than the blob has bytes")

@@ -49,7 +49,7 @@ class Program:
 
         Raises ProgramError (bad bytes) or InputError (unknown format).
         """
-        data = bytes(data)
+        data = bytes(memoryview(data))
         if not data:
             raise ProgramError("empty: a program has at least 3 bytes")
         if format == "auto":

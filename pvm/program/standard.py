@@ -38,12 +38,18 @@ class Segment:
 
 @dataclass(frozen=True)
 class Sections:
-    """`read_only` is o, `read_write` is w, `heap_pages` is z, `stack_size` (bytes) is s."""
+    """`read_only` is o, `read_write` is w, `heap_pages` is z, `stack_size` (bytes) is s.
+
+    Raises ProgramError unless they fit their fields and the address space (A.7's condition).
+    """
 
     read_only: bytes = b""
     read_write: bytes = b""
     heap_pages: int = 0
     stack_size: int = 0
+
+    def __post_init__(self) -> None:
+        self._check()
 
     @property
     def heap_end(self) -> int:
@@ -81,7 +87,7 @@ class Sections:
             self.read_only, self.read_write, len(blob).to_bytes(4, "little"), blob,
         ))  # fmt: skip
 
-    def check(self) -> None:
+    def _check(self) -> None:
         """Raises ProgramError unless the sections fit their fields and the address space (A.7's condition)."""
         for what, size, limit in (
             ("read-only data", len(self.read_only), 1 << 24), ("read-write data", len(self.read_write), 1 << 24),
@@ -115,9 +121,7 @@ def parse_standard(data: bytes, offset: int = 0) -> tuple[Sections, bytes]:
     blob, offset = take(data, offset, blob_size, "program blob")
     if offset != len(data):
         raise ProgramError(f"standard program: {len(data) - offset} bytes are left over after offset {offset}")
-    sections = Sections(read_only, read_write, heap_pages, stack_size)
-    sections.check()
-    return sections, blob
+    return Sections(read_only, read_write, heap_pages, stack_size), blob
 
 
 def parse_metadata(data: bytes) -> tuple[bytes, int]:

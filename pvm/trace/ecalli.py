@@ -74,6 +74,7 @@ _END_NAMES = {reason: name for name, reason in _ENDS.items()}
 _KEYWORD = re.compile(
     r"(?:^|\s)(program 0x|memwrite 0x|memread 0x|start pc=|ecalli=|setreg r|setgas <-|HALT pc=|OOG pc=|PANIC=)(.*)$"
 )
+_COMMENT = re.compile(r"(?:^|\s)comment\s")
 _CHUNK = re.compile(r"([0-9a-fA-F]{1,8}) len=(\d{1,10}) (<-|->) 0x([0-9a-fA-F]*)")
 _STATE = re.compile(r"(\d+) gas=(\d+)((?: r\d{2}=0x[0-9a-fA-F]{1,16})*)")
 _REGISTER = re.compile(r" r(\d{2})=0x([0-9a-fA-F]+)")
@@ -95,7 +96,7 @@ def parse_trace(text: str | bytes) -> Trace:
     reader = _Reader()
     for number, line in enumerate(text.splitlines(), 1):
         found = _KEYWORD.search(line)
-        if found:
+        if found and not _COMMENT.search(line, 0, found.start(1)):
             reader.take(found[1], found[2].rstrip(), number)
     return reader.finish()
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pvm.errors import InputError, TraceError
 from pvm.machine import Exit, Machine, Reason
 from pvm.program import Program
-from pvm.program.standard import ARGUMENTS_START, HALT_ADDRESS, STACK_END
-from pvm.trace.ecalli import Call, MemoryChunk, State, Trace
+from pvm.program.standard import ARGUMENTS_START, HALT_ADDRESS, INPUT_SIZE, STACK_END
+from pvm.trace.ecalli import Call, State, Trace
 from pvm.vectors import Instantiate
 
 
@@ -51,15 +51,12 @@ def start_machine(trace: Trace, engine: Instantiate, program: Program | None = N
     """A machine in the trace's start state. Raises TraceError when its program cannot be loaded."""
     try:
         program = program or Program.parse(trace.program)
-        memory = {chunk.address: chunk for chunk in trace.memory}
-        args = b""
-        if program.sections is not None and _is_standard(trace.start):
-            given = memory.pop(ARGUMENTS_START, MemoryChunk(ARGUMENTS_START, b"")).data
-            args = given.ljust(trace.start.registers[8], b"\0") if trace.start.registers[8] < 1 << 24 else given
+        # Arguments of the length that r8 gives, for their pages; what they hold is written with all else below.
+        args = bytes(min(trace.start.registers[8], INPUT_SIZE)) if _is_standard(program, trace.start) else b""
         machine = engine.instantiate(program, args=args, gas=trace.start.gas, pc=trace.start.pc)
     except InputError as error:
         raise TraceError(f"program: {error}") from None
-    for chunk in memory.values():
+    for chunk in trace.memory:
         if program.sections is None:
             machine.memory.map(chunk.address, len(chunk.data), "rw")
         machine.memory.write(chunk.address, chunk.data)
@@ -77,8 +74,10 @@ def answer(machine: Machine, call: Call) -> None:
         machine.gas = call.gas
 
 
-def _is_standard(state: State) -> bool:
-    return state.registers[:2] == (HALT_ADDRESS, STACK_END) and state.registers[7] == ARGUMENTS_START
+def _is_standard(program: Program, state: State) -> bool:
+    """Whether the recorded start is that of a standard program."""
+    fixed = (state.registers[0], state.registers[1], state.registers[7])
+    return program.sections is not None and fixed == (HALT_ADDRESS, STACK_END, ARGUMENTS_START)
 
 
 def _call_difference(call: Call, machine: Machine, exit: Exit) -> str | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import pytest
 
 from pvm import AddressError, Exit, InputError, Machine, Program, Reason
 from pvm.machine import Registers
-from pvm.program import assemble
+from pvm.program import Blob, assemble, pack_bitmask
 
 HALT = 0xFFFF0000
 MAX = (1 << 64) - 1
@@ -361,3 +363,66 @@ def test_bad_starts(make_engine: Any) -> None:
 def test_an_empty_program_panics(make_engine: Any) -> None:
     machine = make_engine().instantiate(Program.parse(b"\0\0\0"), gas=5)
     assert machine.run() == Exit(Reason.PANIC, 0, 4)
+
+
+def test_registers_are_assigned_as_a_whole_or_not_at_all(make_engine: Any, run_source: Any) -> None:
+    machine = make_engine().instantiate(assemble(".code\nmove_reg r2, r1\ntrap\n"))
+    machine.registers = [0, 7] + [0] * 11
+    assert machine.run().reason is Reason.PANIC
+    assert machine.registers[2] == 7
+    with pytest.raises(AddressError):
+        machine.registers[0:3] = [1, 2, -1]
+    assert machine.registers[:3] == [0, 7, 7]
+    with pytest.raises(AttributeError):
+        machine.memory = None
+
+
+def test_an_empty_range_maps_no_page(make_engine: Any) -> None:
+    memory = make_engine().instantiate(assemble(".code\ntrap\n")).memory
+    memory.map(0x20001, 0, "rw")
+    assert memory.access(0x20000) is None
+
+
+def test_writing_a_number_is_no_way_to_write_zeros(make_engine: Any) -> None:
+    memory = make_engine().instantiate(assemble(".code\ntrap\n")).memory
+    with pytest.raises(TypeError):
+        memory.write(0x20000, 5)
+
+
+def test_wrong_types_are_refused(make_engine: Any) -> None:
+    engine, program = make_engine(), assemble(".code\ntrap\n")
+    for options in ({"gas": 5.5}, {"gas": None}, {"pc": 0.5}):
+        with pytest.raises(AddressError, match="no integer"):
+            engine.instantiate(program, **options)
+    with pytest.raises(InputError, match=r"a pvm\.Program is needed"):
+        engine.instantiate(b"\0\0\0")
+    with pytest.raises(InputError, match="bytes are needed"):
+        engine.instantiate(program, args="abc")
+    with pytest.raises(TypeError):
+        Program.parse(3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("returned", [True, "halt", Reason.PAGE_FAULT])
+def test_handlers_return_nothing_else(make_engine: Any, run_source: Any, returned: object) -> None:
+    with pytest.raises(TypeError, match="a handler returns None or"):
+        run_source(make_engine(), "ecalli 3\ntrap", host={3: lambda machine: returned})
+
+
+def test_machines_are_not_copied(make_engine: Any) -> None:
+    machine = make_engine().instantiate(assemble(".code\ntrap\n"))
+    for attempt in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="neither copied nor pickled"):
+            attempt(machine)
+
+
+def test_stray_entries_again_and_again(make_engine: Any) -> None:
+    """Every octet of a block as an entry: each makes the interpreter decode from there, none may leave a trace."""
+    program = Program(Blob(bytes([100, 0x12] * 40), pack_bitmask(bytes([1, 0] * 40))))
+    machine = make_engine().instantiate(program, gas=0)
+    for gas in (0, 1, 5, 100):
+        for pc in (*range(1, 80, 2), 3, 3, 2, 5):
+            machine.pc, machine.gas = pc, gas
+            fresh = make_engine().instantiate(program, gas=gas, pc=pc)
+            fresh.registers = list(machine.registers)
+            assert machine.run() == fresh.run()
+            assert machine.registers == fresh.registers

@@ -6,6 +6,7 @@ import gc
 import signal
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -130,3 +131,55 @@ def test_large_hostile_programs_load_in_linear_time_and_run(octet: int, marked: 
             assert machine.run().reason in Reason
         machine.pc = 13
         assert machine.run().reason in Reason
+
+
+def test_machines_are_freed_at_once() -> None:
+    machine = Engine().instantiate(assemble(LOOP))
+    state = weakref.ref(machine._state)
+    del machine
+    assert state() is None
+
+
+def test_reads_of_half_the_address_space() -> None:
+    machine = Engine().instantiate(assemble(LOOP))
+    machine.memory.write(0x7FFFFFFF, b"\1")
+    data = machine.memory.read(0, 1 << 31)
+    assert len(data) == 1 << 31
+    assert data[-1] == 1
+
+
+def test_strays_take_no_more_memory_each_time() -> None:
+    length = 400_000
+    program = Program(Blob(bytes([100, 100] * (length // 2)), b"\x55" * (length // 8)))
+    machine = Engine().instantiate(program, gas=1)
+    for pc in range(1, 401, 2):
+        machine.pc, machine.gas = pc, 1
+        assert machine.run() == Exit(Reason.OUT_OF_GAS, pc + 1, 0)
+    assert machine._state.size() < 60 * length
+
+
+def test_an_interrupted_host_call_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal handler may raise between the return from generated code and the first look at why it returned."""
+    calls: list[int] = []
+    machine = Engine().instantiate(
+        assemble(".code\nload_imm r3, 7\necalli 7\nload_imm r9, 1\ntrap\n"), gas=100,
+        host={7: lambda machine: calls.append(machine.pc)},
+    )  # fmt: skip
+    enter = machine._call_run
+
+    def interrupted() -> int:
+        enter()
+        raise KeyboardInterrupt
+
+    machine._call_run = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        machine.run()
+    assert (machine.pc, calls) == (3, [])
+    machine._call_run = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        machine.run()  # takes the call, runs on, and loses the panic
+    assert calls == [3]
+    machine._call_run = enter
+    assert machine.run() == Exit(Reason.PANIC, 8, 96)
+    machine.pc = 0
+    assert machine.run() == Exit(Reason.PANIC, 8, 92)

@@ -105,10 +105,9 @@ def test_detection_says_why_no_format_fits() -> None:
 
 
 def test_sections_that_do_not_fit_the_address_space() -> None:
-    huge = Sections(b"", b"", heap_pages=0xFFFF, stack_size=0xFFFFFF)
-    huge.check()  # the fields alone never reach 2^32 ...
+    Sections(b"", b"", heap_pages=0xFFFF, stack_size=0xFFFFFF)  # the fields alone never reach 2^32 ...
     with pytest.raises(ProgramError, match="stack size"):
-        Sections(stack_size=1 << 24).check()  # ... so a field is what can be too large
+        Sections(stack_size=1 << 24)  # ... so a field is what can be too large
 
 
 @pytest.mark.parametrize("cut", range(0, 30, 3))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import wasm_host
 from pvm import Program, Reason, ReferenceEngine, TraceError
 from pvm.program import assemble
-from pvm.trace import Call, End, MemoryChunk, State, Trace, format_trace, parse_trace, replay
+from pvm.trace import Call, End, MemoryChunk, State, Trace, format_trace, parse_trace, replay, start_machine
 
 SOURCE = """
 .standard stack=4096 heap=1
@@ -153,3 +153,17 @@ def test_mutated_traces_are_read_or_refused(data: st.DataObject) -> None:
         replay(parse_trace(bytes(text)), ReferenceEngine())
     except TraceError as error:
         assert "\n" not in str(error)
+
+
+def test_memory_writes_before_the_start_all_count_in_order() -> None:
+    trace = own_trace()
+    doubled = (MemoryChunk(0xFEFF0000, b"xyz"), MemoryChunk(0xFEFF0000, b"ab"), MemoryChunk(0x20000, b"\7"))
+    source = SOURCE.replace("store_ind_u64   [sp - 8], a1", "load_ind_u32 a4, [a0]\nload_u8 a5, [0x20000]")
+    machine = start_machine(replace(trace, memory=doubled, program=assemble(source).encode()), ReferenceEngine())
+    assert machine.memory.read(0xFEFF0000, 4) == b"abz\0"
+    assert machine.memory.read(0x20000, 1) == b"\7"
+
+
+def test_comments_are_no_events() -> None:
+    text = "comment the next start pc=5 is wrong\n" + "\n".join(GOOD) + "\n[x] comment HALT pc=1 gas=2\n"
+    assert format_trace(parse_trace(text)).splitlines() == GOOD
