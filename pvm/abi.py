@@ -17,6 +17,8 @@ ENGINE_MEMORY = "engine"
 PREPARE = "prepare"  # () -> (): decode the program whose place the state names
 RUN = "run"  # () -> i32 exit code
 STEP = "step"  # () -> i32 exit code
+SBRK = "sbrk"  # (i64 amount) -> i64 old end of the heap, or 0
+FINISH = "finish"  # () -> i32 exit code: run to the end of the basic block
 
 WASM_PAGE = 1 << 16  # bytes
 GUEST_PAGES = 1 << 16  # WebAssembly pages: all of 4 GiB
@@ -24,6 +26,8 @@ GUEST_PAGES = 1 << 16  # WebAssembly pages: all of 4 GiB
 # --- exit codes ----------------------------------------------------------------------------------------------------
 
 STOPPED = 0  # a step is done; or, where the spec validates, pc is no entry any more (the host says: a panic)
+CROSS = 6  # between regions of a recompiled program; no host sees it
+BAIL = 7  # a recompiled program leaves the rest of the block to the interpreter
 EXIT_CODES: dict[Reason, int] = {
     Reason.HALT: 1,
     Reason.PANIC: 2,
@@ -78,6 +82,8 @@ STATE: dict[str, Field] = _fields(
     ("strays", 4),  # address after those that execution from 0 visits
     ("records_end", 4),  # address after the last one
     ("exit", 4),  # code of the last exit, until the host has taken it: a host interrupted in between loses none
+    ("entry", 4),  # of the recompiled program: where it is entered, or goes on after a host call
+    ("entries", 4),  # address of 4-byte entries of the recompiled program, one for each jump table entry
     ("record", 4),  # where the interpreter's hot loop begins and ended
 )
 PADDING = 32  # bytes after the code and after the starts

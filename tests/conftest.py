@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,10 @@ def shared() -> Path:
 MakeEngine = Callable[..., Any]
 
 
-@pytest.fixture(params=["reference", "interpreter"])
+@pytest.fixture(params=["reference", *wasm_host.TIERS])
 def make_engine(request: pytest.FixtureRequest) -> MakeEngine:
-    """Makes engines of each kind: `make_engine(spec=..., metering=...)`. Both must behave the same."""
-    return pvm.ReferenceEngine if request.param == "reference" else wasm_host.Engine
+    """Makes engines of each kind: `make_engine(spec=..., metering=...)`. All must behave the same."""
+    return pvm.ReferenceEngine if request.param == "reference" else partial(wasm_host.Engine, tier=request.param)
 
 
 @pytest.fixture

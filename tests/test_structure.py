@@ -18,7 +18,7 @@ ORDER = (
     "pvm.version", "pvm.errors",
     "pvm.wasm",  # knows nothing about the PVM
     "pvm.isa", "pvm.program", "pvm.gas", "pvm.machine", "pvm.abi", "pvm.reference",
-    "pvm.vectors", "pvm.trace", "pvm.fuzz", "pvm.examples", "pvm.emit", "wasm_host", "web",
+    "pvm.vectors", "pvm.trace", "pvm.fuzz", "pvm.examples", "pvm.flow", "pvm.emit", "wasm_host", "web",
     "wasm_host.bench", "wasm_host.cli",
 )  # fmt: skip
 # A package's own page, which gathers names for users.

@@ -1,5 +1,5 @@
 """Runs PVM programs as generated WebAssembly on wasmtime."""
 
-from wasm_host.engine import Engine
+from wasm_host.engine import TIERS, Engine
 
-__all__ = ["Engine"]
+__all__ = ["TIERS", "Engine"]

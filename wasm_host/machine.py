@@ -31,11 +31,15 @@ _MAX_MEMORY = 1 << 32  # bytes
 class WasmMachine(Machine):
     """A machine of the interpreter tier. One thread at a time may use it."""
 
-    def __init__(self, program: Program, spec: Spec, metering: str, start: Start, calls: str) -> None:
+    def __init__(
+        self, program: Program, spec: Spec, metering: str, start: Start, calls: str, jumps: bytes = b""
+    ) -> None:
+        """`jumps` is for the recompiler: the entries that jump table entries lead to."""
         super().__init__(start.handlers)
         self.program, self.spec, self.metering = program, spec, metering
         store = wasmtime.Store(wasmtime_engine())
-        exports = _instance(store).exports(store)
+        self._store, self._exports = store, _instance(store).exports(store)
+        exports = self._exports
         make_call = caller(calls)
         engine_memory, guest_memory = exports[abi.ENGINE_MEMORY], exports[abi.GUEST_MEMORY]
         assert isinstance(engine_memory, wasmtime.Memory) and isinstance(guest_memory, wasmtime.Memory)
@@ -47,13 +51,13 @@ class WasmMachine(Machine):
         self._registers = self._state.registers
         self._memory = GuestMemory(guest_memory, self._state, store)
         self._call_prepare, self._call_run, self._call_step = (
-            make_call(store, _function(exports[name])) for name in (abi.PREPARE, abi.RUN, abi.STEP)
+            make_call(store, function(exports[name])) for name in (abi.PREPARE, abi.RUN, abi.STEP)
         )
         self._is_valid = not spec.validates or is_valid(program.blob, spec)
-        self._load_program()
+        self._load_program(jumps)
         self._load_start(start)
 
-    def _load_program(self) -> None:
+    def _load_program(self, jumps: bytes) -> None:
         """Put the program and the opcode tables into the engine memory and have it decoded."""
         blob, spec, state = self.program.blob, self.spec, self._state
         length, starts = len(blob.code), blob.starts
@@ -63,7 +67,7 @@ class WasmMachine(Machine):
         addresses: dict[str, int] = {}
         for name, size in (
             ("code", length + abi.PADDING), ("starts", length + abi.PADDING),
-            ("jump_table", 4 * len(blob.jump_table)), ("index", 4 * (length + 1)),
+            ("jump_table", 4 * len(blob.jump_table)), ("entries", len(jumps)), ("index", 4 * (length + 1)),
             ("records", records * abi.RECORD.size),
         ):  # fmt: skip
             addresses[name] = place
@@ -75,6 +79,7 @@ class WasmMachine(Machine):
         state.write(addresses["code"], blob.code)
         state.write(addresses["starts"], starts + bytes([1]) * abi.PADDING)
         state.write(addresses["jump_table"], _words(blob.jump_table))
+        state.write(addresses["entries"], jumps)
         for address, table in opcode_tables(spec):
             state.write(address, table)
         numbers = {
@@ -185,6 +190,7 @@ def _words(entries: tuple[int, ...]) -> bytes:
         return array("I", (min(entry, 0xFFFFFFFF) for entry in entries)).tobytes()
 
 
-def _function(export: object) -> wasmtime.Func:
+def function(export: object) -> wasmtime.Func:
+    """An export that is known to be a function."""
     assert isinstance(export, wasmtime.Func)
     return export

@@ -1,6 +1,6 @@
 """The interpreter outside its hot loop: entering, leaving, running out of gas, faults, single steps.
 
-In: the state. Out: the function `execute`: (stepping) -> exit code, and those that it needs. Follows A.4.
+In: the state. Out: the function `execute`: (how far) -> exit code, and those that it needs. Follows A.4.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ from pvm.wasm.code import (
     store,
 )
 
-NAMES: tuple[str, ...] = ("sbrk", "patch", "unpatch", "execute", abi.RUN, abi.STEP)
+NAMES: tuple[str, ...] = ("sbrk", "patch", "unpatch", "execute", abi.RUN, abi.STEP, abi.FINISH)
+
+# How far `execute` runs: to an exit, one instruction, or to the end of the block.
+_TO_EXIT, _ONE, _TO_BLOCK_END = range(3)
 
 _STEPPING, _RECORD, _ADDRESS, _TARGET, _REASON, _PATCHED, _TRAITS, _GAS, _HELD, _COST = range(10)
 _LOCALS = (I32, I32, I32, I32, I32, I32, I64, I64, I64)
@@ -51,8 +54,10 @@ def functions(index: dict[str, int]) -> tuple[Function, ...]:
         Function(FunctionType((I32,), ()), (), _patch(), "patch", ("record",)),
         Function(FunctionType((I32,), ()), (), _unpatch(), "unpatch", ("record",)),
         Function(FunctionType((I32,), (I32,)), _LOCALS, _execute(index), "execute", _LOCAL_NAMES),
-        Function(FunctionType((), (I32,)), (), i32_const(0) + call(execute), abi.RUN),
-        Function(FunctionType((), (I32,)), (), i32_const(1) + call(execute), abi.STEP),
+        *(
+            Function(FunctionType((), (I32,)), (), i32_const(how_far) + call(execute), name)
+            for name, how_far in ((abi.RUN, _TO_EXIT), (abi.STEP, _ONE), (abi.FINISH, _TO_BLOCK_END))
+        ),
     )  # fmt: skip
 
 
@@ -82,28 +87,37 @@ def _begin(index: dict[str, int]) -> bytes:
     called = get_state("called") + if_(go_past)
     is_free = get_state("metering") + get_state("charged") + op("i32.and")
     link = _enter_without_charge()
+    charge = local_get(_RECORD) + load("i64.load32_u", RECORD.charge, ENGINE)
+    is_step = local_get(_STEPPING) + i32_const(_ONE) + op("i32.eq")
     # A step charges here, once, and then runs without gas: a block's end finds none and stops, and so does the
-    # patched record after any other instruction.
+    # patched record after any other instruction. To the block's end it is the same, but for the patch.
     need = get_state("metering") + if_(
-        get_state("charged")
-        + if_(i64_const(0), local_get(_RECORD) + load("i64.load32_u", RECORD.charge, ENGINE), result=I64),
-        i64_const(1),
+        get_state("charged") + if_(i64_const(0), charge, result=I64),
+        is_step + if_(i64_const(1), charge, result=I64),
         result=I64,
+    )
+    pay = (
+        local_get(_GAS) + local_get(_COST) + op("i64.sub") + local_set(_HELD)
+        + i64_const(0) + local_set(_GAS)
+    )  # fmt: skip
+    patch = is_step + if_(
+        _ends_block() + op("i32.eqz")
+        + if_(add(local_get(_RECORD), RECORD.size) + local_tee(_PATCHED) + call(index["patch"]))
+    )
+    # Too little gas for a step or, by block, for anything: out of gas. By instruction it runs out before the block's
+    # end, as in any run.
+    too_little = get_state("metering") + is_step + op("i32.or") + if_(
+        _return_at_once(EXIT_CODES[Reason.OUT_OF_GAS]), i32_const(_TO_EXIT) + local_set(_STEPPING)
     )
     step = (
         need + local_set(_COST)
-        + local_get(_GAS) + local_get(_COST) + op("i64.lt_u")
-        + if_(_return_at_once(EXIT_CODES[Reason.OUT_OF_GAS]))
-        + local_get(_GAS) + local_get(_COST) + op("i64.sub") + local_set(_HELD)
-        + i64_const(0) + local_set(_GAS)
-        + _ends_block() + op("i32.eqz")
-        + if_(add(local_get(_RECORD), RECORD.size) + local_tee(_PATCHED) + call(index["patch"]))
+        + local_get(_GAS) + local_get(_COST) + op("i64.lt_u") + if_(too_little, pay + patch + link)
     )  # fmt: skip
     return (
         get_state("gas") + local_set(_GAS)
         + call(index["locate"]) + local_set(_RECORD)
         + called
-        + local_get(_STEPPING) + if_(step + link, is_free + if_(link))
+        + local_get(_STEPPING) + if_(step, is_free + if_(link))
     )  # fmt: skip
 
 
@@ -224,14 +238,13 @@ def _end(index: dict[str, int]) -> bytes:
     unused = get_word(local_get(_RECORD), RECORD.charge) + i32_const(1) + op("i32.sub") + op("i64.extend_i32_u")
     to_patch = local_get(_PATCHED) + local_get(_RECORD) + op("i32.sub") + i32_const(RECORD.size) + op("i32.div_u")
     to_patch += i32_const(1) + op("i32.sub") + op("i64.extend_i32_u")
-    give_back = local_get(_STEPPING) + if_(
-        local_get(_HELD) + local_set(_GAS),
-        get_state("metering") + op("i32.eqz") + if_(
-            local_get(_GAS)
-            + local_get(_PATCHED) + if_(to_patch, unused, result=I64)
-            + op("i64.add") + local_set(_GAS)
-        ),
-    )  # fmt: skip
+    is_step = local_get(_STEPPING) + i32_const(_ONE) + op("i32.eq")
+    give_back = local_get(_STEPPING) + if_(local_get(_HELD) + local_set(_GAS))
+    give_back += get_state("metering") + is_step + op("i32.or") + op("i32.eqz") + if_(
+        local_get(_GAS)
+        + local_get(_PATCHED) + if_(to_patch, unused, result=I64)
+        + op("i64.add") + local_set(_GAS)
+    )
     is_inside = local_get(_REASON) + i32_const(abi.STOPPED) + op("i32.ne")
     is_inside += local_get(_REASON) + i32_const(EXIT_CODES[Reason.OUT_OF_GAS]) + op("i32.ne") + op("i32.and")
     is_call = local_get(_REASON) + i32_const(EXIT_CODES[Reason.HOST_CALL]) + op("i32.eq")

@@ -28,6 +28,8 @@ from pvm.version import __version__
 from pvm.wasm import DataSegment, Export, ExternalKind, Memory, Module, encode
 from pvm.wasm.code import i32_const
 
+_EXPORTS = (abi.PREPARE, abi.RUN, abi.STEP, abi.FINISH, abi.SBRK)
+
 
 def interpreter_module(pairs: Sequence[tuple[str, str]] = PAIRS) -> Module:
     """The interpreter as a module value; `pairs` are the rows that one handler carries out together."""
@@ -50,7 +52,7 @@ def interpreter_module(pairs: Sequence[tuple[str, str]] = PAIRS) -> Module:
         exports=(
             Export(abi.GUEST_MEMORY, ExternalKind.MEMORY, GUEST),
             Export(abi.ENGINE_MEMORY, ExternalKind.MEMORY, ENGINE),
-            *(Export(name, ExternalKind.FUNCTION, index[name]) for name in (abi.PREPARE, abi.RUN, abi.STEP)),
+            *(Export(name, ExternalKind.FUNCTION, index[name]) for name in _EXPORTS),
         ),
         data=pair_bytes,
         name="pvm interpreter",

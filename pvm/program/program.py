@@ -60,14 +60,15 @@ class Program:
 
     def encode(self) -> bytes:
         """The bytes that `parse` reads, in the program's own format."""
-        blob = self._encoded_blob
+        blob = self.encoded_blob
         if self.sections is None:
             return blob
         standard = self.sections.encode(blob)
         return standard if self.metadata is None else encode_natural(len(self.metadata)) + self.metadata + standard
 
     @cached_property
-    def _encoded_blob(self) -> bytes:
+    def encoded_blob(self) -> bytes:
+        """The program blob's bytes, without sections and metadata."""
         return self.blob.encode()
 
 

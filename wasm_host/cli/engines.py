@@ -11,15 +11,16 @@ from pvm import ReferenceEngine
 from pvm.isa import SPEC_NAMES
 from pvm.machine import METERINGS
 from wasm_host.cli.inputs import FORMATS
+from wasm_host.engine import TIERS as WASM_TIERS
 from wasm_host.engine import Engine
 
-TIERS: tuple[str, ...] = ("interpreter", "reference")
+TIERS: tuple[str, ...] = (*WASM_TIERS, "reference")
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 tier_option: Decorator = click.option(
     "--tier", type=click.Choice(TIERS), default=TIERS[0], show_default=True,
-    help="Generated WebAssembly, or the slow reference in Python.",
+    help="Interpreted or recompiled WebAssembly, or the slow reference in Python.",
 )  # fmt: skip
 spec_option: Decorator = click.option(
     "--spec", type=click.Choice(SPEC_NAMES), default=SPEC_NAMES[0], show_default=True,

@@ -1,0 +1,93 @@
+"""Basic blocks of a program as the recompiler sees them.
+
+In: a blob and a spec. Out: a frozen `Flow`. Blocks end where the paper's do (A.3) and also after each host call,
+because a machine is entered again there. Linear in the code's size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pvm.isa.expr import HostCall, Jump
+from pvm.isa.spec import Spec
+from pvm.program.blob import Blob
+from pvm.program.decode import TRAP, Instruction, block_starts, decode
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Instructions that run one after the other.
+
+    `rest` is how many instructions are left until gas is charged anew, this block's first included; `continues` says
+    that the block before it ended with a host call, so that this one is no place to charge at. `target` is the block
+    that its last instruction jumps to, None without one or when the jump panics; `falls` whether the next block may
+    follow.
+    """
+
+    instructions: tuple[Instruction, ...]
+    rest: int
+    continues: bool
+    target: int | None
+    falls: bool
+
+    @property
+    def pc(self) -> int:
+        return self.instructions[0].pc
+
+
+@dataclass(frozen=True)
+class Flow:
+    """`blocks` by pc; `index` gives the block that begins at a pc; `entries` those that can be entered dynamically."""
+
+    blocks: tuple[Block, ...]
+    index: dict[int, int]
+    starts: frozenset[int]
+    entries: frozenset[int]
+
+
+def flow_of(blob: Blob, spec: Spec) -> Flow:
+    """The blocks of a program. The last one is the implicit trap after the code, or ends with it."""
+    starts = block_starts(blob, spec)
+    groups: list[list[Instruction]] = [[]]
+    for instruction in (*decode(blob, spec), Instruction(len(blob.code), 1, TRAP)):
+        groups[-1].append(instruction)
+        if instruction.row.ends_block or _is_host_call(instruction):
+            groups.append([])
+    groups.pop()
+    index = {group[0].pc: number for number, group in enumerate(groups)}
+    rests = _rests(groups)
+    blocks = []
+    for number, group in enumerate(groups):
+        last = group[-1]
+        jump = next((effect for effect in last.row.effects if isinstance(effect, Jump)), None)
+        target = getattr(last, jump.target.field) if jump is not None else None
+        blocks.append(
+            Block(
+                tuple(group), rests[number], number > 0 and _is_host_call(groups[number - 1][-1]),
+                index[target] if target in starts else None, _falls(last, jump),
+            )
+        )  # fmt: skip
+    dynamic = {0, *(index[pc] for pc in blob.jump_table if pc in starts)}
+    dynamic.update(number for number, block in enumerate(blocks) if block.continues)
+    return Flow(tuple(blocks), index, starts, frozenset(dynamic))
+
+
+def _is_host_call(instruction: Instruction) -> bool:
+    return any(isinstance(effect, HostCall) for effect in instruction.row.effects)
+
+
+def _falls(last: Instruction, jump: Jump | None) -> bool:
+    if _is_host_call(last):
+        return False
+    return (jump is not None and jump.condition is not None) or not last.row.effects
+
+
+def _rests(groups: list[list[Instruction]]) -> list[int]:
+    rests = [0] * len(groups)
+    count = 0
+    for number in range(len(groups) - 1, -1, -1):
+        if not _is_host_call(groups[number][-1]):
+            count = 0
+        count += len(groups[number])
+        rests[number] = count
+    return rests

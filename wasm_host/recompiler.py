@@ -1,0 +1,96 @@
+"""Machines that run recompiled programs, and the interpreter where those leave off.
+
+In: a program, its translation, its start. Out: `RecompilerMachine`, with the interface of `pvm.Machine`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import wasmtime
+
+from pvm import abi
+from pvm.emit.recompiler import REGION_BLOCKS, Recompiled, recompile
+from pvm.isa import Spec
+from pvm.machine import Exit, Reason, Start, check_reason
+from pvm.program import Program
+from wasm_host.calls import caller
+from wasm_host.compiled import wasmtime_engine
+from wasm_host.machine import WasmMachine, function
+
+_OUT_OF_GAS = abi.EXIT_CODES[Reason.OUT_OF_GAS]
+_HOST_CALL = abi.EXIT_CODES[Reason.HOST_CALL]
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A translated program and the module that wasmtime made of it."""
+
+    recompiled: Recompiled
+    module: wasmtime.Module
+
+
+def compile_program(program: Program, spec: Spec, metering: str, region_blocks: int = REGION_BLOCKS) -> Compiled:
+    """Translate and compile a program; `region_blocks` is how many of its blocks a function gets."""
+    recompiled = recompile(program.blob, spec, metering, region_blocks)
+    return Compiled(recompiled, wasmtime.Module(wasmtime_engine(), recompiled.module))
+
+
+class RecompilerMachine(WasmMachine):
+    """A machine of the recompiler tier. It is an interpreter's machine, whose state the translation shares."""
+
+    def __init__(
+        self, program: Program, spec: Spec, metering: str, start: Start, calls: str, compiled: Compiled
+    ) -> None:
+        super().__init__(program, spec, metering, start, calls, compiled.recompiled.jumps)
+        names = (abi.GUEST_MEMORY, abi.ENGINE_MEMORY, abi.SBRK)
+        instance = wasmtime.Instance(self._store, compiled.module, [self._exports[name] for name in names])
+        make_call = caller(calls)
+        self._call_recompiled = make_call(self._store, function(instance.exports(self._store)[abi.RUN]))
+        self._call_finish = make_call(self._store, function(self._exports[abi.FINISH]))
+        self._entries, self._resumes = compiled.recompiled.entries, compiled.recompiled.resumes
+        self._by_block = metering == "block"
+
+    def run(self) -> Exit:
+        handlers, pending, call, validates = self._handlers, self._exit_code, self._field["call"], self.spec.validates
+        if not self._may_run():
+            return Exit(Reason.PANIC, self.pc, self.gas)
+        while True:
+            # An exit that a signal kept from being taken comes before anything else.
+            code = pending.value or self._enter()
+            if code == abi.BAIL:
+                pending.value = 0
+                if not self._may_run():
+                    return self._exit(abi.STOPPED)
+                code = self._call_finish()
+            if code == _HOST_CALL:
+                handler = handlers.get(call.value)
+                if handler is None:
+                    return self._exit(code)
+                pending.value = 0
+                reason = handler(self)
+                if reason is not None:
+                    return Exit(check_reason(reason), self.pc, self.gas)
+            elif code == _OUT_OF_GAS and self._reserve:
+                self._refill()
+            elif code != abi.STOPPED:
+                return self._exit(code)
+            if validates and not self._may_run():
+                return self._exit(abi.STOPPED)
+
+    def _enter(self) -> int:
+        """Go on where the machine stands: translated where that can be entered, else to the block's end."""
+        field = self._field
+        pc = field["pc"].value
+        if field["called"].value:
+            entry = self._resumes.get(pc)
+            if entry is not None:
+                field["called"].value = 0
+        elif self._by_block and field["charged"].value:
+            entry = None
+        else:
+            entry = self._entries.get(pc)
+        if entry is None:
+            return self._call_finish()
+        field["entry"].value = entry
+        return self._call_recompiled()
