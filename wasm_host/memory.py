@@ -28,7 +28,7 @@ def _bytes_at(address: int, length: int) -> bytes:
     """A copy of memory of this process. ctypes.string_at alone takes lengths below 2^31."""
     if length < 1 << 31:
         return ctypes.string_at(address, length)
-    return bytes((ctypes.c_ubyte * length).from_address(address))
+    return memoryview((ctypes.c_char * length).from_address(address)).cast("B").tobytes()
 
 
 class EngineState:

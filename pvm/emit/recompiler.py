@@ -21,7 +21,7 @@ from pvm.abi import EXIT_CODES
 from pvm.emit.helpers import LOCALS, sequence
 from pvm.emit.lower import condition, low, value
 from pvm.emit.state import ENGINE, GUEST, add, get_byte, get_state, get_word, set_state
-from pvm.flow import Block, Flow, Shape, flow_of, shape_of
+from pvm.flow import Block, Flow, Shape, Start, flow_of, shape_of
 from pvm.isa.expr import DynamicJump, Effect, HostCall, Jump, Panic, Sbrk, SetReg, Store
 from pvm.isa.spec import Spec
 from pvm.machine import REGISTER_COUNT, Reason
@@ -61,7 +61,9 @@ from pvm.wasm.code import (
     store,
 )
 
-REGION_BLOCKS = 192  # blocks a function: compile time grows faster than linearly with its size
+# A function's size: compile time grows faster than linearly with it.
+REGION_BLOCKS = 192
+REGION_INSTRUCTIONS = 4096
 _NO_TARGET = 0xFFFFFFFF
 
 _REGION_TYPE = FunctionType((I32,), (I32,))
@@ -117,12 +119,12 @@ def recompile(blob: Blob, spec: Spec, metering: str, region_blocks: int = REGION
         producers=(("pvm-wasm", __version__),),
     )
     entries = {
-        flow.blocks[number].pc: entry for number, entry in ids.items() if not flow.blocks[number].continues
+        flow.blocks[number].pc: entry for number, entry in ids.items() if flow.blocks[number].start is Start.BASIC
     }
     resumes = {
         flow.blocks[number - 1].instructions[-1].pc: entry
         for number, entry in ids.items()
-        if flow.blocks[number].continues
+        if flow.blocks[number].start is Start.CALL
     }
     targets = (ids[flow.index[pc]] if pc in flow.starts else _NO_TARGET for pc in blob.jump_table)
     jumps = b"".join(target.to_bytes(4, "little") for target in targets)
@@ -130,17 +132,27 @@ def recompile(blob: Blob, spec: Spec, metering: str, region_blocks: int = REGION
 
 
 def _shapes(flow: Flow, region_blocks: int) -> Iterator[Shape]:
-    count = len(flow.blocks)
-    bounds = [*range(0, count, region_blocks), count]
+    bounds = _bounds(flow, region_blocks)
+    region_of = [region for region, (first, end) in enumerate(pairwise(bounds)) for _ in range(first, end)]
     crossings: set[int] = set()
     for number, current in enumerate(flow.blocks):
-        region = number // region_blocks
         for target in (current.target, number + 1 if current.falls else None):
-            if target is not None and target // region_blocks != region:
+            if target is not None and region_of[target] != region_of[number]:
                 crossings.add(target)
     frozen = frozenset(crossings)
     for first, end in pairwise(bounds):
         yield shape_of(flow, first, end, frozen)
+
+
+def _bounds(flow: Flow, region_blocks: int) -> list[int]:
+    """Where regions begin, and the end of the last."""
+    bounds, instructions = [0], 0
+    for number, current in enumerate(flow.blocks):
+        instructions += len(current.instructions)
+        if number > bounds[-1] and (number - bounds[-1] == region_blocks or instructions > REGION_INSTRUCTIONS):
+            bounds.append(number)
+            instructions = len(current.instructions)
+    return [*bounds, len(flow.blocks)]
 
 
 def _run() -> bytes:
@@ -308,9 +320,11 @@ class _Region:
 
     def _block(self, number: int, current: Block) -> None:
         by_block = self.program.by_block
-        # Nothing is charged after a host call in a block that is paid, nor where valid code has ended (0.8.0).
+        # After a host call the rest of the block is charged anew, unless by block, where all of it is paid. Where
+        # valid code has ended (0.8.0), nothing is charged.
         is_end = self.program.spec.validates and number == self.program.last
-        cost = 0 if is_end or (current.continues and by_block) else current.rest
+        charges = current.start is Start.BASIC or (current.start is Start.CALL and not by_block)
+        cost = current.rest if charges and not is_end else 0
         if cost:
             charge = local_get(_GAS) + i64_const(cost) + op("i64.lt_u") + if_(self.bail(current.pc, 0, 1, charged=0))
             self.out.append(charge + local_get(_GAS) + i64_const(cost) + op("i64.sub") + local_set(_GAS))

@@ -1,32 +1,43 @@
 """Basic blocks of a program as the recompiler sees them.
 
-In: a blob and a spec. Out: a frozen `Flow`. Blocks end where the paper's do (A.3) and also after each host call,
-because a machine is entered again there. Linear in the code's size.
+In: a blob and a spec. Out: a frozen `Flow`. Blocks end where the paper's do (A.3), also after each host call, because
+a machine is entered again there, and after `MAX_INSTRUCTIONS`, because compiling a block takes more than linear time.
+Linear in the code's size.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from pvm.isa.expr import HostCall, Jump
 from pvm.isa.spec import Spec
 from pvm.program.blob import Blob
 from pvm.program.decode import TRAP, Instruction, block_starts, decode
 
+MAX_INSTRUCTIONS = 1024
+
+
+class Start(Enum):
+    """What precedes a block: the end of a basic block, a host call within one, or just more of it."""
+
+    BASIC = "basic block"
+    CALL = "after a host call"
+    SPLIT = "split"
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
     """Instructions that run one after the other.
 
-    `rest` is how many instructions are left until gas is charged anew, this block's first included; `continues` says
-    that the block before it ended with a host call, so that this one is no place to charge at. `target` is the block
-    that its last instruction jumps to, None without one or when the jump panics; `falls` whether the next block may
-    follow.
+    `rest` is how many instructions are left to the end of the basic block, this block's first included. `target` is
+    the block that its last instruction jumps to, None without one or when the jump panics; `falls` whether the next
+    block may follow.
     """
 
     instructions: tuple[Instruction, ...]
+    start: Start
     rest: int
-    continues: bool
     target: int | None
     falls: bool
 
@@ -51,7 +62,7 @@ def flow_of(blob: Blob, spec: Spec) -> Flow:
     groups: list[list[Instruction]] = [[]]
     for instruction in (*decode(blob, spec), Instruction(len(blob.code), 1, TRAP)):
         groups[-1].append(instruction)
-        if instruction.row.ends_block or _is_host_call(instruction):
+        if instruction.row.ends_block or _is_host_call(instruction) or len(groups[-1]) == MAX_INSTRUCTIONS:
             groups.append([])
     groups.pop()
     index = {group[0].pc: number for number, group in enumerate(groups)}
@@ -63,12 +74,12 @@ def flow_of(blob: Blob, spec: Spec) -> Flow:
         target = getattr(last, jump.target.field) if jump is not None else None
         blocks.append(
             Block(
-                tuple(group), rests[number], number > 0 and _is_host_call(groups[number - 1][-1]),
+                tuple(group), _start(groups[number - 1][-1]) if number else Start.BASIC, rests[number],
                 index[target] if target in starts else None, _falls(last, jump),
             )
         )  # fmt: skip
     dynamic = {0, *(index[pc] for pc in blob.jump_table if pc in starts)}
-    dynamic.update(number for number, block in enumerate(blocks) if block.continues)
+    dynamic.update(number for number, block in enumerate(blocks) if block.start is Start.CALL)
     return Flow(tuple(blocks), index, starts, frozenset(dynamic))
 
 
@@ -76,17 +87,24 @@ def _is_host_call(instruction: Instruction) -> bool:
     return any(isinstance(effect, HostCall) for effect in instruction.row.effects)
 
 
+def _start(before: Instruction) -> Start:
+    """What a block is after the instruction before it."""
+    if before.row.ends_block:
+        return Start.BASIC
+    return Start.CALL if _is_host_call(before) else Start.SPLIT
+
+
 def _falls(last: Instruction, jump: Jump | None) -> bool:
     if _is_host_call(last):
         return False
-    return (jump is not None and jump.condition is not None) or not last.row.effects
+    return not last.row.ends_block or not last.row.effects or (jump is not None and jump.condition is not None)
 
 
 def _rests(groups: list[list[Instruction]]) -> list[int]:
     rests = [0] * len(groups)
     count = 0
     for number in range(len(groups) - 1, -1, -1):
-        if not _is_host_call(groups[number][-1]):
+        if groups[number][-1].row.ends_block:
             count = 0
         count += len(groups[number])
         rests[number] = count
