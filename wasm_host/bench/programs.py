@@ -22,6 +22,7 @@ from wasm_host.engine import Engine
 
 INTERPRETER = "interpreter"
 BLOCK = "interpreter, block gas"
+RECOMPILER = "recompiler"
 REFERENCE = "reference"
 SHORT = "interpreter, short run"  # the same run as that of anan-as
 ANAN_AS = "anan-as, short run"
@@ -70,12 +71,16 @@ class _Programs:
         section.facts["instructions"] = self._count
 
     def interpreter(self) -> dict[str, Subject]:
-        """Both meterings."""
+        """Both meterings, and the recompiler."""
         workload = self._workload
         self._section.ratios.append(Ratio("block gas / interpreter", BLOCK, (INTERPRETER,)))
+        self._section.ratios.append(Ratio("interpreter / recompiler", INTERPRETER, (RECOMPILER,)))
+        engines = {
+            INTERPRETER: Engine(), BLOCK: Engine(metering="block"), RECOMPILER: Engine(tier="recompiler"),
+        }  # fmt: skip
         return {
-            name: partial(_timed, partial(_machine, Engine(metering=metering), workload, workload.full), self._count)
-            for name, metering in ((INTERPRETER, "instruction"), (BLOCK, "block"))
+            name: partial(_timed, partial(_machine, engine, workload, workload.full), self._count)
+            for name, engine in engines.items()
         }
 
     def reference(self) -> dict[str, Subject]:
@@ -94,7 +99,8 @@ class _Programs:
             if run()[1] != self._result:
                 self._section.problems.append(f"gcc {level}: another result than the interpreter's")
             subjects[f"gcc {level}"] = partial(_self_timed, run, self._count)
-            self._section.ratios.append(Ratio(f"interpreter / gcc {level}", INTERPRETER, (f"gcc {level}",)))
+            for tier in (INTERPRETER, RECOMPILER):
+                self._section.ratios.append(Ratio(f"{tier} / gcc {level}", tier, (f"gcc {level}",)))
         return subjects
 
     def anan_as(self, other: AnanAs) -> dict[str, Subject]:
