@@ -32,7 +32,9 @@ def bench_json(*arguments: str) -> dict[str, Any]:
 def test_programs() -> None:
     report = bench_json("--only", "interpreter", "--only", "reference", "--example", "sieve")
     section = report["sections"]["sieve"]
-    assert set(section["figures"]) == {programs.INTERPRETER, programs.BLOCK, programs.REFERENCE}
+    assert set(section["figures"]) == {
+        programs.INTERPRETER, programs.BLOCK, programs.RECOMPILER, programs.REFERENCE,
+    }  # fmt: skip
     assert set(section["ratios"]) == {
         "block gas / interpreter", "interpreter / recompiler", "reference / interpreter",
     }  # fmt: skip
