@@ -1,4 +1,4 @@
-"""`pvm fuzz`: random programs on the reference engine and the interpreter, compared in everything."""
+"""`pvm fuzz`: random programs on every engine, compared in everything."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pvm.reference import ReferenceEngine
 from wasm_host.cli.engines import json_option
 from wasm_host.cli.failures import FAILURE, SUCCESS
 from wasm_host.cli.output import print_json, summary, tracked
-from wasm_host.engine import Engine
+from wasm_host.engine import TIERS, Engine
 
 
 @click.command("fuzz")
@@ -19,7 +19,7 @@ from wasm_host.engine import Engine
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The first program's seed.")
 @json_option
 def command(count: int, seed: int, as_json: bool) -> int:
-    """Run random programs on both engines and compare every exit, register, gas value and page of memory.
+    """Run random programs on every engine and compare every exit, register, gas value and page of memory.
 
     Programs are noise, structured, mutated, or one instruction again and again, under either version and metering;
     between exits faults are repaired, host calls answered, gas refilled, and steps mixed with runs. A seed always
@@ -43,18 +43,22 @@ def command(count: int, seed: int, as_json: bool) -> int:
 
 def _agrees(case: Case, quiet: bool) -> bool:
     expected = transcript(case, ReferenceEngine(case.spec, case.metering))
-    found = transcript(case, Engine(spec=case.spec, metering=case.metering))
-    if expected != found and not quiet:
-        click.echo(_explain(case, expected, found))
-    return expected == found
+    agrees = True
+    for tier in TIERS:
+        found = transcript(case, Engine(spec=case.spec, tier=tier, metering=case.metering))
+        if expected != found:
+            agrees = False
+            if not quiet:
+                click.echo(_explain(case, tier, expected, found))
+    return agrees
 
 
-def _explain(case: Case, expected: list[Observation], found: list[Observation]) -> str:
+def _explain(case: Case, tier: str, expected: list[Observation], found: list[Observation]) -> str:
     """The case, its program, and the first exit at which the engines differ."""
     lines = [f"seed {case.seed}: {case.kind}, spec {case.spec}, metering {case.metering}, pc {case.pc}, gas {case.gas}"]
     for number, (one, other) in enumerate(zip(expected, found, strict=False)):
         if one != other:
-            lines.append(f"exit {number}: the reference engine has {_short(one)}, the interpreter {_short(other)}")
+            lines.append(f"exit {number}: the reference engine has {_short(one)}, the {tier} {_short(other)}")
             break
     program = Program.parse(case.program, format="plain")
     return "\n".join([*lines, disassemble(program, find_spec(case.spec))])
