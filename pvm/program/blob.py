@@ -42,6 +42,11 @@ class Blob:
         bits = b"".join(_UNPACKED[byte] for byte in self.bitmask)
         return bits[: len(self.code)]
 
+    @cached_property
+    def padded(self) -> bytes:
+        """The paper's zeta: the code with zeros after it, as many as an instruction at its end may look at."""
+        return self.code + bytes(32)
+
     def encode(self) -> bytes:
         """The bytes that `parse` reads."""
         entries = b"".join(entry.to_bytes(self.jump_entry_size, "little") for entry in self.jump_table)

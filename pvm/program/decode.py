@@ -63,8 +63,7 @@ def decode_at(blob: Blob, spec: Spec, pc: int) -> Instruction:
     row = spec.by_opcode[blob.code[pc]]
     if row is None:
         return Instruction(pc, length, TRAP, valid=False)
-    octets = blob.code[pc : pc + _LONGEST].ljust(_LONGEST, b"\0")
-    return Instruction(pc, length, row, *_operand_reader(row.format)(octets, pc, length - 1))
+    return Instruction(pc, length, row, *_operand_reader(row.format)(blob.padded, pc, length - 1))
 
 
 def decode(blob: Blob, spec: Spec) -> Iterator[Instruction]:
@@ -110,41 +109,46 @@ def is_entry(blob: Blob, spec: Spec, pc: int) -> bool:
     return pc < len(blob.code) and blob.starts[pc] == 1 and spec.by_opcode[blob.code[pc]] is not None
 
 
-_LONGEST = 24  # octets that an operand reader may look at, generously
-
 _Operands = tuple[int, int, int, int, int]
 
 
 @cache
 def _operand_reader(format: Format) -> Callable[[bytes, int, int], _Operands]:
-    """A function (octets from the opcode on, pc, skip length) -> (a, b, d, x, y) for one format."""
+    """A function (padded code, pc, skip length) -> (a, b, d, x, y) for one format. It runs for every instruction."""
     registers = {field.name: field for field in format.registers}
+    a, b, d = (registers.get(name) for name in "abd")
     x, y = ({field.name: field for field in format.immediates}.get(name) for name in "xy")
 
-    def read(octets: bytes, pc: int, length: int) -> _Operands:
-        a, b, d = (_register(octets, registers.get(name)) for name in "abd")
-        x_length = _immediate_length(octets, x, length) if x else 0
-        x_value = _immediate(octets, x, x.start, x_length, pc) if x else 0
+    def read(code: bytes, pc: int, length: int) -> _Operands:
+        a_number = _register(code, pc, a) if a else 0
+        b_number = _register(code, pc, b) if b else 0
+        d_number = _register(code, pc, d) if d else 0
+        if x is None:
+            return a_number, b_number, d_number, 0, 0
+        x_length = _immediate_length(code, pc, x, length)
+        x_value = _immediate(code, pc, x, x.start, x_length)
         if y is None:
-            return a, b, d, x_value, 0
+            return a_number, b_number, d_number, x_value, 0
         y_length = min(4, max(0, length - x_length - y.used))
-        return a, b, d, x_value, _immediate(octets, y, y.start + x_length, y_length, pc)
+        return a_number, b_number, d_number, x_value, _immediate(code, pc, y, y.start + x_length, y_length)
 
     return read
 
 
-def _register(octets: bytes, field: RegisterField | None) -> int:
-    return min(LAST_REGISTER, (octets[field.octet] >> field.shift) & field.mask) if field else 0
+def _register(code: bytes, pc: int, field: RegisterField) -> int:
+    number = (code[pc + field.octet] >> field.shift) & field.mask
+    return number if number < LAST_REGISTER else LAST_REGISTER
 
 
-def _immediate_length(octets: bytes, field: ImmediateField, length: int) -> int:
+def _immediate_length(code: bytes, pc: int, field: ImmediateField, length: int) -> int:
     if field.wide:
         return 8
     if field.length_octet is not None:
-        return min(4, (octets[field.length_octet] >> field.length_shift) & 7)
+        return min(4, (code[pc + field.length_octet] >> field.length_shift) & 7)
     return min(4, max(0, length - field.used))
 
 
-def _immediate(octets: bytes, field: ImmediateField, start: int, length: int, pc: int) -> int:
-    value = int.from_bytes(octets[start : start + length], "little", signed=not field.wide)
+def _immediate(code: bytes, pc: int, field: ImmediateField, start: int, length: int) -> int:
+    start += pc
+    value = int.from_bytes(code[start : start + length], "little", signed=not field.wide)
     return pc + value if field.offset else value & MASK64
