@@ -10,16 +10,19 @@ from dataclasses import dataclass
 
 from pvm import abi
 from pvm.abi import EXIT_CODES
+from pvm.emit.checks import Check, shared_checks
 from pvm.emit.lower import condition, low, value
 from pvm.emit.state import add, get_state, get_word, set_state
 from pvm.emit.straight import (
     ADDRESS,
     CODE,
     ENTRY,
+    FIRST_REGISTER,
     GAS,
     LOCAL_TYPES,
     PC,
     UNUSED,
+    checked_range,
     effect_code,
     fill,
     is_straight,
@@ -153,15 +156,26 @@ class Region:
         if cost:
             charge = local_get(GAS) + i64_const(cost) + op("i64.lt_u") + if_(self._bail(current.pc, 0, 1, charged=0))
             self.out.append(charge + local_get(GAS) + i64_const(cost) + op("i64.sub") + local_set(GAS))
+        plan = shared_checks(current.instructions)
         for place, instruction in enumerate(current.instructions):
             unused = 0 if by_block or is_end else current.rest - place
+            if place in plan.before:
+                self.out.append(self._check(plan.before[place], instruction.pc, unused))
             if is_straight(instruction.row):
-                self.out.append(self._straight(instruction, unused))
+                self.out.append(self._straight(instruction, unused, place in plan.covered))
             else:
                 self.out.append(self._control(number, current, instruction, unused))
 
-    def _straight(self, instruction: Instruction, unused: int) -> bytes:
-        template = straight(instruction.row, instruction.a, instruction.b, instruction.d)
+    def _check(self, check: Check, pc: int, unused: int) -> bytes:
+        """Leave for the interpreter unless all of a shared check's accesses are allowed."""
+        self.used.add(check.base)
+        address = local_get(FIRST_REGISTER + check.base) + op("i32.wrap_i64")
+        if check.low:
+            address = add(address, check.low)
+        return checked_range(address, check.high - check.low, check.bit, self._bail(pc, unused, 1))
+
+    def _straight(self, instruction: Instruction, unused: int, covered: bool) -> bytes:
+        template = straight(instruction.row, instruction.a, instruction.b, instruction.d, covered)
         self.used |= template.used
         self.written |= template.written
         return fill(template, instruction, lambda: self._bail(instruction.pc, unused, 1))

@@ -53,9 +53,9 @@ def is_straight(row: Row) -> bool:
 
 
 @cache
-def straight(row: Row, a: int, b: int, d: int) -> Straight:
-    """The template of a row with the operand registers a, b and d."""
-    bind = Operands({"a": a, "b": b, "d": d}, _WIDE, _LOW, _BAIL)
+def straight(row: Row, a: int, b: int, d: int, covered: bool) -> Straight:
+    """The template of a row with the operand registers a, b and d; `covered`: its access has been checked before."""
+    bind = Operands({"a": a, "b": b, "d": d}, _WIDE, _LOW, _BAIL, covered)
     parts = _HOLES.split(b"".join(effect_code(effect, bind) for effect in row.effects))
     # The pieces between holes stand at even places, the holes' numbers at odd ones.
     numbered = tuple(part[0] if place % 2 else part for place, part in enumerate(parts) if place % 2 or part)
@@ -84,11 +84,14 @@ def fill(template: Straight, instruction: Instruction, bail: Callable[[], bytes]
 class Operands:
     """Operands known at translation time: `pvm.emit.lower.Binding` for the recompiler.
 
-    Registers are locals; `wide` and `low` are what pushes an immediate; `bail` leaves to the interpreter.
+    Registers are locals; `wide` and `low` are what pushes an immediate; `bail` leaves to the interpreter. Nothing of
+    an access is checked when it is `covered`.
     """
 
-    def __init__(self, registers: dict[str, int], wide: dict[str, bytes], low: dict[str, bytes], bail: bytes) -> None:
-        self.registers, self.wide, self.low, self.bail = registers, wide, low, bail
+    def __init__(
+        self, registers: dict[str, int], wide: dict[str, bytes], low: dict[str, bytes], bail: bytes, covered: bool
+    ) -> None:
+        self.registers, self.wide, self.low, self.bail, self.covered = registers, wide, low, bail, covered
         self.used: set[int] = set()
         self.written: set[int] = set()
 
@@ -114,15 +117,13 @@ class Operands:
 
     def load(self, width: int, signed: bool, address: bytes) -> bytes:
         name = "i64.load" if width == 8 else f"i64.load{8 * width}_{'s' if signed else 'u'}"
-        return self.checked(address, width, abi.READABLE) + local_get(ADDRESS) + load(name, 0, GUEST, align=0)
+        return self.checked(address, width, abi.READABLE) + load(name, 0, GUEST, align=0)
 
     def checked(self, address: bytes, width: int, bit: int) -> bytes:
-        """Put the address into its local and leave for the interpreter unless the guest has access there."""
-        rights = _page_rights(local_get(ADDRESS))
-        if width > 1:
-            rights += _page_rights(add(local_get(ADDRESS), width - 1)) + op("i32.and")
-        refused = rights + i32_const(bit) + op("i32.and") + op("i32.eqz")
-        return address + local_set(ADDRESS) + refused + if_(self.bail)
+        """Push the address, having left for the interpreter unless the guest has access there."""
+        if self.covered:
+            return address
+        return checked_range(address, width, bit, self.bail) + local_get(ADDRESS)
 
     def helper(self, name: str) -> bytes:
         return sequence(name, SCRATCH)
@@ -135,8 +136,8 @@ def operands_of(instruction: Instruction) -> Operands:
         {"a": instruction.a, "b": instruction.b, "d": instruction.d},
         {name: i64_const(number) for name, number in values.items() if 0 <= number < 1 << 64},
         {name: i32_const(number & 0xFFFFFFFF) for name, number in values.items()},
-        b"",
-    )
+        b"", covered=True,
+    )  # fmt: skip
 
 
 def effect_code(effect: Effect, bind: Operands) -> bytes:
@@ -149,9 +150,17 @@ def effect_code(effect: Effect, bind: Operands) -> bytes:
         case Store(width, address, expr):
             name = "i64.store" if width == 8 else f"i64.store{8 * width}"
             checked = bind.checked(low(address, bind), width, abi.WRITABLE)
-            return checked + local_get(ADDRESS) + value(expr, bind) + store(name, 0, GUEST, align=0)
+            return checked + value(expr, bind) + store(name, 0, GUEST, align=0)
         case _:
             return b""
+
+
+def checked_range(address: bytes, length: int, bit: int, bail: bytes) -> bytes:
+    """Put the address into its local, and run `bail` unless the pages of both ends of the range have the bit."""
+    rights = _page_rights(local_get(ADDRESS))
+    if length > 1:
+        rights += _page_rights(add(local_get(ADDRESS), length - 1)) + op("i32.and")
+    return address + local_set(ADDRESS) + rights + i32_const(bit) + op("i32.and") + op("i32.eqz") + if_(bail)
 
 
 def _page_rights(address: bytes) -> bytes:
