@@ -20,7 +20,8 @@ from wasm_host.recompiler import Compiled, RecompilerMachine, compile_program
 TIERS: tuple[str, ...] = ("interpreter", "recompiler")
 
 
-COMPILE_LIMIT = 1 << 20  # octets of code that the recompiler takes
+# Instructions that the recompiler takes. Each costs some 40 microseconds, in hostile programs three times as much.
+COMPILE_LIMIT = 1 << 18
 KEPT_PROGRAMS = 16  # translations that an engine keeps
 
 
@@ -29,7 +30,7 @@ class Engine:
 
     - `spec`: "0.7.2" or "0.8.0"
     - `tier`: "interpreter" (starts at once) or "recompiler" (translates the program before it runs; a program of more
-      than `COMPILE_LIMIT` octets of code is left to the interpreter)
+      than `COMPILE_LIMIT` instructions is left to the interpreter)
     - `metering`: "instruction" (each takes 1 gas) or "block" (a block's sum is taken when it is entered)
     - `calls`: how generated code is entered: "fast" (wasmtime's C API), "public", or "auto"
 
@@ -66,7 +67,7 @@ class Engine:
         not fit, AddressError for gas or a pc out of range, ResourceError without address space for 8 GiB more.
         """
         start = start_of(program, args, gas, pc, host)
-        if self.tier == "recompiler" and len(program.code) <= COMPILE_LIMIT:
+        if self.tier == "recompiler" and _instructions(program) <= COMPILE_LIMIT:
             compiled = self._compiled(program)
             return RecompilerMachine(program, self.spec, self.metering, start, self.calls, compiled)
         return WasmMachine(program, self.spec, self.metering, start, self.calls)
@@ -83,3 +84,8 @@ class Engine:
             while len(self._programs) > KEPT_PROGRAMS:
                 del self._programs[next(iter(self._programs))]
         return found
+
+
+def _instructions(program: Program) -> int:
+    """At most how many instructions the program decodes to: its marks, and one in 25 unmarked octets."""
+    return program.blob.starts.count(1) + len(program.code) // 25
