@@ -5,8 +5,8 @@ In: options. Out: machines. `Engine` has the interface of `pvm.ReferenceEngine`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from threading import Lock
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from pvm.emit.recompiler import REGION_BLOCKS
 from pvm.errors import InputError
@@ -15,22 +15,23 @@ from pvm.machine import DEFAULT_GAS, Handler, check_metering, start_of
 from pvm.program import Program
 from wasm_host.calls import caller
 from wasm_host.machine import WasmMachine
-from wasm_host.recompiler import Compiled, RecompilerMachine, compile_program
+from wasm_host.recompiler import AutoMachine, Compiled, RecompilerMachine, compile_program
+from wasm_host.translations import Translations
 
-TIERS: tuple[str, ...] = ("interpreter", "recompiler")
+TIERS: tuple[str, ...] = ("interpreter", "recompiler", "auto")
 
 
 # Instructions that the recompiler takes. Each costs some 40 microseconds, in hostile programs three times as much.
 COMPILE_LIMIT = 1 << 18
-KEPT_PROGRAMS = 16  # translations that an engine keeps
 
 
 class Engine:
     """Makes machines that run generated WebAssembly on wasmtime.
 
     - `spec`: "0.7.2" or "0.8.0"
-    - `tier`: "interpreter" (starts at once) or "recompiler" (translates the program before it runs; a program of more
-      than `COMPILE_LIMIT` instructions is left to the interpreter)
+    - `tier`: "interpreter" (starts at once), "recompiler" (translates the program before it runs) or "auto" (interprets
+      while it translates programs that run for long in the background). A program of more than `COMPILE_LIMIT`
+      instructions is left to the interpreter.
     - `metering`: "instruction" (each takes 1 gas) or "block" (a block's sum is taken when it is entered)
     - `calls`: how generated code is entered: "fast" (wasmtime's C API), "public", or "auto"
 
@@ -50,8 +51,10 @@ class Engine:
             raise InputError(f"unknown tier {tier!r}: choose one of {', '.join(TIERS)}")
         caller(calls)
         self.spec, self.tier, self.metering, self.calls = find_spec(spec), tier, check_metering(metering), calls
-        self._programs: dict[bytes, Compiled] = {}
-        self._lock = Lock()
+        self._translations = Translations(self._translate)
+
+    def _translate(self, program: Program, pause: Callable[[], object]) -> Compiled:
+        return compile_program(program, self.spec, self.metering, self.region_blocks, pause)
 
     def instantiate(
         self,
@@ -67,23 +70,13 @@ class Engine:
         not fit, AddressError for gas or a pc out of range, ResourceError without address space for 8 GiB more.
         """
         start = start_of(program, args, gas, pc, host)
-        if self.tier == "recompiler" and _instructions(program) <= COMPILE_LIMIT:
-            compiled = self._compiled(program)
-            return RecompilerMachine(program, self.spec, self.metering, start, self.calls, compiled)
-        return WasmMachine(program, self.spec, self.metering, start, self.calls)
-
-    def _compiled(self, program: Program) -> Compiled:
-        """The program's translation, made at its first use. The engine keeps those of the last programs."""
-        key = program.encoded_blob
-        with self._lock:
-            found = self._programs.pop(key, None)
-        if found is None:
-            found = compile_program(program, self.spec, self.metering, self.region_blocks)
-        with self._lock:
-            self._programs[key] = found  # the latest stands last
-            while len(self._programs) > KEPT_PROGRAMS:
-                del self._programs[next(iter(self._programs))]
-        return found
+        options = (program, self.spec, self.metering, start, self.calls)
+        if self.tier == "interpreter" or _instructions(program) > COMPILE_LIMIT:
+            return WasmMachine(*options)
+        if self.tier == "recompiler":
+            return RecompilerMachine(*options, self._translations.get(program))
+        request = partial(self._translations.request, program)
+        return AutoMachine(*options, request, self._translations.on_use(program))
 
 
 def _instructions(program: Program) -> int:

@@ -31,10 +31,7 @@ _MAX_MEMORY = 1 << 32  # bytes
 class WasmMachine(Machine):
     """A machine of the interpreter tier. One thread at a time may use it."""
 
-    def __init__(
-        self, program: Program, spec: Spec, metering: str, start: Start, calls: str, jumps: bytes = b""
-    ) -> None:
-        """`jumps` is for the recompiler: the entries that jump table entries lead to."""
+    def __init__(self, program: Program, spec: Spec, metering: str, start: Start, calls: str) -> None:
         super().__init__(start.handlers)
         self.program, self.spec, self.metering = program, spec, metering
         store = wasmtime.Store(wasmtime_engine())
@@ -54,10 +51,10 @@ class WasmMachine(Machine):
             make_call(store, function(exports[name])) for name in (abi.PREPARE, abi.RUN, abi.STEP)
         )
         self._is_valid = not spec.validates or is_valid(program.blob, spec)
-        self._load_program(jumps)
+        self._load_program()
         self._load_start(start)
 
-    def _load_program(self, jumps: bytes) -> None:
+    def _load_program(self) -> None:
         """Put the program and the opcode tables into the engine memory and have it decoded."""
         blob, spec, state = self.program.blob, self.spec, self._state
         length, starts = len(blob.code), blob.starts
@@ -67,8 +64,8 @@ class WasmMachine(Machine):
         addresses: dict[str, int] = {}
         for name, size in (
             ("code", length + abi.PADDING), ("starts", length + abi.PADDING),
-            ("jump_table", 4 * len(blob.jump_table)), ("entries", len(jumps)), ("index", 4 * (length + 1)),
-            ("records", records * abi.RECORD.size),
+            ("jump_table", 4 * len(blob.jump_table)), ("entries", 4 * len(blob.jump_table)),
+            ("index", 4 * (length + 1)), ("records", records * abi.RECORD.size),
         ):  # fmt: skip
             addresses[name] = place
             place += (size + 7) & ~7
@@ -79,7 +76,6 @@ class WasmMachine(Machine):
         state.write(addresses["code"], blob.code)
         state.write(addresses["starts"], starts + bytes([1]) * abi.PADDING)
         state.write(addresses["jump_table"], _words(blob.jump_table))
-        state.write(addresses["entries"], jumps)
         for address, table in opcode_tables(spec):
             state.write(address, table)
         numbers = {
@@ -113,7 +109,7 @@ class WasmMachine(Machine):
 
     @gas.setter
     def gas(self, value: int) -> None:
-        slice_ = min(check_gas(value), SLICE)
+        slice_ = min(check_gas(value), self._slice())
         self._gas.value, self._reserve = slice_, value - slice_
 
     def run(self) -> Exit:
@@ -147,9 +143,13 @@ class WasmMachine(Machine):
             self._refill()
         return None if code == abi.STOPPED else self._exit(code)
 
+    def _slice(self) -> int:
+        """Gas that generated code gets at a time."""
+        return SLICE
+
     def _refill(self) -> None:
         # Added to what is left, so that a block that costs more than a slice is paid in the end.
-        slice_ = min(self._reserve, SLICE)
+        slice_ = min(self._reserve, self._slice())
         self._reserve -= slice_
         self._gas.value += slice_
         self._exit_code.value = 0

@@ -12,7 +12,7 @@ out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -62,19 +62,22 @@ class Recompiled:
     jumps: bytes
 
 
-def recompile(blob: Blob, spec: Spec, metering: str, region_blocks: int = REGION_BLOCKS) -> Recompiled:
+def recompile(
+    blob: Blob, spec: Spec, metering: str, region_blocks: int = REGION_BLOCKS, pause: Callable[[], object] = int
+) -> Recompiled:
     """Translate a program, in regions of at most `region_blocks` blocks.
 
-    Where `spec` validates programs, the caller has to see that an invalid one never runs.
+    Where `spec` validates programs, the caller has to see that an invalid one never runs. `pause` is called every few
+    blocks, so that a translation in the background can let other threads run.
     """
-    flow = flow_of(blob, spec)
+    flow = flow_of(blob, spec, pause)
     shapes = tuple(_shapes(flow, region_blocks))
     ids = {
         number: region << 16 | place
         for region, shape in enumerate(shapes)
         for place, number in enumerate(shape.entries)
     }
-    program = Translation(flow, spec, metering == "block", ids)
+    program = Translation(flow, spec, metering == "block", ids, pause)
     regions = tuple(Region(program, shape, region).function() for region, shape in enumerate(shapes))
     module = Module(
         imports=(

@@ -6,6 +6,7 @@ Registers are loaded from the state when it is entered, and stored when it is le
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pvm import abi
@@ -45,12 +46,16 @@ REGION_TYPE = FunctionType((I32,), (I32,))
 
 @dataclass(frozen=True)
 class Translation:
-    """What all regions of a program share. `ids` are the entries: region << 16 | place in its dispatcher."""
+    """What all regions of a program share.
+
+    `ids` are the entries: region << 16 | place in its dispatcher. `pause` is called for every block.
+    """
 
     flow: Flow
     spec: Spec
     by_block: bool
     ids: dict[int, int]
+    pause: Callable[[], object]
 
     @property
     def last(self) -> int:
@@ -109,6 +114,7 @@ class Region:
                 for target in sorted(labels.get(number, ()), reverse=True):
                     self._open(("block", target), b"\x02\x40")
             self._block(number, self.blocks[number])
+            self.program.pause()
             for _ in range(lasts.get(number, 0)):
                 self._close()
         if self.blocks[shape.end - 1].falls:

@@ -7,8 +7,10 @@ Linear in the code's size.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from itertools import chain
 
 from pvm.isa.expr import HostCall, Jump
 from pvm.isa.spec import Spec
@@ -56,14 +58,18 @@ class Flow:
     entries: frozenset[int]
 
 
-def flow_of(blob: Blob, spec: Spec) -> Flow:
-    """The blocks of a program. The last one is the implicit trap after the code, or ends with it."""
+def flow_of(blob: Blob, spec: Spec, pause: Callable[[], object]) -> Flow:
+    """The blocks of a program. The last one is the implicit trap after the code, or ends with it.
+
+    `pause` is called now and then.
+    """
     starts = block_starts(blob, spec)
     groups: list[list[Instruction]] = [[]]
-    for instruction in (*decode(blob, spec), Instruction(len(blob.code), 1, TRAP)):
+    for instruction in chain(decode(blob, spec), [Instruction(len(blob.code), 1, TRAP)]):
         groups[-1].append(instruction)
         if instruction.row.ends_block or _is_host_call(instruction) or len(groups[-1]) == MAX_INSTRUCTIONS:
             groups.append([])
+            pause()
     groups.pop()
     index = {group[0].pc: number for number, group in enumerate(groups)}
     rests = _rests(groups)

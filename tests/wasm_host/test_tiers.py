@@ -1,0 +1,137 @@
+"""Tiers: translations are kept and shared, made in the background, and taken up while a machine runs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from pvm import Exit, Program, Reason
+from pvm.program import assemble
+from wasm_host import Engine
+from wasm_host import engine as engine_module
+from wasm_host.machine import WasmMachine
+from wasm_host.recompiler import AutoMachine, Compiled, RecompilerMachine, compile_program
+from wasm_host.translations import KEPT, OFTEN, Translations
+
+LOOP = """.code
+    fallthrough
+loop:
+    add_imm_64      r1, r1, -1
+    ecalli          5
+    branch_ne_imm   r1, 0, loop
+    trap
+"""
+
+
+def long_loop(turns: int) -> Program:
+    return assemble(f".code\nload_imm r1, {turns}\nfallthrough\nloop:\nadd_imm_64 r1, r1, -1\n"
+                    "branch_ne_imm r1, 0, loop\ntrap\n")  # fmt: skip
+
+
+def translate(program: Program, pause: object) -> Compiled:
+    return compile_program(program, Engine().spec, "instruction")
+
+
+def test_a_program_is_translated_once_for_many_threads() -> None:
+    made: list[Program] = []
+
+    def slow(program: Program, pause: object) -> Compiled:
+        made.append(program)
+        time.sleep(0.05)
+        return translate(program, pause)
+
+    translations, program = Translations(slow), long_loop(5)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: translations.get(program), range(8)))
+    assert len(made) == 1
+    assert all(one is found[0] for one in found)
+
+
+def test_the_last_programs_are_kept() -> None:
+    made: list[int] = []
+    programs = [long_loop(turns) for turns in range(1, KEPT + 2)]
+
+    def note(program: Program, pause: object) -> Compiled:
+        made.append(programs.index(program))
+        return translate(program, pause)
+
+    translations = Translations(note)
+    for program in (*programs, programs[-1], programs[0]):
+        translations.get(program)
+    assert made == [*range(KEPT + 1), 0]
+
+
+def test_a_failed_translation_is_tried_again() -> None:
+    attempts: list[int] = []
+
+    def fail_once(program: Program, pause: object) -> Compiled:
+        attempts.append(1)
+        if len(attempts) == 1:
+            raise OSError("disk full")
+        return translate(program, pause)
+
+    translations = Translations(fail_once)
+    with pytest.raises(OSError, match="disk full"):
+        translations.get(long_loop(5))
+    assert translations.get(long_loop(5)).recompiled.module
+
+
+def test_a_program_that_is_used_often_is_asked_for() -> None:
+    translations, program = Translations(translate), long_loop(5)
+    futures = [translations.on_use(program) for _ in range(OFTEN)]
+    assert futures[:-1] == [None] * (OFTEN - 1)
+    assert isinstance(futures[-1], Future)
+    assert futures[-1].result(20).recompiled.module
+
+
+def test_an_auto_machine_goes_over_to_its_translation_and_ends_the_same() -> None:
+    turns = 40_000_000
+    machine = Engine(tier="auto").instantiate(long_loop(turns), gas=(1 << 40) + 2 * turns + 3)
+    assert isinstance(machine, AutoMachine)
+    assert machine.run() == Exit(Reason.PANIC, len(machine.program.code) - 1, 1 << 40)
+    assert machine._is_linked
+
+
+def test_short_runs_are_not_translated() -> None:
+    machine = Engine(tier="auto").instantiate(long_loop(100))
+    machine.run()
+    assert isinstance(machine, AutoMachine)
+    assert machine._future is None
+
+
+def test_many_host_calls_make_a_machine_hot() -> None:
+    calls: list[int] = []
+    machine = Engine(tier="auto").instantiate(assemble(LOOP), host={5: lambda m: calls.append(m.gas)}, gas=1 << 30)
+    assert isinstance(machine, AutoMachine)
+    machine.registers[1] = 3000
+    assert machine.run().reason is Reason.PANIC
+    assert machine._future is not None
+    assert calls == [(1 << 30) - 3 - 3 * n for n in range(3000)]
+
+
+def test_an_auto_machine_survives_a_failed_translation(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> Compiled:
+        raise OSError("no memory")
+
+    monkeypatch.setattr(engine_module, "compile_program", fail)
+    machine = Engine(tier="auto").instantiate(long_loop(3_000_000), gas=1 << 40)
+    assert machine.run().reason is Reason.PANIC
+
+
+def test_large_programs_are_left_to_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "COMPILE_LIMIT", 3)
+    for tier in ("recompiler", "auto"):
+        machine = Engine(tier=tier).instantiate(long_loop(5))
+        assert type(machine) is WasmMachine
+
+
+def test_one_engine_serves_threads() -> None:
+    engine, program = Engine(tier="recompiler"), long_loop(200_000)
+    with ThreadPoolExecutor(4) as pool:
+        exits = list(pool.map(lambda _: engine.instantiate(program, gas=10**6).run(), range(12)))
+    assert len(set(exits)) == 1
+    assert isinstance(engine.instantiate(program), RecompilerMachine)
+    assert threading.active_count() < 20
