@@ -15,13 +15,13 @@ from pvm.errors import (
     TraceError,
     VectorError,
 )
-from pvm.machine import Exit, Machine, Memory, Reason
+from pvm.machine import AnyEngine, Exit, Handler, Machine, Memory, Reason
 from pvm.program import Program
 from pvm.reference import ReferenceEngine
 from pvm.version import __version__
 
 __all__ = [
-    "AddressError", "AssemblyError", "EngineError", "Exit", "InputError", "Machine", "Memory", "Program",
-    "ProgramError", "PvmError", "Reason", "ReferenceEngine", "ResourceError", "TraceError", "VectorError",
+    "AddressError", "AnyEngine", "AssemblyError", "EngineError", "Exit", "Handler", "InputError", "Machine", "Memory",
+    "Program", "ProgramError", "PvmError", "Reason", "ReferenceEngine", "ResourceError", "TraceError", "VectorError",
     "__version__",
 ]  # fmt: skip

@@ -13,11 +13,10 @@ from random import Random
 
 from pvm.isa import GP_072, GP_080, Row, Spec
 from pvm.isa.expr import DynamicJump, HostCall, Imm, Jump, Load, SetReg, Store, walk
-from pvm.machine import REGISTER_COUNT, Exit, Machine, Reason
+from pvm.machine import REGISTER_COUNT, AnyEngine, Exit, Machine, Reason
 from pvm.program import PAGE_SIZE, Blob, Program, pack_bitmask
 from pvm.program.assembly_syntax import encode_instruction
 from pvm.program.standard import HALT_ADDRESS
-from pvm.vectors import Instantiate
 
 ROUNDS = 12  # exits that a transcript goes past at most
 _PAGES = (0x0F000, 0x10000, 0x20000, 0x21000, 0x7FFFF000, 0x80000000, 0xFFFFE000, 0xFFFFF000)
@@ -53,7 +52,7 @@ class Observation:
 
 
 def random_case(seed: int) -> Case:
-    """The case of a seed: one of three kinds of program, under either spec and metering."""
+    """The case of a seed: one of four kinds of program, under either spec and metering."""
     random = Random(seed)
     spec = random.choice((GP_072, GP_072, GP_080))
     kind, make = random.choice(tuple(_KINDS.items()))
@@ -68,7 +67,7 @@ def random_case(seed: int) -> Case:
     return Case(seed, kind, blob.encode(), spec.name, metering, pc, gas, registers, pages)
 
 
-def transcript(case: Case, engine: Instantiate) -> list[Observation]:
+def transcript(case: Case, engine: AnyEngine) -> list[Observation]:
     """Run the case on an engine that was made for its spec and metering."""
     random = Random(case.seed)
     machine = engine.instantiate(Program.parse(case.program, format="plain"), gas=case.gas, pc=case.pc)

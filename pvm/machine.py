@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, NoReturn, overload
+from typing import Any, NoReturn, Protocol, overload
 
 from pvm.errors import AddressError, InputError
 from pvm.program.program import Program
@@ -92,6 +92,8 @@ class Memory(ABC):
 
 def check_range(address: int, length: int) -> None:
     """Raises AddressError unless `length` bytes from `address` lie within the 4 GiB."""
+    if not isinstance(address, int) or not isinstance(length, int):
+        raise AddressError(f"address {address!r}, length {length!r}: integers are needed")
     if address < 0 or length < 0 or address + length > ADDRESS_SPACE:
         raise AddressError(f"address {address:#x}: {length} bytes from there do not lie within the 4 GiB")
 
@@ -119,7 +121,10 @@ class Registers(MutableSequence[int]):
     @overload
     def __getitem__(self, index: slice) -> list[int]: ...
     def __getitem__(self, index: int | slice) -> int | list[int]:
-        found = self._values[index]
+        try:
+            found = self._values[index]
+        except IndexError:
+            raise IndexError(f"register {index}: there are {REGISTER_COUNT}") from None
         return found if isinstance(index, int) else list(found)
 
     def __setitem__(self, index: int | slice, value: Any) -> None:
@@ -131,6 +136,8 @@ class Registers(MutableSequence[int]):
             for place, item in zip(places, values, strict=True):
                 self._values[place] = item
             return
+        if not -REGISTER_COUNT <= index < REGISTER_COUNT:
+            raise IndexError(f"register {index}: there are {REGISTER_COUNT}")
         self._values[index] = self._check(value)
 
     def _check(self, value: Any) -> int:
@@ -142,6 +149,7 @@ class Registers(MutableSequence[int]):
         raise TypeError("a machine always has 13 registers")
 
     def insert(self, index: int, value: int) -> None:
+        """Never possible."""
         raise TypeError("a machine always has 13 registers")
 
     def __len__(self) -> int:
@@ -159,7 +167,9 @@ class Registers(MutableSequence[int]):
 Handler = Callable[[Any], "Reason | None"]
 """Answers a host call. It gets the machine, whose pc is at the call, and changes registers, memory and gas.
 
-Returning None continues after the call; returning HALT, PANIC or OUT_OF_GAS ends the run with it (A.6).
+Returning None continues after the call; returning HALT, PANIC or OUT_OF_GAS ends the run with it (A.6), with registers
+and gas as the handler left them. A call counts as made once its handler was entered: when it raises, the machine stands
+at the call, can be inspected, and goes on after it. `machine.pc = machine.pc` makes it call again.
 """
 
 
@@ -185,6 +195,9 @@ class Machine(ABC):
     @registers.setter
     def registers(self, values: Sequence[int]) -> None:
         self._registers[:] = list(values)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} pc={self.pc} gas={self.gas}>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a machine can be neither copied nor pickled: make another one from its program")
@@ -249,6 +262,17 @@ class Start:
     handlers: Mapping[int, Handler] = field(default_factory=dict)
 
 
+class AnyEngine(Protocol):
+    """What every engine offers: machines. `pvm.ReferenceEngine` and `wasm_host.Engine` do."""
+
+    def instantiate(
+        self, program: Program, args: bytes = b"", gas: int = DEFAULT_GAS, pc: int | None = None,
+        host: Mapping[int, Handler] | None = None,
+    ) -> Machine:  # fmt: skip
+        """A machine at the program's start."""
+        ...
+
+
 def start_of(program: Program, args: bytes, gas: int, pc: int | None, host: Mapping[int, Handler] | None) -> Start:
     """The start of `program`.
 
@@ -262,6 +286,9 @@ def start_of(program: Program, args: bytes, gas: int, pc: int | None, host: Mapp
     pc = check_pc(0 if pc is None else pc)
     gas = check_gas(gas)
     handlers = dict(host or {})
+    for number, handler in handlers.items():
+        if not isinstance(number, int) or not callable(handler):
+            raise InputError(f"host: {number!r}: {handler!r} is no host-call number with a function")
     if program.sections is None:
         if args:
             raise InputError("arguments: a plain program takes none")

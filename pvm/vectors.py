@@ -9,26 +9,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from pvm.errors import InputError, VectorError
-from pvm.machine import REGISTER_COUNT, Exit, Handler, Machine, Reason
+from pvm.machine import REGISTER_COUNT, AnyEngine, Exit, Machine, Reason
 from pvm.program import Program
 
 PAGE_ACCESS = {True: "rw", False: "r"}
 
 
-class Instantiate(Protocol):
-    """What the runner needs of an engine: `instantiate` as in `pvm.ReferenceEngine`."""
-
-    def instantiate(
-        self, program: Program, args: bytes = b"", gas: int = ..., pc: int | None = None,
-        host: dict[int, Handler] | None = None,
-    ) -> Machine: ...  # fmt: skip
-
-
 @dataclass(frozen=True)
 class MapStep:
+    """Give the guest access to pages."""
+
     address: int
     length: int
     access: str
@@ -36,19 +29,23 @@ class MapStep:
 
 @dataclass(frozen=True)
 class WriteStep:
+    """Put bytes into memory."""
+
     address: int
     contents: bytes
 
 
 @dataclass(frozen=True)
 class SetRegisterStep:
+    """Set one register."""
+
     register: int
     value: int
 
 
 @dataclass(frozen=True)
 class RunStep:
-    pass
+    """Run to an exit."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +97,7 @@ def parse_vector(text: str | bytes) -> Vector:
     raise VectorError("not a test vector: neither 'steps' nor 'expected-status' is there")
 
 
-def run_vector(vector: Vector, engine: Instantiate) -> list[str]:
+def run_vector(vector: Vector, engine: AnyEngine) -> list[str]:
     """Run a vector; the differences found, each a line, none when it passes.
 
     Raises VectorError when the vector's program cannot be parsed or the steps do not make sense.

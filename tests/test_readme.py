@@ -68,7 +68,7 @@ def test_places_exist_and_all_are_named() -> None:
     parts = {
         str(path.relative_to(ROOT))
         for path in (ROOT / "pvm").iterdir()
-        if not path.name.startswith("_") and path.name not in ("errors.py", "version.py")
+        if not path.name.startswith("_") and path.name not in ("errors.py", "version.py", "py.typed")
     }
     assert parts <= set(table)
 

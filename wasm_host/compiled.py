@@ -28,5 +28,5 @@ def wasmtime_engine() -> wasmtime.Engine:
 
 @cache
 def interpreter() -> wasmtime.Module:
-    """The compiled interpreter: about 15 ms at the first call."""
+    """The compiled interpreter; compiled at the first call."""
     return wasmtime.Module(wasmtime_engine(), interpreter_bytes())

@@ -179,7 +179,9 @@ def _instance(store: wasmtime.Store) -> wasmtime.Instance:
         return wasmtime.Instance(store, interpreter(), [])
     except wasmtime.WasmtimeError as error:
         first = str(error).splitlines()[0]
-        raise ResourceError(f"no room for a machine, which needs 8 GiB of address space: {first}") from error
+        raise ResourceError(
+            f"no room for one more machine: each takes 8 GiB of address space and 6 memory maps ({first})"
+        ) from error
 
 
 def _words(entries: tuple[int, ...]) -> bytes:

@@ -50,7 +50,7 @@ class EngineState:
         ctypes.memmove(self.base + address, data, len(data))
 
     def read(self, address: int, length: int) -> bytes:
-        """`length` bytes of the engine memory, which must be there: for tests and debuggers."""
+        """`length` bytes of the engine memory, which must be there: for tests."""
         return _bytes_at(self.base + address, length)
 
     def size(self) -> int:

@@ -267,7 +267,7 @@ _SYMBOLS = {
 
 
 def show(node: Node) -> str:
-    """A node as one line of text, for `pvm isa` and the debugger."""
+    """A node as one line of text, for `pvm isa` and its page."""
     match node:
         case Reg(field):
             return f"r{field.upper()}"

@@ -2,13 +2,32 @@
 
 from pvm.program.assembler import assemble
 from pvm.program.blob import Blob, pack_bitmask
-from pvm.program.decode import Instruction, block_starts, decode, decode_at, is_entry, is_valid, skip
+from pvm.program.decode import Instruction, block_starts, decode, decode_at, invalid_at, is_entry, is_valid, skip
 from pvm.program.disassembler import disassemble, disassemble_lines, format_instruction
+from pvm.program.explain import jumps_to_no_block, why_panic
 from pvm.program.program import FORMAT_NAMES, Program
 from pvm.program.standard import PAGE_SIZE, Sections, Segment
 
 __all__ = [
-    "FORMAT_NAMES", "PAGE_SIZE", "Blob", "Instruction", "Program", "Sections", "Segment", "assemble", "block_starts",
-    "decode", "decode_at", "disassemble", "disassemble_lines", "format_instruction", "is_entry", "is_valid",
-    "pack_bitmask", "skip",
+    "FORMAT_NAMES",
+    "PAGE_SIZE",
+    "Blob",
+    "Instruction",
+    "Program",
+    "Sections",
+    "Segment",
+    "assemble",
+    "block_starts",
+    "decode",
+    "decode_at",
+    "disassemble",
+    "disassemble_lines",
+    "format_instruction",
+    "invalid_at",
+    "is_entry",
+    "is_valid",
+    "jumps_to_no_block",
+    "pack_bitmask",
+    "skip",
+    "why_panic",
 ]  # fmt: skip

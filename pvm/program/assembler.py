@@ -84,6 +84,7 @@ from itertools import islice
 
 from pvm.errors import AssemblyError, ProgramError
 from pvm.isa.spec import GP_072, Spec
+from pvm.isa.spec import spec as find_spec
 from pvm.isa.table import BY_NAME
 from pvm.program.assembly_code import CodeWriter
 from pvm.program.assembly_lexer import Cursor
@@ -98,9 +99,12 @@ MAX_DATA = 1 << 24  # bytes of a data section, exclusive (A.7)
 _SECTIONS = ("header", "rodata", "data", "code")
 
 
-def assemble(source: str, spec: Spec = GP_072) -> Program:
-    """The program that `source` describes. Raises AssemblyError, which names the line, and nothing else."""
-    assembler = _Assembler(spec)
+def assemble(source: str, spec: Spec | str = GP_072) -> Program:
+    """The program that `source` describes, in the opcodes of a version ("0.7.2" or "0.8.0").
+
+    Raises AssemblyError, which names the line; InputError for an unknown version.
+    """
+    assembler = _Assembler(find_spec(spec))
     for line, text in enumerate(source.split("\n"), 1):
         assembler.read(Cursor(line, text, assembler))
     return assembler.finish()

@@ -36,6 +36,9 @@ class Blob:
         if length % 8 and self.bitmask[-1] >> (length % 8):
             raise ProgramError(f"bitmask: bits are set beyond the {length} bytes of code")
 
+    def __repr__(self) -> str:
+        return f"<Blob of {len(self.code)} bytes of code, {len(self.jump_table)} jump table entries>"
+
     @cached_property
     def starts(self) -> bytes:
         """k unpacked: one byte, 0 or 1, for each octet of the code."""

@@ -92,14 +92,23 @@ def block_starts(blob: Blob, spec: Spec) -> frozenset[int]:
 
 def is_valid(blob: Blob, spec: Spec) -> bool:
     """0.8.0's check of the whole program: valid opcodes from 0 to the very end, the last a terminator (A.1)."""
-    pc, end, starts = 0, len(blob.code), blob.starts
+    return invalid_at(blob, spec) is None
+
+
+def invalid_at(blob: Blob, spec: Spec) -> str | None:
+    """What that check finds first, or None."""
+    pc, before, end, starts = 0, 0, len(blob.code), blob.starts
     last: Row | None = None
     while pc < end:
-        last = spec.by_opcode[blob.code[pc]] if starts[pc] else None
+        last = spec.by_opcode[blob.code[pc]]
+        if not starts[pc]:
+            return f"the bitmask marks no instruction at pc {pc}"
         if last is None:
-            return False
-        pc += 1 + skip(starts, pc)
-    return pc == end and last is not None and last.ends_block
+            return f"the opcode {blob.code[pc]} at pc {pc} is invalid"
+        before, pc = pc, pc + 1 + skip(starts, pc)
+    if last is None:
+        return "there is no code"
+    return None if last.ends_block else f"the last instruction, at pc {before}, does not end a block"
 
 
 def is_entry(blob: Blob, spec: Spec, pc: int) -> bool:

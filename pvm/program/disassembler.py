@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 from pvm.isa.expr import signed64
 from pvm.isa.spec import GP_072, Spec
+from pvm.isa.spec import spec as find_spec
 from pvm.program.assembly_syntax import (
     Kind,
     Offset,
@@ -45,13 +46,14 @@ _MAX_ATTEMPTS = 3  # to find the widths of offsets that need not be written
 _ZEROS = re.compile(rb"\0*")
 
 
-def disassemble(program: Program, spec: Spec = GP_072) -> str:
+def disassemble(program: Program, spec: Spec | str = GP_072) -> str:
     """The whole text of a program, about 60 characters an instruction. No program makes it fail."""
     return "\n".join(disassemble_lines(program, spec)) + "\n"
 
 
-def disassemble_lines(program: Program, spec: Spec = GP_072) -> Iterator[str]:
+def disassemble_lines(program: Program, spec: Spec | str = GP_072) -> Iterator[str]:
     """The same text line by line, for those who do not need all of it."""
+    spec = find_spec(spec)
     yield from _header_lines(program)
     instructions = list(decode(program.blob, spec))
     labels = _labelled(program.blob, instructions)

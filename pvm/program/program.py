@@ -28,6 +28,9 @@ class Program:
     sections: Sections | None = None
     metadata: bytes | None = None
 
+    def __repr__(self) -> str:
+        return f"<Program {self.format}: {self.blob!r}>"
+
     @property
     def format(self) -> str:
         """"jam" (a service preimage), "standard" or "plain"."""

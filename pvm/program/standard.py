@@ -48,6 +48,12 @@ class Sections:
     heap_pages: int = 0
     stack_size: int = 0
 
+    def __repr__(self) -> str:
+        return (
+            f"<Sections of {len(self.read_only)} bytes read-only, {len(self.read_write)} read-write, "
+            f"{self.heap_pages} heap pages, {self.stack_size} bytes of stack>"
+        )
+
     def __post_init__(self) -> None:
         self._check()
 

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pvm.errors import InputError, TraceError
-from pvm.machine import Exit, Machine, Reason
+from pvm.machine import AnyEngine, Exit, Machine, Reason
 from pvm.program import Program
 from pvm.program.standard import ARGUMENTS_START, HALT_ADDRESS, INPUT_SIZE, STACK_END
 from pvm.trace.ecalli import Call, State, Trace
-from pvm.vectors import Instantiate
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Replay:
     difference: str | None
 
 
-def replay(trace: Trace, engine: Instantiate, program: Program | None = None) -> Replay:
+def replay(trace: Trace, engine: AnyEngine, program: Program | None = None) -> Replay:
     """Run the trace's program and compare. `program`, when given, is the trace's, already parsed.
 
     Raises TraceError when the trace's program cannot be loaded.
@@ -47,7 +46,7 @@ def replay(trace: Trace, engine: Instantiate, program: Program | None = None) ->
     return Replay(len(trace.calls), used + gas - exit.gas, difference)
 
 
-def start_machine(trace: Trace, engine: Instantiate, program: Program | None = None) -> Machine:
+def start_machine(trace: Trace, engine: AnyEngine, program: Program | None = None) -> Machine:
     """A machine in the trace's start state. Raises TraceError when its program cannot be loaded."""
     try:
         program = program or Program.parse(trace.program)

@@ -10,10 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from pvm.machine import Machine
+from pvm.machine import AnyEngine, Machine
 from pvm.program import PAGE_SIZE
 from pvm.reference import ReferenceEngine
-from pvm.vectors import Instantiate
 from wasm_host.bench.anan_as import DEFAULT_BUILD, WARM_UP, AnanAs, Installed, Outcome
 from wasm_host.bench.measure import Ratio, Report, Section, Subject, elapsed
 from wasm_host.bench.native import LEVELS, SOURCES, Gcc, run_native
@@ -137,7 +136,7 @@ class _Programs:
         return subjects
 
 
-def _machine(engine: Instantiate, workload: Workload, args: bytes) -> Machine:
+def _machine(engine: AnyEngine, workload: Workload, args: bytes) -> Machine:
     return engine.instantiate(workload.program, args=args, gas=GAS)
 
 

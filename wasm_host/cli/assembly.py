@@ -9,7 +9,7 @@ import click
 
 from pvm.errors import InputError
 from pvm.isa import spec as find_spec
-from pvm.program import assemble, decode, disassemble
+from pvm.program import assemble, decode, disassemble, jumps_to_no_block
 from wasm_host.cli.engines import format_option, spec_option
 from wasm_host.cli.failures import SUCCESS, blamed_on
 from wasm_host.cli.inputs import EXAMPLE_PREFIX, STDIN, label_of, load_program, read_source
@@ -40,12 +40,21 @@ def asm(source: str, output: str | None, spec: str) -> int:
     with blamed_on(label_of(source)):
         program = assemble(text, version)
         data = program.encode()
+    decoded = list(decode(program.blob, version))
+    for instruction, to in jumps_to_no_block(program.blob, version, decoded):
+        click.echo(
+            f"pvm: warning: {label_of(source)}: {instruction.row.name} at pc {instruction.pc} panics when it jumps: "
+            f"no block starts at pc {to} (put fallthrough before that label)",
+            err=True,
+        )
     target = output or _default_output(source)
     _refuse_same(source, target)
     write_output(target, data)
     if target != _STDOUT:
-        instructions = counted(sum(1 for _ in decode(program.blob, version)), "instruction")
-        click.echo(f"{escaped(target)}: {counted(len(data), 'byte')}, {program.format}, {instructions}")
+        instructions = counted(len(decoded), "instruction")
+        click.echo(
+            f"{escaped(target)}: {counted(len(data), 'byte')}, {program.format}, {instructions}, opcodes of {spec}"
+        )
     return SUCCESS
 
 

@@ -22,7 +22,7 @@ from wasm_host.cli.output import brief_bytes, console, duration, fancy, mark, ne
 from wasm_host.cli.run import Outcome, timed_run
 
 _SPEC, _METERING = SPEC_NAMES[0], METERINGS[0]
-_SHORTEST = 1e-4  # seconds; of shorter runs the speed says little
+_SHORTEST = 10_000  # gas; of shorter runs the speed says little
 _NEXT = (
     ("pvm run example:hello --args 4a616d", "run one program on your own arguments, here “Jam”"),
     ("pvm disasm example:sieve", "see a program's instructions"),
@@ -42,7 +42,7 @@ class Shown:
     def instructions_per_second(self) -> float | None:
         """None for a run too short to tell. Each instruction takes 1 gas."""
         seconds = self.outcome.seconds
-        return self.outcome.gas_used / seconds if seconds >= _SHORTEST else None
+        return self.outcome.gas_used / seconds if self.outcome.gas_used >= _SHORTEST else None
 
 
 @click.command("demo")

@@ -11,7 +11,17 @@ from rich.table import Table
 from pvm.errors import ProgramError
 from pvm.isa import GP_080, Spec
 from pvm.isa import spec as find_spec
-from pvm.program import Blob, Instruction, Program, block_starts, decode, decode_at, format_instruction, is_valid
+from pvm.program import (
+    Blob,
+    Instruction,
+    Program,
+    block_starts,
+    decode,
+    decode_at,
+    format_instruction,
+    invalid_at,
+    is_valid,
+)
 from pvm.program.codec import read_fixed, read_natural, take
 from wasm_host.cli.engines import format_option, json_option, spec_option
 from wasm_host.cli.failures import SUCCESS
@@ -72,7 +82,7 @@ def gather(program: Program, spec: Spec) -> dict[str, Any]:
         "instruction_mix": dict(mix.most_common()),
         "invalid_opcodes": [i.pc for i in instructions if not i.valid],
         "host_calls": {str(number): calls[number] for number in sorted(calls)},
-        "valid_080": is_valid(blob, GP_080),
+        "valid_080": is_valid(blob, GP_080), "invalid_080": invalid_at(blob, GP_080),
     }  # fmt: skip
 
 
@@ -168,7 +178,7 @@ def _overview(facts: dict[str, Any]) -> list[tuple[str, str]]:
                  f"{counted(facts['basic_blocks'], 'basic block')}"),
         ("Jump table", _jump_text(jumps)),
         ("Invalid opcodes", _pcs_text(facts["invalid_opcodes"], "none")),
-        ("Valid in 0.8.0", "yes" if facts["valid_080"] else "no: it panics at once under that version's rules"),
+        ("Valid in 0.8.0", "yes" if facts["valid_080"] else f"no, it panics at once: {facts['invalid_080']}"),
     ]  # fmt: skip
     return rows
 

@@ -16,6 +16,8 @@ from wasm_host.cli.engines import json_option
 from wasm_host.cli.failures import SUCCESS
 from wasm_host.cli.output import console, counted, new_table, print_json, write_output
 
+_WIDE = 100  # columns from which on everything is shown
+
 
 @click.command("isa")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
@@ -76,14 +78,19 @@ def _show(rows: list[Row]) -> None:
     out, table = console(), new_table()
     for column in ("0.7.2", "0.8.0"):
         table.add_column(column, justify="right", no_wrap=True)
-    for column in ("Name", "Operands", "Ends", "Reads", "Writes"):
+    # The meaning tells what is read and written; a narrow terminal has no room to say it twice.
+    middle = ("Name", "Operands", "Ends", "Reads", "Writes") if out.width >= _WIDE else ("Name", "Ends")
+    for column in middle:
         table.add_column(column, no_wrap=True)
     table.add_column("Meaning", overflow="fold")
     for row in rows:
+        cells = {
+            "Name": row.name, "Operands": row.format.name, "Ends": "yes" if row.ends_block else "",
+            "Reads": " ".join(row.reads), "Writes": " ".join(row.writes),
+        }  # fmt: skip
         table.add_row(
-            _opcode(row.opcode_072), _opcode(row.opcode_080), row.name, row.format.name,
-            "yes" if row.ends_block else "", " ".join(row.reads), " ".join(row.writes), _meaning(row),
-        )  # fmt: skip
+            _opcode(row.opcode_072), _opcode(row.opcode_080), *(cells[column] for column in middle), _meaning(row)
+        )
     out.print(table)
     if len(rows) == len(ROWS):
         out.print(f"\n{counted(len(rows), 'instruction')}")

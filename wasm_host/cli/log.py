@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pvm.examples import LOG_CALL
 from pvm.machine import Handler, Machine, Memory
 from wasm_host.cli.output import escaped
 
-LOG_CALL = 100
 WHAT = (1 << 64) - 2  # the result that says: no such call; JIP-1 has `log` return it always
 LEVELS: tuple[str, ...] = ("fatal", "warn", "info", "debug", "trace")
 _LONGEST = 4096  # bytes of a message that are shown

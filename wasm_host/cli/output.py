@@ -36,6 +36,15 @@ class _Console(Console):
     def on_broken_pipe(self) -> NoReturn:
         raise BrokenPipeError
 
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print, without the blanks that fill lines up where no terminal shows them."""
+        if sys.stdout.isatty():
+            super().print(*objects, **options)
+            return
+        with self.capture() as captured:
+            super().print(*objects, **options)
+        self.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+
 
 def console() -> Console:
     """Standard output for people. Text is shown as it is, without markup."""

@@ -10,9 +10,9 @@ from typing import Any
 import click
 from rich.text import Text
 
+from pvm.machine import AnyEngine
 from pvm.program import Program
 from pvm.trace import Replay, parse_trace, replay
-from pvm.vectors import Instantiate
 from wasm_host.cli.engines import json_option, make_engine, metering_option, spec_option, tier_option
 from wasm_host.cli.failures import FAILURE, SUCCESS, blamed_on
 from wasm_host.cli.inputs import find_files, read_bytes
@@ -64,7 +64,7 @@ def command(traces: tuple[str, ...], tier: str, spec: str, metering: str, as_jso
     return FAILURE if failed else SUCCESS
 
 
-def _replay(path: Path, engine: Instantiate, programs: dict[bytes, Program]) -> Replayed:
+def _replay(path: Path, engine: AnyEngine, programs: dict[bytes, Program]) -> Replayed:
     data = read_bytes(str(path))
     with blamed_on(str(path)):
         trace = parse_trace(data)

@@ -12,7 +12,7 @@ from rich.text import Text
 from pvm.errors import InputError
 from pvm.isa import spec as find_spec
 from pvm.machine import DEFAULT_GAS, Exit, Machine, Reason
-from pvm.program import Program, decode_at, format_instruction
+from pvm.program import Program, decode_at, format_instruction, why_panic
 from wasm_host.cli.engines import (
     format_option,
     json_option,
@@ -113,7 +113,7 @@ def _log(line: str) -> None:
 def _show(outcome: Outcome, spec: str) -> None:
     exit, out = outcome.exit, console()
     rows: list[tuple[str, Any]] = [
-        ("Status", _status(exit)),
+        ("Status", _status(outcome, spec)),
         ("pc", f"{exit.pc}   {_instruction(outcome, spec)}"),
         ("Gas", f"{outcome.gas_used:,} used, {exit.gas:,} left"),
         ("Time", duration(outcome.seconds)),
@@ -131,8 +131,11 @@ def _show(outcome: Outcome, spec: str) -> None:
     out.print(registers)
 
 
-def _status(exit: Exit) -> Text:
+def _status(outcome: Outcome, spec: str) -> Text:
+    exit = outcome.exit
+    panic = why_panic(outcome.program.blob, find_spec(spec), exit.pc) if exit.reason is Reason.PANIC else ""
     notes = {
+        Reason.PANIC: f": {panic}",
         Reason.PAGE_FAULT: f" at address {exit.address:#x}" if exit.address is not None else "",
         Reason.HOST_CALL: f" {exit.call}, which `pvm run` does not answer",
         Reason.OUT_OF_GAS: " (--gas gives more)",
@@ -151,7 +154,9 @@ def _result_rows(result: bytes) -> list[tuple[str, Any]]:
     text = as_text(result)
     rows: list[tuple[str, Any]] = [("Result", counted(len(result), "byte"))]
     if result:
-        rows.append(("", result[:_SHOWN_RESULT].hex() + "… (--json shows all)" * (len(result) > _SHOWN_RESULT)))
+        rows.append(("", result[:_SHOWN_RESULT].hex()))
+        if len(result) > _SHOWN_RESULT:
+            rows.append(("", "… (--json shows all)"))
     if text is not None:
         rows.append(("", f'"{escaped(text[:_SHOWN_RESULT])}{"…" * (len(text) > _SHOWN_RESULT)}"'))
     return rows

@@ -90,6 +90,7 @@ def test_inspect_json(pvm):
     assert set(found) == {
         "format", "spec", "size", "metadata", "sections", "segments", "heap", "entry_points", "code_bytes",
         "instructions", "basic_blocks", "jump_table", "instruction_mix", "invalid_opcodes", "host_calls", "valid_080",
+        "invalid_080",
     }  # fmt: skip
     assert found["format"] == "jam" and found["metadata"] == {"hex": b"a test".hex(), "text": "a test"}
     assert found["host_calls"] == {"3": 2, "100": 1}
@@ -113,7 +114,7 @@ def test_inspect_a_plain_program_with_invalid_opcodes(pvm):
     result = pvm("inspect", "-", stdin=Program.parse(bytes([0, 0, 2, 255, 255, 3])).encode())
     assert result.status == 0
     assert "plain" in result.text and "2, at pc 0, 1" in result.text and "(invalid opcode)" in result.text
-    assert "no: it panics" in result.text
+    assert "no, it panics at once: the opcode" in result.text
 
 
 def test_inspect_refuses_bad_input(bad_input, tmp_path):
