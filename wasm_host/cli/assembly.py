@@ -47,7 +47,7 @@ def asm(source: str, output: str | None, spec: str) -> int:
             f"no block starts at pc {to} (put fallthrough before that label)",
             err=True,
         )
-    target = output or _default_output(source)
+    target = _default_output(source) if output is None else output
     _refuse_same(source, target)
     write_output(target, data)
     if target != _STDOUT:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+
 import click
 
 from pvm.fuzz import Case, Observation, random_case, transcript
@@ -9,7 +11,7 @@ from pvm.isa import spec as find_spec
 from pvm.program import Program, disassemble
 from pvm.reference import ReferenceEngine
 from wasm_host.cli.engines import json_option
-from wasm_host.cli.failures import FAILURE, SUCCESS
+from wasm_host.cli.failures import FAILURE, INTERRUPTED, SUCCESS
 from wasm_host.cli.output import print_json, summary, tracked
 from wasm_host.engine import TIERS, Engine
 
@@ -31,13 +33,22 @@ def command(count: int, seed: int, as_json: bool) -> int:
       pvm fuzz --seed 102440 --count 1
     """
     disagreements: list[int] = []
-    for number in tracked(range(seed, seed + count), "fuzzing"):
-        if not _agrees(random_case(number), as_json):
-            disagreements.append(number)
+    done, interrupted = 0, False
+    try:
+        for number in tracked(range(seed, seed + count), "fuzzing"):
+            if not _agrees(random_case(number), as_json):
+                disagreements.append(number)
+            done += 1
+    except KeyboardInterrupt:
+        interrupted = True
     if as_json:
-        print_json({"programs": count, "seed": seed, "disagreements": disagreements})
+        print_json({"programs": done, "seed": seed, "disagreements": disagreements, "interrupted": interrupted})
     else:
-        click.echo(summary(count - len(disagreements), len(disagreements)))
+        if interrupted:
+            click.echo(f"interrupted; the next seed would be {seed + done}")
+        click.echo(summary(done - len(disagreements), len(disagreements)))
+    if interrupted:
+        return INTERRUPTED
     return FAILURE if disagreements else SUCCESS
 
 
@@ -56,14 +67,18 @@ def _agrees(case: Case, quiet: bool) -> bool:
 def _explain(case: Case, tier: str, expected: list[Observation], found: list[Observation]) -> str:
     """The case, its program, and the first exit at which the engines differ."""
     lines = [f"seed {case.seed}: {case.kind}, spec {case.spec}, metering {case.metering}, pc {case.pc}, gas {case.gas}"]
-    for number, (one, other) in enumerate(zip(expected, found, strict=False)):
+    for number, (one, other) in enumerate(zip_longest(expected, found)):
         if one != other:
             lines.append(f"exit {number}: the reference engine has {_short(one)}, the {tier} {_short(other)}")
+            if one and other and (one.memory, one.accesses) != (other.memory, other.accesses):
+                lines.append("their memory differs")
             break
     program = Program.parse(case.program, format="plain")
     return "\n".join([*lines, disassemble(program, find_spec(case.spec))])
 
 
-def _short(seen: Observation) -> str:
+def _short(seen: Observation | None) -> str:
+    if seen is None:
+        return "no such exit"
     registers = " ".join(f"{value:x}" for value in seen.registers)
     return f"{seen.exit} pc={seen.pc} gas={seen.gas} registers={registers}"

@@ -153,6 +153,8 @@ def write_output(path: str, data: bytes) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         return
+    if not path:
+        raise InputError("the name of the output file is empty")
     try:
         _write_file(Path(os.path.realpath(path)), data)
     except (OSError, ValueError) as error:
