@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import signal
+import subprocess
+import sys
 import threading
 import time
 import weakref
@@ -183,3 +185,21 @@ def test_an_interrupted_host_call_is_not_lost(monkeypatch: pytest.MonkeyPatch) -
     assert machine.run() == Exit(Reason.PANIC, 8, 96)
     machine.pc = 0
     assert machine.run() == Exit(Reason.PANIC, 8, 92)
+
+
+def test_threads_that_come_first_share_one_engine() -> None:
+    """In a new process, where nothing is compiled yet."""
+    code = f"""
+from threading import Barrier, Thread
+from pvm.program import assemble
+from wasm_host import Engine
+barrier, reasons = Barrier(8), []
+def run():
+    barrier.wait()
+    reasons.append(Engine().instantiate(assemble({LOOP!r}), gas=9999).run().reason.value)
+threads = [Thread(target=run) for _ in range(8)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+assert reasons == ["panic"] * 8, reasons
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
