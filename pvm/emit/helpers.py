@@ -2,7 +2,8 @@
 
 In: arguments on the stack. Out: bytes that leave the result there, using six i64 locals from `first` on.
 i64.mul_wide would serve, but no browser has it. They are sequences and no functions because a call in the
-interpreter's loop makes the compiler keep the loop's locals out of registers (measured: up to 2 times slower).
+interpreter's loop makes the compiler keep the loop's locals out of registers (measured: `blake2b` 2 times slower,
+`fibonacci` and `sieve` 1.1 to 1.2 times).
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ meterings: by block it costs what the block costs, by instruction it costs the i
 and an exit before the block's end gives back what was not used. When the gas does not reach to the block's end, the
 record where it ends is patched to stop; the same serves single steps.
 
-Measured: handlers as functions that tail-call each other through a table took 1.8 to 3.1 times as long on the examples
+Measured: handlers as functions that tail-call each other through a table took 1.8 to 3.2 times as long on the examples
 (2.2 to 3.5 ns an instruction in the loop against 6.0 to 6.9), with typed function references too. Decoding operands
 each time they are used, from the octets, took 0.9 to 2.1 times as long (3.2 to 4.4 ns against 2.1 to 4.1, both without
 pairs), and pairs need records.
