@@ -16,7 +16,7 @@ from pvm.errors import InputError, ResourceError
 from pvm.isa import Spec
 from pvm.machine import Exit, Machine, Reason, Start, check_gas, check_pc, check_reason, load_segments
 from pvm.program import Program, is_entry, is_valid
-from wasm_host.calls import caller
+from wasm_host.calls import Call, caller
 from wasm_host.compiled import interpreter, wasmtime_engine
 from wasm_host.memory import EngineState, GuestMemory
 
@@ -35,9 +35,8 @@ class WasmMachine(Machine):
         super().__init__(start.handlers)
         self.program, self.spec, self.metering = program, spec, metering
         store = wasmtime.Store(wasmtime_engine())
-        self._store, self._exports = store, _instance(store).exports(store)
-        exports = self._exports
-        make_call = caller(calls)
+        self._store, self._make_call = store, caller(calls)
+        exports = self._exports = _instance(store).exports(store)
         engine_memory, guest_memory = exports[abi.ENGINE_MEMORY], exports[abi.GUEST_MEMORY]
         assert isinstance(engine_memory, wasmtime.Memory) and isinstance(guest_memory, wasmtime.Memory)
         self._state = EngineState(engine_memory, store)
@@ -48,7 +47,7 @@ class WasmMachine(Machine):
         self._registers = self._state.registers
         self._memory = GuestMemory(guest_memory, self._state, store)
         self._call_prepare, self._call_run, self._call_step = (
-            make_call(store, function(exports[name])) for name in (abi.PREPARE, abi.RUN, abi.STEP)
+            self._make_call(store, function(exports[name])) for name in (abi.PREPARE, abi.RUN, abi.STEP)
         )
         self._is_valid = not spec.validates or is_valid(program.blob, spec)
         self._load_program()
@@ -116,7 +115,7 @@ class WasmMachine(Machine):
         if not self._may_run():
             return Exit(Reason.PANIC, self.pc, self.gas)
         # No `Exit` is made for a host call that is answered: that takes 2.3 microseconds, the call 0.9.
-        handlers, enter, call, validates = self._handlers, self._call_run, self._field["call"], self.spec.validates
+        handlers, enter, call, validates = self._handlers, self._runner(), self._field["call"], self.spec.validates
         pending = self._exit_code
         while True:
             # An exit that a signal kept from being taken comes before anything else.
@@ -129,12 +128,12 @@ class WasmMachine(Machine):
                 reason = handler(self)
                 if reason is not None:
                     return Exit(check_reason(reason), self.pc, self.gas)
-                if validates and not self._may_run():
-                    return Exit(Reason.PANIC, self.pc, self.gas)
             elif code == _OUT_OF_GAS and self._reserve:
                 self._refill()
-            else:
+            elif code != abi.STOPPED:
                 return self._exit(code)
+            if validates and not self._may_run():
+                return self._exit(abi.STOPPED)
 
     def _step(self) -> Exit | None:
         if not self._may_run():
@@ -142,6 +141,10 @@ class WasmMachine(Machine):
         while (code := self._exit_code.value or self._call_step()) == _OUT_OF_GAS and self._reserve:
             self._refill()
         return None if code == abi.STOPPED else self._exit(code)
+
+    def _runner(self) -> Call:
+        """What `run` goes on with, again and again: it ends with an exit, or stops at the end of a block."""
+        return self._call_run
 
     def _slice(self) -> int:
         """Gas that generated code gets at a time."""
@@ -158,7 +161,7 @@ class WasmMachine(Machine):
         return self._is_valid and is_entry(self.program.blob, self.spec, self.pc)
 
     def _exit(self, code: int) -> Exit:
-        """The exit of a run that ended with `code`. In a run, to stop is to leave a valid program's code: a panic."""
+        """The exit of a run that ended with `code`. To stop where nothing may run is a panic."""
         reason = Reason.PANIC if code == abi.STOPPED else abi.REASONS[code]
         if reason is Reason.OUT_OF_GAS and not self.spec.gas_stays:
             self.gas = 0

@@ -15,15 +15,11 @@ import wasmtime
 from pvm import abi
 from pvm.emit.recompiler import REGION_BLOCKS, Recompiled, recompile
 from pvm.isa import Spec
-from pvm.machine import Exit, Reason, Start, check_reason
+from pvm.machine import Start
 from pvm.program import Program
-from wasm_host.calls import caller
+from wasm_host.calls import Call
 from wasm_host.compiled import wasmtime_engine
 from wasm_host.machine import WasmMachine, function
-
-_OUT_OF_GAS = abi.EXIT_CODES[Reason.OUT_OF_GAS]
-_HOST_CALL = abi.EXIT_CODES[Reason.HOST_CALL]
-
 
 # After this much gas (1 to 3 ms), or so many host calls, an auto machine asks for its translation. It looks whether
 # that is there whenever it is entered.
@@ -53,14 +49,14 @@ Request = Callable[[], "Future[Compiled]"]
 class RecompilerMachine(WasmMachine):
     """A machine of the recompiler tier. It is an interpreter's machine, whose state the translation shares."""
 
+    _is_linked = False
+
     def __init__(
         self, program: Program, spec: Spec, metering: str, start: Start, calls: str, compiled: Compiled | None
     ) -> None:
         super().__init__(program, spec, metering, start, calls)
-        self._make_call = caller(calls)
         self._call_finish = self._make_call(self._store, function(self._exports[abi.FINISH]))
         self._by_block = metering == "block"
-        self._is_linked = False
         if compiled is not None:
             self._link(compiled)
 
@@ -73,34 +69,10 @@ class RecompilerMachine(WasmMachine):
         self._state.write(self._field["entries"].value, compiled.recompiled.jumps)
         self._is_linked = True
 
-    def run(self) -> Exit:
-        handlers, pending, call, validates = self._handlers, self._exit_code, self._field["call"], self.spec.validates
-        if not self._may_run():
-            return Exit(Reason.PANIC, self.pc, self.gas)
-        while True:
-            # An exit that a signal kept from being taken comes before anything else.
-            code = pending.value or self._enter()
-            if code == abi.BAIL:
-                pending.value = 0
-                if not self._may_run():
-                    return self._exit(abi.STOPPED)
-                code = self._call_finish()
-            if code == _HOST_CALL:
-                handler = handlers.get(call.value)
-                if handler is None:
-                    return self._exit(code)
-                pending.value = 0
-                reason = handler(self)
-                if reason is not None:
-                    return Exit(check_reason(reason), self.pc, self.gas)
-            elif code == _OUT_OF_GAS and self._reserve:
-                self._refill()
-            elif code != abi.STOPPED:
-                return self._exit(code)
-            if validates and not self._may_run():
-                return self._exit(abi.STOPPED)
+    def _runner(self) -> Call:
+        return self._go_on
 
-    def _enter(self) -> int:
+    def _go_on(self) -> int:
         """Go on where the machine stands: translated where that can be entered, else to the block's end."""
         field = self._field
         pc = field["pc"].value
@@ -115,7 +87,8 @@ class RecompilerMachine(WasmMachine):
         if entry is None:
             return self._call_finish()
         field["entry"].value = entry
-        return self._call_recompiled()
+        code = self._call_recompiled()
+        return self._call_finish() if code == abi.BAIL else code
 
 
 class AutoMachine(RecompilerMachine):
@@ -130,7 +103,6 @@ class AutoMachine(RecompilerMachine):
         request: Request, future: Future[Compiled] | None,
     ) -> None:  # fmt: skip
         self._request, self._future = request, future
-        self._is_linked = False
         self._turns = 0
         super().__init__(program, spec, metering, start, calls, None)
 
@@ -145,13 +117,13 @@ class AutoMachine(RecompilerMachine):
         if self._future is None:
             self._future = self._request()
 
-    def _enter(self) -> int:
+    def _go_on(self) -> int:
         if self._is_linked:
-            return super()._enter()
+            return super()._go_on()
         self._turns += 1
         if self._turns == AUTO_TURNS:
             self._is_hot()
         if self._future is not None and self._future.done() and self._future.exception() is None:
             self._link(self._future.result())
-            return super()._enter()
+            return super()._go_on()
         return self._call_run()

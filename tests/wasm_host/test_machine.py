@@ -16,7 +16,7 @@ import pytest
 import wasm_host.machine
 from pvm import Exit, InputError, Program, Reason, abi
 from pvm.program import Blob, assemble
-from wasm_host import Engine
+from wasm_host import TIERS, Engine
 
 LOOP = ".code\nload_imm r1, 1000\nfallthrough\nloop:\nadd_imm_64 r1, r1, -1\nbranch_ne_imm r1, 0, loop\ntrap\n"
 FOREVER = ".code\nloop: jump loop\n"
@@ -135,8 +135,10 @@ def test_large_hostile_programs_load_in_linear_time_and_run(octet: int, marked: 
         assert machine.run().reason in Reason
 
 
-def test_machines_are_freed_at_once() -> None:
-    machine = Engine().instantiate(assemble(LOOP))
+@pytest.mark.parametrize("tier", TIERS)
+def test_machines_are_freed_at_once(tier: str) -> None:
+    machine = Engine(tier=tier).instantiate(assemble(LOOP))
+    machine.run()
     state = weakref.ref(machine._state)
     del machine
     assert state() is None
@@ -192,7 +194,7 @@ def test_threads_that_come_first_share_one_engine() -> None:
     code = f"""
 from threading import Barrier, Thread
 from pvm.program import assemble
-from wasm_host import Engine
+from wasm_host import TIERS, Engine
 barrier, reasons = Barrier(8), []
 def run():
     barrier.wait()

@@ -135,3 +135,21 @@ def test_one_engine_serves_threads() -> None:
     assert len(set(exits)) == 1
     assert isinstance(engine.instantiate(program), RecompilerMachine)
     assert threading.active_count() < 20
+
+
+def test_a_step_after_an_interrupted_bail() -> None:
+    """Leaving to the interpreter is no exit: when a signal hides it, a step goes on from the state all the same."""
+    machine = Engine(tier="recompiler").instantiate(long_loop(2), gas=3)
+    assert isinstance(machine, RecompilerMachine)
+    enter = machine._call_recompiled
+
+    def interrupted() -> int:
+        enter()
+        raise KeyboardInterrupt
+
+    machine._call_recompiled = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        machine.run()
+    machine._call_recompiled = enter
+    assert machine.step() is None
+    assert machine.run() == Exit(Reason.OUT_OF_GAS, machine.pc, 0)
