@@ -100,7 +100,7 @@ WIDTH_MASK = 0x0F
 CONDITIONAL = 0x40  # a branch
 STORES = 0x80
 # Scratch of the interpreter.
-ENTRY = 0x700  # a record that costs nothing and leads to the one where a run begins without a charge
+LEAD_IN = 0x700  # a record that costs nothing and leads to the one where a run begins without a charge
 TAIL = 0x720  # the trap at a pc beyond the code
 PATCHED = 0x740  # address, handler, and handler before it, of the record where a run is made to stop
 # Handler pairs that one handler carries out: 256 * 256 bytes, first * 256 + second -> handler, 0 for none.

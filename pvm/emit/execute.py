@@ -6,9 +6,9 @@ In: the state. Out: the function `execute`: (how far) -> exit code, and those th
 from __future__ import annotations
 
 from pvm import abi
-from pvm.abi import ENTRY, EXIT_CODES, PATCHED, RECORD
+from pvm.abi import EXIT_CODES, LEAD_IN, PATCHED, RECORD
 from pvm.emit import prepare
-from pvm.emit.handlers import GROW, LINK, STOP
+from pvm.emit.handlers import LINK, SBRK_EXIT, STOP
 from pvm.emit.state import ENGINE, add, get_byte, get_state, get_word, has, increment, set_byte, set_state, set_word
 from pvm.machine import Reason
 from pvm.program.standard import PAGE_SIZE, ZONE_SIZE
@@ -70,7 +70,7 @@ def _execute(index: dict[str, int]) -> bytes:
     )  # fmt: skip
     to = {
         EXIT_CODES[Reason.OUT_OF_GAS]: _SLOW, abi.STOPPED: _STOP, EXIT_CODES[Reason.PAGE_FAULT]: _FAULT,
-        EXIT_CODES[Reason.HOST_CALL]: _CALL, GROW: _GROW,
+        EXIT_CODES[Reason.HOST_CALL]: _CALL, SBRK_EXIT: _GROW,
     }  # fmt: skip
     table = [to.get(code, _EXIT) for code in range(max(to) + 1)]
     body = block(run + br_table(table, _EXIT)) + _slow(index)
@@ -227,9 +227,9 @@ def _grow(index: dict[str, int]) -> bytes:
 def _enter_without_charge() -> bytes:
     """Make `dispatch` begin with the local `record` and take nothing for it: lead there by a record that is free."""
     return (
-        set_byte(i32_const(ENTRY), RECORD.handler, i32_const(LINK))
-        + set_word(i32_const(ENTRY), RECORD.y, local_get(_RECORD))
-        + i32_const(ENTRY) + local_set(_RECORD)
+        set_byte(i32_const(LEAD_IN), RECORD.handler, i32_const(LINK))
+        + set_word(i32_const(LEAD_IN), RECORD.y, local_get(_RECORD))
+        + i32_const(LEAD_IN) + local_set(_RECORD)
     )  # fmt: skip
 
 

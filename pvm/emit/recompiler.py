@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from pvm import abi
-from pvm.emit.region import NO_TARGET, REGION_TYPE, Region, Translation
+from pvm.emit.region import NO_TARGET, REGION_TYPE, Context, Region
 from pvm.emit.state import get_state, set_state
-from pvm.flow import Flow, Shape, Start, flow_of, shape_of
+from pvm.flow import Flow, Follows, Shape, flow_of, shape_of
 from pvm.isa.spec import Spec
 from pvm.program.blob import Blob
 from pvm.version import __version__
@@ -77,7 +77,7 @@ def recompile(
         for region, shape in enumerate(shapes)
         for place, number in enumerate(shape.entries)
     }
-    program = Translation(flow, spec, metering == "block", ids, pause)
+    program = Context(flow, spec, metering == "block", ids, pause)
     regions = tuple(Region(program, shape, region).function() for region, shape in enumerate(shapes))
     module = Module(
         imports=(
@@ -94,12 +94,12 @@ def recompile(
         producers=(("pvm-wasm", __version__),),
     )
     entries = {
-        flow.blocks[number].pc: entry for number, entry in ids.items() if flow.blocks[number].start is Start.BASIC
+        flow.blocks[number].pc: entry for number, entry in ids.items() if flow.blocks[number].follows is Follows.BLOCK
     }
     resumes = {
         flow.blocks[number - 1].instructions[-1].pc: entry
         for number, entry in ids.items()
-        if flow.blocks[number].start is Start.CALL
+        if flow.blocks[number].follows is Follows.CALL
     }
     targets = (ids[flow.index[pc]] if pc in flow.starts else NO_TARGET for pc in blob.jump_table)
     jumps = b"".join(target.to_bytes(4, "little") for target in targets)

@@ -1,6 +1,6 @@
 """Regions: a run of blocks as one WebAssembly function.
 
-In: a `Shape` and the `Translation` that it belongs to. Out: a function (place in the dispatcher) -> exit code.
+In: a `Shape` and the `Context` that it belongs to. Out: a function (place in the dispatcher) -> exit code.
 Registers are loaded from the state when it is entered, and stored when it is left.
 """
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pvm import abi
 from pvm.abi import EXIT_CODES
 from pvm.emit.checks import Check, shared_checks
+from pvm.emit.guest import jump_table_place
 from pvm.emit.lower import condition, low, value
 from pvm.emit.state import add, get_state, get_word, set_state
 from pvm.emit.straight import (
@@ -32,20 +33,34 @@ from pvm.emit.straight import (
     store_register,
     straight,
 )
-from pvm.flow import Block, Flow, Shape, Start
+from pvm.flow import Block, Flow, Follows, Shape
 from pvm.isa.expr import DynamicJump, HostCall, Jump, Panic
 from pvm.isa.spec import Spec
 from pvm.machine import Reason
 from pvm.program.decode import Instruction
 from pvm.wasm import I32, Function, FunctionType
-from pvm.wasm.code import block, br, br_table, i32_const, i64_const, if_, local_get, local_set, local_tee, op
+from pvm.wasm.code import (
+    block,
+    br,
+    br_table,
+    close,
+    i32_const,
+    i64_const,
+    if_,
+    local_get,
+    local_set,
+    local_tee,
+    op,
+    open_block,
+    open_loop,
+)
 
 NO_TARGET = 0xFFFFFFFF  # the entry of jump table entries that lead nowhere
 REGION_TYPE = FunctionType((I32,), (I32,))
 
 
 @dataclass(frozen=True)
-class Translation:
+class Context:
     """What all regions of a program share.
 
     `ids` are the entries: region << 16 | place in its dispatcher. `pause` is called for every block.
@@ -66,7 +81,7 @@ class Translation:
 class Region:
     """Makes one region's function. `labels` holds what is open around the code being made, from the outside in."""
 
-    def __init__(self, program: Translation, shape: Shape, number: int) -> None:
+    def __init__(self, program: Context, shape: Shape, number: int) -> None:
         self.program, self.shape, self.number = program, shape, number
         self.blocks = program.flow.blocks
         self.labels: list[tuple[str, int]] = []
@@ -99,9 +114,9 @@ class Region:
         level_of, loops = self._levels()
         labels = self._forward_labels(level_of)
         self.labels = [("exit", 0), ("bail", 0)]
-        self._open(("dispatch", 0), b"\x03\x40")
+        self._open(("dispatch", 0), open_loop())
         for target in sorted(labels.get(-1, set()) | set(shape.entries), reverse=True):
-            self._open(("block", target), b"\x02\x40")
+            self._open(("block", target), open_block())
         depths = [self._depth(("block", entry)) for entry in shape.entries]
         self.out.append(local_get(ENTRY) + br_table(depths, depths[0]))
         lasts: dict[int, int] = {}
@@ -109,10 +124,10 @@ class Region:
             if self.labels[-1] == ("block", number):
                 self._close()
             if number in loops:
-                self._open(("loop", number), b"\x03\x40")
+                self._open(("loop", number), open_loop())
                 lasts[loops[number]] = lasts.get(loops[number], 0) + 1
                 for target in sorted(labels.get(number, ()), reverse=True):
-                    self._open(("block", target), b"\x02\x40")
+                    self._open(("block", target), open_block())
             self._block(number, self.blocks[number])
             self.program.pause()
             for _ in range(lasts.get(number, 0)):
@@ -145,7 +160,7 @@ class Region:
 
     def _close(self) -> None:
         self.labels.pop()
-        self.out.append(b"\x0b")
+        self.out.append(close())
 
     def _depth(self, label: tuple[str, int], extra: int = 0) -> int:
         return len(self.labels) - 1 - self.labels.index(label) + extra
@@ -157,7 +172,7 @@ class Region:
         # After a host call the rest of the block is charged anew, unless by block, where all of it is paid. Where
         # valid code has ended (0.8.0), nothing is charged.
         is_end = self.program.spec.validates and number == self.program.last
-        charges = current.start is Start.BASIC or (current.start is Start.CALL and not by_block)
+        charges = current.follows is Follows.BLOCK or (current.follows is Follows.CALL and not by_block)
         cost = current.rest if charges and not is_end else 0
         if cost:
             charge = local_get(GAS) + i64_const(cost) + op("i64.lt_u") + if_(self._bail(current.pc, 0, 1, charged=0))
@@ -264,8 +279,7 @@ class Region:
 
         A register is set after the table was looked up, because the interpreter may have to compute the address anew.
         """
-        index = local_get(ADDRESS) + i32_const(31) + op("i32.rotl") + i32_const(1) + op("i32.sub")
-        index += local_tee(ADDRESS)
+        place = jump_table_place(ADDRESS) + local_tee(ADDRESS)
         entry = get_word(add(get_state("entries"), local_get(ADDRESS) + i32_const(2) + op("i32.shl")))
         found = entry + local_tee(ADDRESS) + i32_const(NO_TARGET) + op("i32.ne")
         here = local_get(ADDRESS) + i32_const(16) + op("i32.shr_u") + i32_const(self.number) + op("i32.eq")
@@ -274,6 +288,6 @@ class Region:
             + br(self._depth(("dispatch", 0), 3))
         ) + set_state("entry", local_get(ADDRESS)) + self._leave(i32_const(abi.CROSS), 2)
         return (
-            first + index + get_state("jump_count") + op("i32.lt_u") + if_(found + if_(go))
+            first + place + get_state("jump_count") + op("i32.lt_u") + if_(found + if_(go))
             + self._bail(pc, unused, 0)
         )  # fmt: skip

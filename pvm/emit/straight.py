@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from functools import cache
 
 from pvm import abi
+from pvm.emit.guest import guest_load, guest_store, is_refused
 from pvm.emit.helpers import LOCALS, sequence
 from pvm.emit.lower import low, value
-from pvm.emit.state import ENGINE, GUEST, add, get_byte
+from pvm.emit.state import ENGINE
 from pvm.isa.expr import Effect, Sbrk, SetReg, Store
 from pvm.isa.table import Row
 from pvm.machine import REGISTER_COUNT
@@ -32,9 +33,7 @@ SBRK = 0  # index of the imported function
 
 # Holes: markers that no instruction's encoding contains by chance.
 _MARK = b"\xff\xff\xff\xff\xff"
-_WIDE = {"x": _MARK + b"\x01", "y": _MARK + b"\x02"}
-_LOW = {"x": _MARK + b"\x03", "y": _MARK + b"\x04"}
-_BAIL = _MARK + b"\x05"
+_X, _Y, _X_LOW, _Y_LOW, _BAIL = range(1, 6)
 _HOLES = re.compile(re.escape(_MARK) + rb"([\x01-\x05])")
 
 
@@ -55,11 +54,16 @@ def is_straight(row: Row) -> bool:
 @cache
 def straight(row: Row, a: int, b: int, d: int, covered: bool) -> Straight:
     """The template of a row with the operand registers a, b and d; `covered`: its access has been checked before."""
-    bind = Operands({"a": a, "b": b, "d": d}, _WIDE, _LOW, _BAIL, covered)
+    wide, low_half = {"x": _hole(_X), "y": _hole(_Y)}, {"x": _hole(_X_LOW), "y": _hole(_Y_LOW)}
+    bind = Operands({"a": a, "b": b, "d": d}, wide, low_half, _hole(_BAIL), covered)
     parts = _HOLES.split(b"".join(effect_code(effect, bind) for effect in row.effects))
     # The pieces between holes stand at even places, the holes' numbers at odd ones.
     numbered = tuple(part[0] if place % 2 else part for place, part in enumerate(parts) if place % 2 or part)
     return Straight(numbered, frozenset(bind.used), frozenset(bind.written))
+
+
+def _hole(number: int) -> bytes:
+    return _MARK + bytes([number])
 
 
 def fill(template: Straight, instruction: Instruction, bail: Callable[[], bytes]) -> bytes:
@@ -68,13 +72,13 @@ def fill(template: Straight, instruction: Instruction, bail: Callable[[], bytes]
     for part in template.parts:
         if part.__class__ is bytes:
             out.append(part)
-        elif part == 1:
+        elif part == _X:
             out.append(i64_const(instruction.x))
-        elif part == 2:
+        elif part == _Y:
             out.append(i64_const(instruction.y))
-        elif part == 3:
+        elif part == _X_LOW:
             out.append(i32_const(instruction.x & 0xFFFFFFFF))
-        elif part == 4:
+        elif part == _Y_LOW:
             out.append(i32_const(instruction.y & 0xFFFFFFFF))
         else:
             out.append(bail())
@@ -116,8 +120,7 @@ class Operands:
         return self.low[field]
 
     def load(self, width: int, signed: bool, address: bytes) -> bytes:
-        name = "i64.load" if width == 8 else f"i64.load{8 * width}_{'s' if signed else 'u'}"
-        return self.checked(address, width, abi.READABLE) + load(name, 0, GUEST, align=0)
+        return self.checked(address, width, abi.READABLE) + guest_load(width, signed)
 
     def checked(self, address: bytes, width: int, bit: int) -> bytes:
         """Push the address, having left for the interpreter unless the guest has access there."""
@@ -148,23 +151,14 @@ def effect_code(effect: Effect, bind: Operands) -> bytes:
         case Sbrk(field, amount):
             return value(amount, bind) + call(SBRK) + bind.set_register(field)
         case Store(width, address, expr):
-            name = "i64.store" if width == 8 else f"i64.store{8 * width}"
-            checked = bind.checked(low(address, bind), width, abi.WRITABLE)
-            return checked + value(expr, bind) + store(name, 0, GUEST, align=0)
+            return bind.checked(low(address, bind), width, abi.WRITABLE) + value(expr, bind) + guest_store(width)
         case _:
             return b""
 
 
 def checked_range(address: bytes, length: int, bit: int, bail: bytes) -> bytes:
-    """Put the address into its local, and run `bail` unless the pages of both ends of the range have the bit."""
-    rights = _page_rights(local_get(ADDRESS))
-    if length > 1:
-        rights += _page_rights(add(local_get(ADDRESS), length - 1)) + op("i32.and")
-    return address + local_set(ADDRESS) + rights + i32_const(bit) + op("i32.and") + op("i32.eqz") + if_(bail)
-
-
-def _page_rights(address: bytes) -> bytes:
-    return get_byte(address + i32_const(abi.GUEST_PAGE_BITS) + op("i32.shr_u"), abi.PAGE_TABLE)
+    """Put the address into its local, and run `bail` unless the guest has access to both ends of the range."""
+    return address + local_set(ADDRESS) + is_refused(ADDRESS, length, bit) + if_(bail)
 
 
 def load_register(number: int) -> bytes:

@@ -20,10 +20,10 @@ from pvm.program.decode import TRAP, Instruction, block_starts, decode
 MAX_INSTRUCTIONS = 1024
 
 
-class Start(Enum):
-    """What precedes a block: the end of a basic block, a host call within one, or just more of it."""
+class Follows(Enum):
+    """What a block follows: the end of a basic block, a host call within one, or just more of it."""
 
-    BASIC = "basic block"
+    BLOCK = "basic block"
     CALL = "after a host call"
     SPLIT = "split"
 
@@ -38,7 +38,7 @@ class Block:
     """
 
     instructions: tuple[Instruction, ...]
-    start: Start
+    follows: Follows
     rest: int
     target: int | None
     falls: bool
@@ -80,12 +80,12 @@ def flow_of(blob: Blob, spec: Spec, pause: Callable[[], object]) -> Flow:
         target = getattr(last, jump.target.field) if jump is not None else None
         blocks.append(
             Block(
-                tuple(group), _start(groups[number - 1][-1]) if number else Start.BASIC, rests[number],
+                tuple(group), _followed(groups[number - 1][-1]) if number else Follows.BLOCK, rests[number],
                 index[target] if target in starts else None, _falls(last, jump),
             )
         )  # fmt: skip
     dynamic = {0, *(index[pc] for pc in blob.jump_table if pc in starts)}
-    dynamic.update(number for number, block in enumerate(blocks) if block.start is Start.CALL)
+    dynamic.update(number for number, block in enumerate(blocks) if block.follows is Follows.CALL)
     return Flow(tuple(blocks), index, starts, frozenset(dynamic))
 
 
@@ -93,11 +93,11 @@ def _is_host_call(instruction: Instruction) -> bool:
     return any(isinstance(effect, HostCall) for effect in instruction.row.effects)
 
 
-def _start(before: Instruction) -> Start:
+def _followed(before: Instruction) -> Follows:
     """What a block is after the instruction before it."""
     if before.row.ends_block:
-        return Start.BASIC
-    return Start.CALL if _is_host_call(before) else Start.SPLIT
+        return Follows.BLOCK
+    return Follows.CALL if _is_host_call(before) else Follows.SPLIT
 
 
 def _falls(last: Instruction, jump: Jump | None) -> bool:

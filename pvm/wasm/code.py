@@ -164,6 +164,21 @@ def if_(then: bytes, otherwise: bytes | None = None, result: BlockType = None) -
     return b"".join([_CODE["if"], _block_type(result), then, _CODE["else"], otherwise, _END])
 
 
+def open_block() -> bytes:
+    """The opener of a block without a result, for code that is emitted in order; `close` ends it."""
+    return _CODE["block"] + _block_type(None)
+
+
+def open_loop() -> bytes:
+    """The same for a loop."""
+    return _CODE["loop"] + _block_type(None)
+
+
+def close() -> bytes:
+    """end: of what `open_block` or `open_loop` opened."""
+    return _END
+
+
 def _block_type(result: BlockType) -> bytes:
     if result is None:
         return b"\x40"

@@ -131,7 +131,8 @@ def program_of(row: Row, immediates: dict[str, int]) -> Program:
 def test_each_row_agrees_with_the_reference_at_the_edges(row: Row) -> None:
     random = Random(row.name)
     spec = "0.7.2" if row.opcode_072 is not None else "0.8.0"
-    reference, interpreter = ReferenceEngine(spec=spec), wasm_host.Engine(spec=spec)
+    tiers = ("interpreter", "recompiler")
+    engines = [ReferenceEngine(spec=spec), *(wasm_host.Engine(spec=spec, tier=tier) for tier in tiers)]
     accesses = any(isinstance(node, Load | Store) for effect in row.effects for node in walk(effect))
     for _ in range(3):
         immediates = {
@@ -141,7 +142,7 @@ def test_each_row_agrees_with_the_reference_at_the_edges(row: Row) -> None:
         if accesses and row.format.immediates:
             immediates["x"] = 0x20FFC if row.format.name in ("imm_imm", "reg_imm") else 4
         program = program_of(row, immediates)
-        machines = [engine.instantiate(program, gas=1 << 20) for engine in (reference, interpreter)]
+        machines = [engine.instantiate(program, gas=1 << 20) for engine in engines]
         for machine in machines:
             machine.memory.map(0x20000, 0x2000, "rw")
             machine.memory.write(0x20000, Random(1).randbytes(0x2000))
@@ -153,4 +154,4 @@ def test_each_row_agrees_with_the_reference_at_the_edges(row: Row) -> None:
                 machine.registers[1:4] = [a, b, 0x5555555555555555]
                 exit = machine.run()
                 outcomes.append((exit, list(machine.registers), machine.memory.read(0x20000, 0x2000)))
-            assert outcomes[0] == outcomes[1], (row.name, immediates, hex(a), hex(b))
+            assert outcomes[0] == outcomes[1] == outcomes[2], (row.name, immediates, hex(a), hex(b))
