@@ -9,7 +9,7 @@ octets also a position that it does not mark. `decode` yields exactly these.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from pvm.isa.expr import MASK64
@@ -95,8 +95,9 @@ def is_valid(blob: Blob, spec: Spec) -> bool:
     return invalid_at(blob, spec) is None
 
 
+@lru_cache(maxsize=16)
 def invalid_at(blob: Blob, spec: Spec) -> str | None:
-    """What that check finds first, or None."""
+    """What that check finds first, or None. Remembered for the last programs, because every machine asks for it."""
     pc, before, end, starts = 0, 0, len(blob.code), blob.starts
     last: Row | None = None
     while pc < end:
