@@ -77,7 +77,8 @@ def test_the_demo_s_table_is_what_demo_prints() -> None:
     """Times aside."""
     printed = subprocess.run(
         [sys.executable, "-c", "from wasm_host.cli import main; main(['demo'])"],
-        capture_output=True, text=True, check=True, env={"COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}, cwd=ROOT,
+        capture_output=True, text=True, check=True, cwd=ROOT,
+        env={"COLUMNS": "100", "PYTHONIOENCODING": "utf-8", "PVM_CACHE_DIR": ""},
     ).stdout  # fmt: skip
     [table] = [text for text in blocks("text") if text.startswith("Program ")]
     for line in table.splitlines()[2:]:

@@ -13,13 +13,16 @@ from pvm.errors import InputError
 from pvm.isa import spec as find_spec
 from pvm.machine import DEFAULT_GAS, Handler, check_metering, start_of
 from pvm.program import Program
+from wasm_host.cache import CacheChoice, key_of, open_cache
 from wasm_host.calls import caller
+from wasm_host.compiled import interpreter
 from wasm_host.machine import WasmMachine
 from wasm_host.recompiler import AutoMachine, Compiled, RecompilerMachine, compile_program
+from wasm_host.stored import load_program, store_program
 from wasm_host.translations import Translations
 
 TIERS: tuple[str, ...] = ("interpreter", "recompiler", "auto")
-
+PROTECTIONS: tuple[str, ...] = ("auto", "software", "hardware")
 
 # Instructions that the recompiler takes. Each costs some 40 microseconds, in hostile programs three times as much.
 COMPILE_LIMIT = 1 << 18
@@ -34,6 +37,9 @@ class Engine:
       instructions is left to the interpreter.
     - `metering`: "instruction" (each takes 1 gas) or "block" (a block's sum is taken when it is entered)
     - `calls`: how generated code is entered: "fast" (wasmtime's C API), "public", or "auto"
+    - `cache`: where compiled code is kept on disk: True for the user's folder (`wasm_host.cache.open_cache`), False for
+      nowhere, or a folder. The interpreter is compiled once a process: the first engine that makes a machine decides.
+    - `protection`: how translated code checks memory: "software", "hardware" or "auto"
 
     Raises InputError for other values.
     """
@@ -46,15 +52,42 @@ class Engine:
         tier: str = "interpreter",
         metering: str = "instruction",
         calls: str = "auto",
+        cache: CacheChoice = True,
+        protection: str = "auto",
     ) -> None:
         if tier not in TIERS:
             raise InputError(f"unknown tier {tier!r}: choose one of {', '.join(TIERS)}")
+        if protection not in PROTECTIONS:
+            raise InputError(f"unknown protection {protection!r}: choose one of {', '.join(PROTECTIONS)}")
         caller(calls)
         self.spec, self.tier, self.metering, self.calls = find_spec(spec), tier, check_metering(metering), calls
-        self._translations = Translations(self._translate)
+        self.protection = protection
+        self.cache = open_cache(cache)
+        self._translations = Translations(self._translate, self._is_stored)
 
     def _translate(self, program: Program, pause: Callable[[], object]) -> Compiled:
-        return compile_program(program, self.spec, self.metering, self.region_blocks, pause)
+        """A program's translation, out of the cache or made and put there.
+
+        It is put there before anyone gets it, in the same thread: that takes less than 1% of the time that it took to
+        make, and a process that ends soon has it written.
+        """
+        key = self._key(program)
+        found = load_program(self.cache, key)
+        if found is None:
+            found = compile_program(program, self.spec, self.metering, self.region_blocks, pause)
+            store_program(self.cache, key, found)
+        return found
+
+    def _is_stored(self, program: Program) -> bool:
+        key = self._key(program)
+        return self.cache is not None and key is not None and self.cache.has(key)
+
+    def _key(self, program: Program) -> str | None:
+        """The key of a program's translation: all that decides what it is."""
+        if self.cache is None:
+            return None
+        options = f"metering={self.metering} region_blocks={self.region_blocks} protection={self.protection}"
+        return key_of("program", self.spec.name, options, program.encoded_blob)
 
     def instantiate(
         self,
@@ -70,6 +103,7 @@ class Engine:
         not fit, AddressError for gas or a pc out of range, ResourceError without address space for 8 GiB more.
         """
         start = start_of(program, args, gas, pc, host)
+        interpreter(self.cache)
         options = (program, self.spec, self.metering, start, self.calls)
         if self.tier == "interpreter" or _instructions(program) > COMPILE_LIMIT:
             return WasmMachine(*options)

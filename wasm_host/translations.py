@@ -1,6 +1,7 @@
 """The translations that an engine keeps, and those that are being made in the background.
 
-In: a function that translates a program. Out: `Translations`. Several threads may use it.
+In: a function that translates a program, and one that tells whether that is quick because the translation is stored.
+Out: `Translations`. Several threads may use it.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ class _Entry:
 class Translations:
     """Each program is translated once, however many ask for it at the same time."""
 
-    def __init__(self, translate: Translate) -> None:
-        self._translate = translate
+    def __init__(self, translate: Translate, is_stored: Callable[[Program], bool] = lambda program: False) -> None:
+        self._translate, self._is_stored = translate, is_stored
         self._lock = threading.Lock()
         self._entries: dict[bytes, _Entry] = {}
 
@@ -54,13 +55,17 @@ class Translations:
         return future
 
     def on_use(self, program: Program) -> Future[Compiled] | None:
-        """Note that a machine is made. Its translation if there is one or the program is used often, else None."""
+        """Note that a machine is made. Its translation if there is or will soon be one, else None.
+
+        There will be if the program is used often, or if the translation is stored.
+        """
         with self._lock:
             entry = self._entry(program)
             entry.uses += 1
-            if entry.future is not None or entry.uses < OFTEN:
+            if entry.future is not None:
                 return entry.future
-        return self.request(program)
+            is_used_often = entry.uses >= OFTEN
+        return self.request(program) if is_used_often or self._is_stored(program) else None
 
     def _entry(self, program: Program) -> _Entry:
         """The program's entry, put last. The lock is held."""

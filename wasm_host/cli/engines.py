@@ -11,8 +11,8 @@ from pvm import ReferenceEngine
 from pvm.isa import SPEC_NAMES
 from pvm.machine import METERINGS
 from wasm_host.cli.inputs import FORMATS
+from wasm_host.engine import PROTECTIONS, Engine
 from wasm_host.engine import TIERS as WASM_TIERS
-from wasm_host.engine import Engine
 
 TIERS: tuple[str, ...] = (*WASM_TIERS, "reference")
 
@@ -34,11 +34,20 @@ format_option: Decorator = click.option(
     "--format", "format_", type=click.Choice(FORMATS), default="auto", show_default=True,
     help="What PROGRAM is. auto: assembly if it ends in .pvmasm, else the binary format that fits.",
 )  # fmt: skip
+protection_option: Decorator = click.option(
+    "--protection", type=click.Choice(PROTECTIONS), default=PROTECTIONS[0], show_default=True,
+    help="How recompiled code checks memory.",
+)  # fmt: skip
+no_cache_option: Decorator = click.option(
+    "--no-cache", is_flag=True, help="Neither read nor write compiled code on disk (see `pvm cache`)."
+)
 json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 
 
-def make_engine(tier: str, spec: str, metering: str) -> Engine | ReferenceEngine:
+def make_engine(
+    tier: str, spec: str, metering: str, no_cache: bool = False, protection: str = PROTECTIONS[0]
+) -> Engine | ReferenceEngine:
     """The engine of a tier. Raises InputError for unknown names."""
     if tier == "reference":
         return ReferenceEngine(spec, metering)
-    return Engine(spec, tier, metering)
+    return Engine(spec, tier, metering, cache=not no_cache, protection=protection)

@@ -13,7 +13,15 @@ from rich.text import Text
 from pvm.machine import AnyEngine
 from pvm.program import Program
 from pvm.trace import Replay, parse_trace, replay
-from wasm_host.cli.engines import json_option, make_engine, metering_option, spec_option, tier_option
+from wasm_host.cli.engines import (
+    json_option,
+    make_engine,
+    metering_option,
+    no_cache_option,
+    protection_option,
+    spec_option,
+    tier_option,
+)
 from wasm_host.cli.failures import FAILURE, SUCCESS, blamed_on
 from wasm_host.cli.inputs import find_files, read_bytes
 from wasm_host.cli.output import console, counted, duration, mark, print_json, summary, tracked
@@ -35,8 +43,12 @@ class Replayed:
 @tier_option
 @spec_option
 @metering_option
+@protection_option
+@no_cache_option
 @json_option
-def command(traces: tuple[str, ...], tier: str, spec: str, metering: str, as_json: bool) -> int:
+def command(
+    traces: tuple[str, ...], tier: str, spec: str, metering: str, protection: str, no_cache: bool, as_json: bool
+) -> int:
     """Replay recorded runs and verify everything that they state.
 
     TRACE is an ecalli trace (JIP-6), or a folder of them (*.log, *.trace, *.txt). Host calls are answered as recorded;
@@ -49,7 +61,7 @@ def command(traces: tuple[str, ...], tier: str, spec: str, metering: str, as_jso
       pvm replay trace-001.log --tier reference
       pvm replay *.log --json
     """
-    engine = make_engine(tier, spec, metering)
+    engine = make_engine(tier, spec, metering, no_cache, protection)
     programs: dict[bytes, Program] = {}  # parsed once: traces often share a program
     files = find_files(traces, _SUFFIXES)
     replayed = [_replay(path, engine, programs) for path in tracked(files, "Traces")]

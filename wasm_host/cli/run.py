@@ -18,6 +18,8 @@ from wasm_host.cli.engines import (
     json_option,
     make_engine,
     metering_option,
+    no_cache_option,
+    protection_option,
     spec_option,
     tier_option,
 )
@@ -50,11 +52,13 @@ class Outcome:
 @tier_option
 @spec_option
 @metering_option
+@protection_option
+@no_cache_option
 @format_option
 @json_option
 def command(
-    program: str, args: str | None, gas: int | None, pc: int, tier: str, spec: str, metering: str, format_: str,
-    as_json: bool,
+    program: str, args: str | None, gas: int | None, pc: int, tier: str, spec: str, metering: str,
+    protection: str, no_cache: bool, format_: str, as_json: bool,
 ) -> int:  # fmt: skip
     """Run PROGRAM until it halts, panics, faults, runs out of gas or makes a host call.
 
@@ -72,7 +76,8 @@ def command(
     """
     if program == STDIN and args == f"@{STDIN}":
         raise InputError("--args: standard input is the program already")
-    engine, loaded = make_engine(tier, spec, metering), load_program(program, format_, find_spec(spec))
+    engine = make_engine(tier, spec, metering, no_cache, protection)
+    loaded = load_program(program, format_, find_spec(spec))
     given = loaded.example
     arguments = read_args(args) if args is not None else given.args if given else b""
     gas = gas if gas is not None else given.gas if given else DEFAULT_GAS

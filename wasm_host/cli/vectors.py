@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.text import Text
 
-from pvm.machine import METERINGS
+from pvm.machine import METERINGS, AnyEngine
 from pvm.vectors import Vector, parse_vector, run_vector
-from wasm_host.cli.engines import json_option, make_engine, tier_option
+from wasm_host.cli.engines import json_option, make_engine, no_cache_option, protection_option, tier_option
 from wasm_host.cli.failures import FAILURE, SUCCESS, blamed_on
 from wasm_host.cli.inputs import find_files, read_bytes
 from wasm_host.cli.output import console, counted, mark, print_json, summary, tracked
@@ -38,8 +40,10 @@ class Checked:
     "--metering", type=click.Choice(("auto", *METERINGS)), default="auto", show_default=True,
     help="How gas is charged. auto: a block when it is entered, as the public files expect.",
 )  # fmt: skip
+@protection_option
+@no_cache_option
 @json_option
-def command(paths: tuple[str, ...], tier: str, metering: str, as_json: bool) -> int:
+def command(paths: tuple[str, ...], tier: str, metering: str, protection: str, no_cache: bool, as_json: bool) -> int:
     """Run the public test vectors in files or folders (*.json) and report every difference.
 
     Two formats are known: the PVM instruction vectors (0.7.2) and the vectors of the 0.8.0 gas model. Where a file's
@@ -53,7 +57,8 @@ def command(paths: tuple[str, ...], tier: str, metering: str, as_json: bool) -> 
       pvm vectors ../shared/vectors/pvm-0.7.2 --json
     """
     files = find_files(paths, (".json",))
-    checked = [_check(path, tier, metering) for path in tracked(files, "Vectors")]
+    make = partial(make_engine, tier, no_cache=no_cache, protection=protection)
+    checked = [_check(path, make, metering) for path in tracked(files, "Vectors")]
     failures = [one for one in checked if one.differences]
     if as_json:
         print_json(_as_dict(checked, failures, tier, metering))
@@ -62,13 +67,13 @@ def command(paths: tuple[str, ...], tier: str, metering: str, as_json: bool) -> 
     return FAILURE if failures else SUCCESS
 
 
-def _check(path: Path, tier: str, metering: str) -> Checked:
+def _check(path: Path, make: Callable[[str, str], AnyEngine], metering: str) -> Checked:
     data = read_bytes(str(path))
     with blamed_on(str(path)):
         vector = parse_vector(data)
         if vector.skips and vector.ends_out_of_gas:
             return Checked(path, vector, skipped=f"it expects to run out of gas, and its {vector.skips} is not checked")
-        engine = make_engine(tier, _SPECS[vector.kind], _AUTO_METERING if metering == "auto" else metering)
+        engine = make(_SPECS[vector.kind], _AUTO_METERING if metering == "auto" else metering)
         return Checked(path, vector, tuple(run_vector(vector, engine)))
 
 
