@@ -11,7 +11,10 @@ from pathlib import Path
 import click
 
 # Not to import what measures before it is needed keeps the other commands' start short.
-_NAMES = ("interpreter", "reference", "gcc", "anan-as", "host-call", "instantiate", "replay", "compile")
+_NAMES = (
+    "interpreter", "recompiler", "reference", "gcc", "anan-as",
+    "host-call", "process", "instantiate", "compile", "cold", "warm", "replay", "memory",
+)  # fmt: skip
 _EXAMPLES = ("fibonacci", "sieve", "blake2b", "sort", "matrix", "life")
 _INTERRUPTED = 130  # exit status after Ctrl-C, by custom 128 + SIGINT
 
@@ -29,7 +32,7 @@ _INTERRUPTED = 130  # exit status after Ctrl-C, by custom 128 + SIGINT
 @click.option("--install-anan-as", is_flag=True, help="Have npm install it into the user's cache folder first.")
 @click.option(
     "--traces", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
-    help="Ecalli traces to replay.  [default: ../shared/traces/ecalli]",
+    help="Folder of ecalli traces.  [default: ../shared/traces/ecalli]",
 )
 @click.pass_context
 def bench(
@@ -42,10 +45,15 @@ def bench(
     machine too. gcc and anan-as (which needs node) take part where they are found; what is absent is named. Ctrl-C
     ends the measuring and prints what there is.
 
+    The first five of --only run the examples. The others: host-call, process (the interpreter, once a process),
+    instantiate (a machine), compile (what translating costs an instruction), cold (a program never seen), warm (one
+    whose translation is on disk), replay (recorded runs, and where the time goes), memory (what a machine takes).
+
     \b
     Examples:
       pvm bench
-      pvm bench --only interpreter --only gcc --example sieve
+      pvm bench --only recompiler --only gcc --example sieve --example fibonacci
+      pvm bench --only compile --only cold --repeat 3
       pvm bench --install-anan-as --json
     """
     from rich.console import Console
@@ -56,7 +64,8 @@ def bench(
     options = Options(
         repeat, frozenset(only or _NAMES), example, quick, anan_as, install_anan_as, traces
     )
-    with Console(stderr=True).status("measuring") as status:
+    # Once a second, because whatever else runs disturbs what is measured.
+    with Console(stderr=True).status("measuring", refresh_per_second=1) as status:
         report = run(options, lambda what: status.update(f"measuring: {what}"))
     if as_json:
         click.echo(json.dumps(report.as_json(), indent=2, ensure_ascii=False))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from pvm.errors import PvmError
 from pvm.machine import AnyEngine, Machine
 from pvm.program import PAGE_SIZE
 from pvm.reference import ReferenceEngine
@@ -21,7 +22,8 @@ from wasm_host.engine import Engine
 
 INTERPRETER = "interpreter"
 BLOCK = "interpreter, block gas"
-RECOMPILER = "recompiler"
+SOFTWARE = "recompiler, software"  # who checks memory: generated code, or the processor
+HARDWARE = "recompiler, hardware"
 REFERENCE = "reference"
 SHORT = "interpreter, short run"  # the same run as that of anan-as
 ANAN_AS = "anan-as, short run"
@@ -32,9 +34,10 @@ _SPARE_PAGES = 64  # beyond those that the program starts with
 
 @dataclass
 class Contestants:
-    """Who takes part. `interpreter` always does where `gcc` or `anan_as` do."""
+    """Who takes part."""
 
     interpreter: bool = True
+    recompiler: bool = True
     reference: bool = True
     gcc: Gcc | None = None
     anan_as: Installed | None = None
@@ -48,6 +51,8 @@ def measure_programs(report: Report, workloads: list[Workload], contestants: Con
         subjects: dict[str, Subject] = {}
         if contestants.interpreter:
             subjects |= programs.interpreter()
+        if contestants.recompiler:
+            subjects |= programs.recompiler(report)
         if contestants.gcc and workload.name in SOURCES:
             subjects |= programs.native(contestants.gcc)
         if contestants.reference:
@@ -64,23 +69,36 @@ class _Programs:
 
     def __init__(self, section: Section, workload: Workload) -> None:
         self._section, self._workload = section, workload
-        machine = _machine(Engine(), workload, workload.full)
+        machine = _machine(Engine(cache=False), workload, workload.full)
         self._count = GAS - machine.run().gas
         self._result = machine.result()
         section.facts["instructions"] = self._count
 
     def interpreter(self) -> dict[str, Subject]:
-        """Both meterings, and the recompiler."""
-        workload = self._workload
+        """Both meterings."""
         self._section.ratios.append(Ratio("block gas / interpreter", BLOCK, (INTERPRETER,)))
-        self._section.ratios.append(Ratio("interpreter / recompiler", INTERPRETER, (RECOMPILER,)))
-        engines = {
-            INTERPRETER: Engine(), BLOCK: Engine(metering="block"), RECOMPILER: Engine(tier="recompiler"),
-        }  # fmt: skip
         return {
-            name: partial(_timed, partial(_machine, engine, workload, workload.full), self._count)
-            for name, engine in engines.items()
-        }
+            INTERPRETER: self._full(Engine(cache=False)), BLOCK: self._full(Engine(metering="block", cache=False)),
+        }  # fmt: skip
+
+    def recompiler(self, report: Report) -> dict[str, Subject]:
+        """Both protections, or the one that this system has."""
+        subjects: dict[str, Subject] = {}
+        for name, protection in ((SOFTWARE, "software"), (HARDWARE, "hardware")):
+            try:
+                engine = Engine(tier="recompiler", cache=False, protection=protection)
+                engine.instantiate(self._workload.program)
+            except PvmError as error:
+                report.absent[name] = str(error)
+                continue
+            subjects[name] = self._full(engine)
+            self._section.ratios.append(Ratio(f"interpreter / {name}", INTERPRETER, (name,)))
+        self._section.ratios.append(Ratio("hardware / software", HARDWARE, (SOFTWARE,)))
+        return subjects
+
+    def _full(self, engine: Engine) -> Subject:
+        """A run of the full size."""
+        return partial(_timed, partial(_machine, engine, self._workload, self._workload.full), self._count)
 
     def reference(self) -> dict[str, Subject]:
         """The reference engine, on a small size of the same program."""
@@ -98,14 +116,14 @@ class _Programs:
             if run()[1] != self._result:
                 self._section.problems.append(f"gcc {level}: another result than the interpreter's")
             subjects[f"gcc {level}"] = partial(_self_timed, run, self._count)
-            for tier in (INTERPRETER, RECOMPILER):
+            for tier in (INTERPRETER, SOFTWARE, HARDWARE):
                 self._section.ratios.append(Ratio(f"{tier} / gcc {level}", tier, (f"gcc {level}",)))
         return subjects
 
     def anan_as(self, other: AnanAs) -> dict[str, Subject]:
         """anan-as's fastest build and its default one, and ours on the same run, once their outcomes agree."""
         workload, section = self._workload, self._section
-        make = partial(_machine, Engine(), workload, workload.short)
+        make = partial(_machine, Engine(cache=False), workload, workload.short)
         machine = make()
         exit = machine.run()
         ours, count = Outcome(exit.reason, exit.pc, exit.gas, tuple(machine.registers)), GAS - exit.gas

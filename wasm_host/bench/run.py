@@ -11,22 +11,30 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 
+from pvm.isa import Spec
 from pvm.isa import spec as find_spec
-from pvm.trace import Trace
 from pvm.version import __version__
 from wasm_host.bench.anan_as import find_installed, install
+from wasm_host.bench.cold import measure_cold
 from wasm_host.bench.host_calls import measure_host_calls
+from wasm_host.bench.inputs import examples, find_traces, largest_service, static_programs
 from wasm_host.bench.measure import Report
+from wasm_host.bench.memory import measure_memory
 from wasm_host.bench.native import SOURCES, find_gcc
 from wasm_host.bench.programs import Contestants, measure_programs
-from wasm_host.bench.starts import find_traces, measure_compile, measure_instantiate, measure_replay, read_traces
+from wasm_host.bench.replays import measure_replay
+from wasm_host.bench.starts import measure_instantiate, measure_process
+from wasm_host.bench.translating import measure_translating
+from wasm_host.bench.warm import measure_warm
 from wasm_host.bench.workloads import workloads
 
-_PROGRAMS = frozenset({"interpreter", "reference", "gcc", "anan-as"})
+_PROGRAMS = frozenset({"interpreter", "recompiler", "reference", "gcc", "anan-as"})
 _HOST_CALLS = 100_000
 _MACHINES = 10  # made in a row
+_FEW, _MANY = 20, 1000  # machines alive at a time
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,7 @@ class Options:
 def run(options: Options, progress: Callable[[str], None]) -> Report:
     """Measure. `progress` is told what comes next.
 
-    Raises EngineError when a contestant fails to run, InputError for a malformed trace.
+    Raises EngineError when a contestant fails to run, InputError for a malformed trace or program.
     """
     report = Report(about=_about(options))
     try:
@@ -58,30 +66,51 @@ def run(options: Options, progress: Callable[[str], None]) -> Report:
 
 
 def _steps(options: Options, report: Report) -> Iterator[tuple[str, Callable[[], None]]]:
-    only, repeat, spec = options.only, options.repeat, find_spec("0.7.2")
-    if "compile" in only:
-        yield "compiling the interpreter", lambda: measure_compile(report, repeat)
+    only, repeat, quick, spec = options.only, options.repeat, options.quick, find_spec("0.7.2")
+    if "process" in only:
+        yield "making the interpreter", lambda: measure_process(report, repeat)
     if "host-call" in only:
-        count = 100 if options.quick else _HOST_CALLS
-        yield "host calls", lambda: measure_host_calls(report, spec, count, repeat)
-    if only & {"instantiate", "replay"}:
-        traces = _traces(options, report)
-        if "instantiate" in only:
-            count = 1 if options.quick else _MACHINES
-            yield "making machines", lambda: measure_instantiate(report, spec, traces, count, repeat)
-        if "replay" in only and traces:
-            yield "replaying traces", lambda: measure_replay(report, traces, repeat)
+        yield "host calls", lambda: measure_host_calls(report, spec, 100 if quick else _HOST_CALLS, repeat)
+    if only & {"instantiate", "compile", "cold", "warm", "replay", "memory"}:
+        yield from _start_steps(options, report, spec)
     if only & _PROGRAMS:
         with ExitStack() as stack:
             contestants = _contestants(options, report, stack)
-            for workload in workloads(spec, options.examples, options.quick):
+            for workload in workloads(spec, options.examples, quick):
                 yield workload.name, lambda: measure_programs(report, [workload], contestants, repeat)  # noqa: B023
+
+
+def _start_steps(options: Options, report: Report, spec: Spec) -> Iterator[tuple[str, Callable[[], None]]]:
+    """What makes a difference to short runs. Quick runs do without large programs."""
+    only, repeat, quick = options.only, options.repeat, options.quick
+    traces = find_traces(report, options.traces)
+    if quick:
+        traces = dict(islice(traces.items(), 2))
+    ours = examples(spec)
+    service = {} if quick else largest_service(report, traces)
+    smallest = min(ours, key=lambda name: len(ours[name].code))
+    if "instantiate" in only:
+        yield "making machines", lambda: measure_instantiate(report, ours | service, 1 if quick else _MACHINES, repeat)
+    if "compile" in only:
+        large = {} if quick else static_programs(report) | service
+        yield "translating", lambda: measure_translating(report, spec, large or ours, repeat)
+    if "cold" in only:
+        yield "programs never seen", lambda: measure_cold(report, spec, traces, repeat)
+    if "warm" in only:
+        yield "programs seen before", lambda: measure_warm(report, service or ours, repeat)
+    if "replay" in only and traces:
+        yield "replaying traces", lambda: measure_replay(report, traces, repeat)
+    if "memory" in only:
+        programs = {smallest: ours[smallest]} | service
+        few, many = (2, 4) if quick else (_FEW, _MANY)
+        yield "memory", lambda: measure_memory(report, programs, few, many, repeat)
 
 
 def _contestants(options: Options, report: Report, stack: ExitStack) -> Contestants:
     """Who can take part; who cannot is noted as absent."""
     only = options.only
-    found = Contestants(interpreter=bool(only & _PROGRAMS), reference="reference" in only)
+    engines = only & {"interpreter", "recompiler"} or {"interpreter", "recompiler"}  # others need one to compare with
+    found = Contestants("interpreter" in engines, "recompiler" in engines, "reference" in only)
     if "gcc" in only:
         gcc = find_gcc()
         if gcc is None:
@@ -100,14 +129,6 @@ def _contestants(options: Options, report: Report, stack: ExitStack) -> Contesta
             found.anan_as = installed
             report.about["anan-as"] = installed.version
     return found
-
-
-def _traces(options: Options, report: Report) -> list[Trace]:
-    folder = options.traces or find_traces()
-    traces = read_traces(folder) if folder else []
-    if not traces:
-        report.absent["traces"] = f"no *.log in {folder}" if folder else "no folder ../shared/traces/ecalli"
-    return traces[:2] if options.quick else traces
 
 
 def _about(options: Options) -> dict[str, object]:

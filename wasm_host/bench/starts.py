@@ -1,33 +1,25 @@
-"""Starting: compiling the interpreter, making machines, and replaying recorded traces, which is mostly short runs.
+"""Starting: making the interpreter, and making machines.
 
-In: programs and traces. Out: `Section` values, in nanoseconds.
+In: programs. Out: `Section` values, in nanoseconds.
 """
 
 from __future__ import annotations
 
 from functools import partial
 from inspect import unwrap
-from pathlib import Path
 
 import wasmtime
 
 from pvm.emit.interpreter import interpreter_bytes
-from pvm.errors import InputError
-from pvm.examples import EXAMPLES
-from pvm.isa import Spec
-from pvm.program import Program, assemble
-from pvm.trace import Trace, parse_trace, replay
-from wasm_host.bench.measure import Ratio, Report, Section, Subject, elapsed
+from pvm.program import Program
+from wasm_host.bench.measure import Report, Subject, elapsed
 from wasm_host.compiled import wasmtime_engine
 from wasm_host.engine import Engine
 
-SERVICE = "service"
-_SERVICE_SIZE = 100_000  # bytes: the largest program of the traces, if it is that large, is worth a figure
 
-
-def measure_compile(report: Report, repeat: int) -> None:
+def measure_process(report: Report, repeat: int) -> None:
     """Add the section on how the interpreter comes about, once a process."""
-    section = report.section("compile", "The interpreter, once a process")
+    section = report.section("process", "The interpreter, once a process")
     generate = unwrap(interpreter_bytes)
     binary = generate()
     section.facts["bytes of WebAssembly"] = len(binary)
@@ -38,80 +30,16 @@ def measure_compile(report: Report, repeat: int) -> None:
     section.measure(subjects, repeat)
 
 
-def measure_instantiate(report: Report, spec: Spec, traces: list[Trace], count: int, repeat: int) -> None:
-    """Add the section on making machines, `count` in a row, of the examples and of the traces' largest program."""
+def measure_instantiate(report: Report, programs: dict[str, Program], count: int, repeat: int) -> None:
+    """Add the section on making machines, `count` in a row."""
     section = report.section("instantiate", "Making a machine, decoding included")
-    programs = {example.name: assemble(example.source, spec) for example in EXAMPLES}
-    largest = max((trace.program for trace in traces), key=len, default=b"")
-    if len(largest) >= _SERVICE_SIZE:
-        programs[SERVICE] = Program.parse(largest)
-        section.facts["bytes of the service"] = len(largest)
-    else:
-        report.absent["instantiate: service"] = f"no trace of a program of {_SERVICE_SIZE} bytes"
-    engine = Engine()
+    section.facts |= {f"bytes of {name}": len(program.code) for name, program in programs.items()}
+    engine = Engine(cache=False)
     subjects: dict[str, Subject] = {
         name: partial(elapsed, partial(_instantiate, engine, program, count), count)
         for name, program in programs.items()
     }
     section.measure(subjects, repeat)
-
-
-def measure_replay(report: Report, traces: list[Trace], repeat: int) -> None:
-    """Add the section on replaying all traces, everything verified, the files and programs already parsed."""
-    section = report.section("replay", "Replaying the traces, verifying them")
-    programs = {data: Program.parse(data) for data in {trace.program for trace in traces}}
-    pairs = [(trace, programs[trace.program]) for trace in traces]
-    calls, used = _check(section, pairs)
-    section.facts |= {"traces": len(traces), "host calls": calls, "instructions": used}
-    section.ratios.append(Ratio("share of making machines", "their machines alone", ("all traces",)))
-    taken: dict[str, float] = {}
-
-    def keep(name: str, nanoseconds: float) -> float:
-        taken[name] = nanoseconds
-        return nanoseconds
-
-    subjects: dict[str, Subject] = {
-        "all traces": lambda: keep(
-            "all", elapsed(lambda: [replay(trace, Engine(), program) for trace, program in pairs])
-        ),
-        "their machines alone": lambda: keep(
-            "machines", elapsed(lambda: [Engine().instantiate(program) for _, program in pairs])
-        ),
-        "an instruction": lambda: taken["all"] / max(1, used),
-        "an instruction, machines aside": lambda: (taken["all"] - taken["machines"]) / max(1, used),
-    }
-    section.measure(subjects, repeat)
-
-
-def read_traces(folder: Path) -> list[Trace]:
-    """The traces in a folder, by file name. Raises InputError, which names the file, for a malformed one."""
-    traces = []
-    for path in sorted(folder.glob("*.log")):
-        try:
-            traces.append(parse_trace(path.read_bytes()))
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from None
-    return traces
-
-
-def find_traces() -> Path | None:
-    """The shared traces, seen from the working directory or from the source tree."""
-    for base in (Path.cwd(), Path(__file__).parents[2]):
-        folder = base.parent / "shared" / "traces" / "ecalli"
-        if folder.is_dir():
-            return folder
-    return None
-
-
-def _check(section: Section, pairs: list[tuple[Trace, Program]]) -> tuple[int, int]:
-    """Host calls and gas of all replays; differences become problems."""
-    calls = used = 0
-    for trace, program in pairs:
-        done = replay(trace, Engine(), program)
-        calls, used = calls + done.calls, used + done.gas_used
-        if done.difference is not None:
-            section.problems.append(f"a trace differs: {done.difference}")
-    return calls, used
 
 
 def _instantiate(engine: Engine, program: Program, count: int) -> None:

@@ -5,7 +5,7 @@ In: a `Report`. Out: what to print. The workloads share one table, every other s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from rich import box
@@ -14,10 +14,11 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from wasm_host.bench.measure import Report, Section, median
+from wasm_host.bench.measure import BYTES, COUNT, NANOSECONDS, Report, Section, median
 from wasm_host.bench.workloads import workload_names
 
-_UNITS = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns"))
+_TIMES = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns"))
+_SIZES = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1, "bytes"))
 
 
 def renderables(report: Report) -> Iterator[RenderableType]:
@@ -73,11 +74,16 @@ def _section_table(section: Section) -> Table:
     for title in ("median", "lowest", "highest"):
         table.add_column(title, justify="right")
     for name, samples in section.samples.items():
-        table.add_row(escape(name), *(_time(value) for value in (median(samples), min(samples), max(samples))))
+        unit = _FORMATS[section.unit(name)]
+        table.add_row(escape(name), *(unit(value) for value in (median(samples), min(samples), max(samples))))
     table.add_section()
+    targets, worst = section.targets(), section.worst()
     for label, samples in section.known_ratios().items():
-        values = (median(samples), min(samples), max(samples))
-        table.add_row(label, *(_number(value) for value in values), style="cyan")
+        values, target = (median(samples), min(samples), max(samples)), targets.get(label)
+        wanted = "" if target is None else f" (≤ {target:g})"
+        remark = ", highest" if label == worst and len(targets) > 1 else ""
+        style = "cyan" if target is None or values[0] <= target else "bold red"
+        table.add_row(escape(label) + wanted + remark, *(_number(value) for value in values), style=style)
     return table
 
 
@@ -99,12 +105,17 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def _time(nanoseconds: float) -> str:
-    """A time in the unit in which it is a small number."""
-    for size, unit in _UNITS:
-        if abs(nanoseconds) >= size:
-            return f"{nanoseconds / size:.3g} {unit}"
-    return f"{nanoseconds:.3g} ns"
+def _scaled(value: float, units: Sequence[tuple[float, str]]) -> str:
+    """In the unit in which it is a small number; the units go from large to small."""
+    size, unit = next((one for one in units if abs(value) >= one[0]), units[-1])
+    return f"{_number(value / size)} {unit}"
+
+
+_FORMATS: dict[str, Callable[[float], str]] = {
+    NANOSECONDS: lambda value: _scaled(value, _TIMES),
+    BYTES: lambda value: _scaled(value, _SIZES),
+    COUNT: lambda value: _number(value),
+}
 
 
 def _fact(value: Any) -> str:

@@ -12,7 +12,6 @@ from pvm.examples import example
 from pvm.isa import spec
 from wasm_host.bench import anan_as, programs, run
 from wasm_host.bench.command import _EXAMPLES, bench
-from wasm_host.bench.measure import Ratio, Report, Section
 from wasm_host.bench.native import SOURCES, find_gcc, run_native
 from wasm_host.bench.run import Options
 from wasm_host.bench.workloads import workload_names, workloads
@@ -32,17 +31,21 @@ def bench_json(*arguments: str) -> dict[str, Any]:
 def test_programs() -> None:
     report = bench_json("--only", "interpreter", "--only", "reference", "--example", "sieve")
     section = report["sections"]["sieve"]
-    assert set(section["figures"]) == {
-        programs.INTERPRETER, programs.BLOCK, programs.RECOMPILER, programs.REFERENCE,
-    }  # fmt: skip
-    assert set(section["ratios"]) == {
-        "block gas / interpreter", "interpreter / recompiler", "reference / interpreter",
-    }  # fmt: skip
+    assert set(section["figures"]) == {programs.INTERPRETER, programs.BLOCK, programs.REFERENCE}
+    assert set(section["ratios"]) == {"block gas / interpreter", "reference / interpreter"}
     figure = section["figures"][programs.INTERPRETER]
     assert figure["runs"] == 2 and 0 < figure["low"] <= figure["median"] <= figure["high"]
     assert section["facts"]["instructions"] > 1000
     assert not report["interrupted"] and not section["problems"]
     assert report["about"]["repeat"] == 2
+
+
+def test_recompiler_alone() -> None:
+    report = bench_json("--only", "recompiler", "--example", "sieve", "--example", "fibonacci")
+    for name in ("sieve", "fibonacci"):
+        section = report["sections"][name]
+        assert set(section["figures"]) | set(report["absent"]) == {programs.SOFTWARE, programs.HARDWARE}
+        assert programs.SOFTWARE in section["figures"] and not section["problems"]
 
 
 def test_host_calls() -> None:
@@ -52,29 +55,6 @@ def test_host_calls() -> None:
     assert {"host call / (a)", "host call / (b)", "host call / (a) + (b)"} <= set(section["ratios"])
 
 
-def test_starts_without_traces(tmp_path: Any) -> None:
-    names = ("--only", "instantiate", "--only", "replay", "--only", "compile")
-    report = bench_json(*names, "--traces", str(tmp_path))
-    assert set(report["sections"]) == {"compile", "instantiate"}
-    assert set(report["absent"]) == {"traces", "instantiate: service"}
-    assert "hello" in report["sections"]["instantiate"]["figures"]
-
-
-def test_replays_traces_where_they_are(tmp_path: Any) -> None:
-    trace = "program 0x0000010001\nstart pc=0 gas=10\nPANIC=0 pc=0 gas=9\n"
-    tmp_path.joinpath("one.log").write_text(trace, encoding="utf-8")
-    section = bench_json("--only", "replay", "--traces", str(tmp_path))["sections"]["replay"]
-    assert section["facts"] == {"traces": 1, "host calls": 0, "instructions": 1}
-    assert not section["problems"]
-
-
-def test_a_trace_that_differs_is_a_problem(tmp_path: Any) -> None:
-    tmp_path.joinpath("one.log").write_text("program 0x0000010001\nstart pc=0 gas=10\nHALT pc=0 gas=9\n")
-    done = CliRunner().invoke(bench, ["--quick", "--repeat", "1", "--only", "replay", "--traces", str(tmp_path)])
-    assert done.exit_code == 1
-    assert "a trace differs" in done.stdout
-
-
 def test_absent_contestants_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     monkeypatch.setattr(run, "find_gcc", lambda: None)
     monkeypatch.setattr(anan_as.shutil, "which", lambda name: name)
@@ -82,13 +62,11 @@ def test_absent_contestants_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path:
     report = bench_json("--only", "gcc", "--only", "anan-as", "--example", "sieve")
     assert set(report["absent"]) == {"gcc", "anan-as"}
     assert "--install-anan-as" in report["absent"]["anan-as"]
-    assert set(report["sections"]["sieve"]["figures"]) == {
-        programs.INTERPRETER, programs.BLOCK, programs.RECOMPILER,
-    }  # fmt: skip
+    assert {programs.INTERPRETER, programs.BLOCK, programs.SOFTWARE} <= set(report["sections"]["sieve"]["figures"])
 
 
 def test_tables() -> None:
-    names = ("--only", "interpreter", "--only", "compile", "--example", "matrix", "--example", "sieve")
+    names = ("--only", "interpreter", "--only", "process", "--example", "matrix", "--example", "sieve")
     done = CliRunner().invoke(bench, ["--quick", "--repeat", "1", *names])
     assert done.exit_code == 0
     for text in ("interpreter, block gas", "matrix", "sieve", "compiled by wasmtime"):
@@ -100,31 +78,10 @@ def test_interrupting_keeps_what_was_measured(monkeypatch: pytest.MonkeyPatch) -
         raise KeyboardInterrupt
 
     monkeypatch.setattr(run, "measure_host_calls", interrupted)
-    done = CliRunner().invoke(bench, ["--json", "--quick", "--repeat", "1", "--only", "compile", "--only", "host-call"])
+    done = CliRunner().invoke(bench, ["--json", "--quick", "--repeat", "1", "--only", "process", "--only", "host-call"])
     assert done.exit_code == 130
     report = json.loads(done.stdout)
-    assert report["interrupted"] and set(report["sections"]) == {"compile"}
-
-
-def test_ratios_pair_the_samples_of_a_round() -> None:
-    section = Section("s", "title", [Ratio("a / b", "a", ("b",)), Ratio("a / (b + c)", "a", ("b", "c"))])
-    section.samples = {"a": [6.0, 12.0, 7.0], "b": [2.0, 3.0]}
-    assert section.known_ratios() == {"a / b": [3.0, 4.0]}
-    section.samples["c"] = [1.0]
-    assert section.known_ratios()["a / (b + c)"] == [2.0]
-
-
-def test_subjects_take_turns() -> None:
-    order: list[str] = []
-    section = Report().section("s", "title")
-
-    def subject(name: str) -> float:
-        order.append(name)
-        return len(order)
-
-    section.measure({"a": lambda: subject("a"), "b": lambda: subject("b")}, 2)
-    assert "".join(order) == "ababab"
-    assert section.samples == {"a": [3.0, 5.0], "b": [4.0, 6.0]}, "the round to warm up does not count"
+    assert report["interrupted"] and set(report["sections"]) == {"process"}
 
 
 @pytest.mark.parametrize("workload", workloads(SPEC, quick=True), ids=lambda workload: workload.name)
