@@ -12,7 +12,7 @@ import pytest
 import pvm
 import wasm_host
 from pvm.program import assemble
-from wasm_host.cache import FOLDER_VARIABLE
+from wasm_host import cache
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
@@ -20,9 +20,13 @@ SHARED = ROOT.parent / "shared"
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Tests, and the processes that they start, keep compiled code in a folder of their own."""
+    """Tests, and the processes that they start, keep compiled code in a folder of their own.
+
+    That is used also when somebody edits sources while the tests run.
+    """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(FOLDER_VARIABLE, str(tmp_path_factory.mktemp("cache")))
+        patch.setenv(cache.FOLDER_VARIABLE, str(tmp_path_factory.mktemp("cache")))
+        patch.setattr(cache, "_LOADED", 1 << 63)
         yield
 
 

@@ -375,7 +375,10 @@ def test_keys_follow_our_sources_and_version(tmp_path: Path, monkeypatch: pytest
 def test_sources_that_changed_since_they_were_loaded_have_no_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stamp_anew: None, program: Program
 ) -> None:
+    loaded_at = time.time_ns()
     (tmp_path / "edited.py").write_text("")
+    os.utime(tmp_path / "edited.py", ns=(loaded_at + 1, loaded_at + 1))
+    monkeypatch.setattr(cache_module, "_LOADED", loaded_at)
     monkeypatch.setattr(cache_module.pvm, "__file__", str(tmp_path / "__init__.py"))
     cache_module._stamp.cache_clear()
     assert key_of("x") is None

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from pvm.errors import InputError
-from wasm_host.cache import FOLDER_VARIABLE, CodeCache, Entry, open_cache
+from wasm_host.cache import FOLDER_VARIABLE, CodeCache, Entry, key_of, open_cache
 from wasm_host.cli.engines import json_option
 from wasm_host.cli.failures import SUCCESS, os_reason
 from wasm_host.cli.output import console, counted, escaped, facts_table, new_table, print_json
@@ -98,7 +98,8 @@ def _folder(code: CodeCache | None) -> str | None:
 def _problem(code: CodeCache | None) -> str | None:
     """Why compiled code is not kept, or None."""
     if code is not None:
-        return code.problem() or code.write_problem()
+        unkeyed = "files of this package are newer than this process, or cannot be looked at"
+        return code.problem() or code.write_problem() or (unkeyed if key_of() is None else None)
     return f"{FOLDER_VARIABLE} is empty" if FOLDER_VARIABLE in os.environ else "no home folder is known"
 
 

@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from wasm_host import cache as cache_module
 from wasm_host.cache import FOLDER_VARIABLE, LIMIT, CodeCache
 
 
@@ -63,6 +64,15 @@ def test_folders_that_are_not_used(pvm, folder, tmp_path, monkeypatch):
     assert "not a folder" in pvm("cache").text
     monkeypatch.setenv(FOLDER_VARIABLE, str(folder / "below"))
     assert "not a directory" in json.loads(pvm("cache", "--json").text)["problem"]
+
+
+def test_sources_from_the_future(pvm, folder, monkeypatch):
+    cache_module._stamp.cache_clear()
+    monkeypatch.setattr(cache_module, "_LOADED", 0)
+    try:
+        assert "newer than this process" in json.loads(pvm("cache", "--json").text)["problem"]
+    finally:
+        cache_module._stamp.cache_clear()
 
 
 @pytest.mark.parametrize("tier", ["interpreter", "recompiler", "auto"])
