@@ -1,7 +1,7 @@
 """What machines cost while they are alive: a process of its own measures itself. Linux only.
 
-In, on standard input: JSON with "program" (hex), "tier", "few" and "many". Out, on standard output: JSON with the
-figures of `memory.FIGURES`.
+In, on standard input: JSON with "program" (hex), "tier", "few" and "many" (numbers of machines). Out, on standard
+output: JSON with what `measure` found.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pathlib import Path
 from pvm.program import Program
 from wasm_host.engine import Engine
 
-# Figures, each a machine: of a few more, with many alive, and of what is left once those are dropped.
-RESIDENT, ADDRESSES, MAPS, TIME = "resident", "addresses", "maps", "time"
+# Figures of a machine: bytes, bytes, a count; and nanoseconds that making and dropping it take.
+RESIDENT, ADDRESSES, MAPS, TIME, DROPPING = "resident", "space", "maps", "time", "dropping"
 
 _SELF = Path("/proc/self")
 _SHARE = 2  # many machines take at most one in so many of the bytes that are free
@@ -32,13 +32,12 @@ class Usage:
     addresses: int
     maps: int
 
-    def since(self, before: Usage, nanoseconds: int, count: int) -> dict[str, float]:
-        """What each of `count` machines made in so many nanoseconds costs."""
+    def since(self, before: Usage, count: int) -> dict[str, float]:
+        """What each of `count` machines made since costs."""
         return {
             RESIDENT: (self.resident - before.resident) / count,
             ADDRESSES: (self.addresses - before.addresses) / count,
             MAPS: (self.maps - before.maps) / count,
-            TIME: nanoseconds / count,
         }
 
 
@@ -56,21 +55,25 @@ def usage() -> Usage:
 
 
 def measure(program: Program, tier: str, few: int, many: int) -> dict[str, object]:
-    """Make machines of a program, `few`, then `many`, and drop them."""
+    """Make machines of a program, `few`, then `many`, and drop them.
+
+    What each costs of those ("few", "many"), what is left of each of the many when they are dropped for the first and
+    for the second time ("left", "again"), and how many those were ("count"): fewer than asked for where memory is
+    short. Raises ResourceError when the system has no room for them.
+    """
     engine = Engine(tier=tier, cache=False)
     # Translated, and everything that the first machines need is there.
     engine.instantiate(program)
     first = _alive(engine, program, few)
     many = max(few, min(many, int(_free() / _SHARE / max(1.0, first[0][RESIDENT]))))
     then, left = _alive(engine, program, many)
-    # What stays with the allocator for the next machines is left once; what leaks, every time.
+    # What the allocator keeps for the next machines is left once; what leaks, every time.
     _, again = _alive(engine, program, many)
     return {"few": first[0], "many": then, "left": left, "again": again, "count": many}
 
 
 def _alive(engine: Engine, program: Program, count: int) -> tuple[dict[str, float], dict[str, float]]:
-    """What each of `count` machines costs while all are alive; what is left of that once they are dropped, and how
-    long that took."""
+    """What each of `count` machines costs while all are alive, and what is left of that once they are dropped."""
     gc.collect()
     before, at = usage(), time.perf_counter_ns()
     machines = [engine.instantiate(program) for _ in range(count)]
@@ -79,7 +82,8 @@ def _alive(engine: Engine, program: Program, count: int) -> tuple[dict[str, floa
     machines.clear()
     gc.collect()
     dropped = time.perf_counter_ns() - at
-    return alive.since(before, made, count), usage().since(before, dropped, count)
+    cost = {**alive.since(before, count), TIME: made / count, DROPPING: dropped / count}
+    return cost, usage().since(before, count)
 
 
 def _free() -> int:

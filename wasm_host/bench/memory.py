@@ -13,11 +13,11 @@ from functools import partial
 from typing import Any
 
 from pvm.program import Program
-from wasm_host.bench.alive import ADDRESSES, MAPS, RESIDENT, TIME, is_measurable
+from wasm_host.bench.alive import ADDRESSES, DROPPING, MAPS, RESIDENT, TIME, is_measurable
 from wasm_host.bench.measure import BYTES, COUNT, NANOSECONDS, Report, Section
 
 TIERS = ("interpreter", "recompiler")
-_UNITS = {RESIDENT: BYTES, ADDRESSES: BYTES, MAPS: COUNT, TIME: NANOSECONDS}
+_UNITS = {RESIDENT: BYTES, ADDRESSES: BYTES, MAPS: COUNT, TIME: NANOSECONDS, DROPPING: NANOSECONDS}
 _ROUNDS = 3  # at most: memory hardly varies
 _TIME_LIMIT = 600  # seconds
 
@@ -27,7 +27,7 @@ def measure_memory(report: Report, programs: dict[str, Program], few: int, many:
     if not is_measurable():
         report.absent["memory"] = "this system has no /proc/self/statm and /proc/self/maps, as Linux has"
         return
-    section = report.section("memory", "One more machine of the same program")
+    section = report.section("memory", "A machine, one of so many alive; left: of each, once they are dropped")
     section.facts |= {f"bytes of {name}": len(program.code) for name, program in programs.items()}
     section.measure(
         {
@@ -49,7 +49,7 @@ def _sample(section: Section, name: str, program: Program, tier: str, few: int, 
         return {}
     if answer["count"] < many:
         section.facts[f"alive at most: {name}"] = answer["count"]
-    stages = {"few": "one more", "many": f"{many:,} alive", "left": "dropped", "again": "dropped again"}
+    stages = {"few": f"of {few}", "many": f"of {many:,}", "left": "left", "again": "left again"}
     figures: dict[str, float] = {}
     for stage, words in stages.items():
         for kind, value in answer[stage].items():

@@ -18,7 +18,7 @@ from wasm_host.bench.measure import BYTES, COUNT, NANOSECONDS, Report, Section, 
 from wasm_host.bench.workloads import workload_names
 
 _TIMES = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns"))
-_SIZES = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1, "bytes"))
+_SIZES = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1, "B"))
 
 
 def renderables(report: Report) -> Iterator[RenderableType]:

@@ -103,9 +103,9 @@ def test_memory() -> None:
     units = {figure["unit"] for figure in figures.values()}
     assert units == {"ns", "bytes", "count"}
     for tier in memory.TIERS:
-        assert figures[f"hello, {tier}: addresses, 4 alive"]["median"] > 1 << 32, "the guest's memory alone is as large"
-        assert figures[f"hello, {tier}: maps, one more"]["median"] >= 1
-        assert figures[f"hello, {tier}: addresses, dropped"]["median"] < 1 << 32
+        assert figures[f"hello, {tier}: space, of 4"]["median"] > 1 << 32, "the guest's memory alone is as large"
+        assert figures[f"hello, {tier}: maps, of 2"]["median"] >= 1
+        assert figures[f"hello, {tier}: space, left"]["median"] < 1 << 32
 
 
 def test_a_failure_of_many_machines_ends_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
