@@ -20,6 +20,8 @@ STEP = "step"  # () -> i32 exit code
 SBRK = "sbrk"  # (i64 amount) -> i64 old end of the heap, or 0
 FINISH = "finish"  # () -> i32 exit code: run to the end of the basic block
 
+AT_ENTRY = 0xFFFFFFFF  # pc of a recompiled region until its first checkpoint: the state is that of its entry
+
 WASM_PAGE = 1 << 16  # bytes
 GUEST_PAGES = 1 << 16  # WebAssembly pages: all of 4 GiB
 
@@ -28,6 +30,7 @@ GUEST_PAGES = 1 << 16  # WebAssembly pages: all of 4 GiB
 STOPPED = 0  # a step is done; or, where the spec validates, pc is no entry any more (the host says: a panic)
 CROSS = 6  # between regions of a recompiled program; no host sees it
 BAIL = 7  # a recompiled program leaves the rest of the block to the interpreter
+GREW = 8  # sbrk has mapped pages which the host has to make accessible (`protects`); pc is behind it
 EXIT_CODES: dict[Reason, int] = {
     Reason.HALT: 1,
     Reason.PANIC: 2,
@@ -71,6 +74,7 @@ STATE: dict[str, Field] = _fields(
     ("metering", 4),  # 0 instruction, 1 block
     ("read_only_panics", 4),
     ("validates", 4),
+    ("protects", 4),  # 1 when the host protects the guest's pages, and has to learn of those that sbrk maps
     # The program, written by the host before PREPARE. Addresses are in the engine memory.
     ("code", 4),  # address of the instruction data, which 32 zero bytes follow
     ("code_length", 4),  # bytes

@@ -8,6 +8,7 @@ which takes more than ten times as long (`pvm bench --only host-call`).
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -16,18 +17,29 @@ import wasmtime
 
 from pvm.errors import EngineError, InputError
 
+# How wasmtime reports an access to a linear memory that the hardware refused.
+_FAULT = re.compile(r"memory fault at wasm address 0x([0-9a-f]+) in linear memory of size 0x([0-9a-f]+)")
+
 Call = Callable[[], int]
 CALLS: tuple[str, ...] = ("auto", "fast", "public")
 
 
+class MemoryTrap(EngineError):
+    """Generated code accessed memory that is protected. `address` is the first such octet, `size` the memory's."""
+
+    def __init__(self, message: str, address: int, size: int) -> None:
+        super().__init__(message)
+        self.address, self.size = address, size
+
+
 def public_call(store: wasmtime.Store, function: wasmtime.Func) -> Call:
-    """A call through wasmtime's public interface. It raises EngineError for a WebAssembly trap."""
+    """A call through wasmtime's public interface. It raises EngineError for a trap, MemoryTrap where memory refused."""
 
     def call() -> int:
         try:
             return int(function(store) or 0)
         except wasmtime.Trap as trap:
-            raise EngineError(f"the generated code trapped: {_last_line(trap)}") from trap
+            raise _failed(trap) from trap
 
     return call
 
@@ -71,7 +83,14 @@ def _raise(ffi: Any, error: int | None, trap: ctypes.c_void_p, keep: object) -> 
         pointer = ctypes.cast(trap, ctypes.POINTER(ffi.wasm_trap_t))
         trap.value = None
         failure = wasmtime.Trap._from_ptr(pointer)
-    raise EngineError(f"the generated code trapped: {_last_line(failure)}") from failure
+    raise _failed(failure) from failure
+
+
+def _failed(failure: Exception) -> EngineError:
+    text = str(failure)
+    message = f"the generated code trapped: {_last_line(failure)}"
+    fault = _FAULT.search(text)
+    return MemoryTrap(message, int(fault[1], 16), int(fault[2], 16)) if fault else EngineError(message)
 
 
 def _last_line(failure: Exception) -> str:

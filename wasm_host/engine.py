@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from pvm.emit.recompiler import REGION_BLOCKS
-from pvm.errors import InputError
+from pvm.errors import InputError, ResourceError
 from pvm.isa import spec as find_spec
 from pvm.machine import DEFAULT_GAS, Handler, check_metering, start_of
 from pvm.program import Program
@@ -17,12 +17,14 @@ from wasm_host.cache import CacheChoice, key_of, open_cache
 from wasm_host.calls import caller
 from wasm_host.compiled import interpreter
 from wasm_host.machine import WasmMachine
+from wasm_host.protection import obstacle
 from wasm_host.recompiler import AutoMachine, Compiled, RecompilerMachine, compile_program
 from wasm_host.stored import load_program, store_program
 from wasm_host.translations import Translations
 
 TIERS: tuple[str, ...] = ("interpreter", "recompiler", "auto")
-PROTECTIONS: tuple[str, ...] = ("auto", "software", "hardware")
+SOFTWARE, HARDWARE = "software", "hardware"
+PROTECTIONS: tuple[str, ...] = ("auto", SOFTWARE, HARDWARE)
 
 # Instructions that the recompiler takes. Each costs some 40 microseconds, in hostile programs three times as much.
 COMPILE_LIMIT = 1 << 18
@@ -39,7 +41,8 @@ class Engine:
     - `calls`: how generated code is entered: "fast" (wasmtime's C API), "public", or "auto"
     - `cache`: where compiled code is kept on disk: True for the user's folder (`wasm_host.cache.open_cache`), False for
       nowhere, or a folder. The interpreter is compiled once a process: the first engine that makes a machine decides.
-    - `protection`: how translated code checks memory: "software", "hardware" or "auto"
+    - `protection`: how translations protect the guest's pages: "software" (they check each access), "hardware" (the
+      processor does; not on every host) or "auto" (hardware where that works)
 
     Raises InputError for other values.
     """
@@ -63,30 +66,33 @@ class Engine:
         self.spec, self.tier, self.metering, self.calls = find_spec(spec), tier, check_metering(metering), calls
         self.protection = protection
         self.cache = open_cache(cache)
-        self._translations = Translations(self._translate, self._is_stored)
+        self._translations = {
+            mode: Translations(partial(self._translate, mode), partial(self._is_stored, mode))
+            for mode in (SOFTWARE, HARDWARE)
+        }
 
-    def _translate(self, program: Program, pause: Callable[[], object]) -> Compiled:
+    def _translate(self, protection: str, program: Program, pause: Callable[[], object]) -> Compiled:
         """A program's translation, out of the cache or made and put there.
 
         It is put there before anyone gets it, in the same thread: that takes less than 1% of the time that it took to
         make, and a process that ends soon has it written.
         """
-        key = self._key(program)
+        key = self._key(protection, program)
         found = load_program(self.cache, key)
         if found is None:
-            found = compile_program(program, self.spec, self.metering, self.region_blocks, pause)
+            found = compile_program(program, self.spec, self.metering, protection, self.region_blocks, pause)
             store_program(self.cache, key, found)
         return found
 
-    def _is_stored(self, program: Program) -> bool:
-        key = self._key(program)
+    def _is_stored(self, protection: str, program: Program) -> bool:
+        key = self._key(protection, program)
         return self.cache is not None and key is not None and self.cache.has(key)
 
-    def _key(self, program: Program) -> str | None:
+    def _key(self, protection: str, program: Program) -> str | None:
         """The key of a program's translation: all that decides what it is."""
         if self.cache is None:
             return None
-        options = f"metering={self.metering} region_blocks={self.region_blocks} protection={self.protection}"
+        options = f"metering={self.metering} region_blocks={self.region_blocks} protection={protection}"
         return key_of("program", self.spec.name, options, program.encoded_blob)
 
     def instantiate(
@@ -100,17 +106,30 @@ class Engine:
         """A machine at the program's start.
 
         `host` maps host-call numbers to handlers (`pvm.machine.Handler`). Raises InputError for arguments that do
-        not fit, AddressError for gas or a pc out of range, ResourceError without address space for 8 GiB more.
+        not fit, AddressError for gas or a pc out of range, ResourceError without address space for 8 GiB more, or when
+        the hardware has to protect memory and cannot.
         """
         start = start_of(program, args, gas, pc, host)
         interpreter(self.cache)
         options = (program, self.spec, self.metering, start, self.calls)
+        mode = self._mode()
         if self.tier == "interpreter" or _instructions(program) > COMPILE_LIMIT:
             return WasmMachine(*options)
+        translations, software = self._translations[mode], partial(self._translations[SOFTWARE].request, program)
+        protects = mode == HARDWARE
         if self.tier == "recompiler":
-            return RecompilerMachine(*options, self._translations.get(program))
-        request = partial(self._translations.request, program)
-        return AutoMachine(*options, request, self._translations.on_use(program))
+            return RecompilerMachine(*options, protects, translations.get(program), software)
+        request = partial(translations.request, program)
+        return AutoMachine(*options, protects, request, translations.on_use(program), software)
+
+    def _mode(self) -> str:
+        """How machines that are made now check memory."""
+        if self.protection == SOFTWARE:
+            return SOFTWARE
+        reason = obstacle()
+        if reason is not None and self.protection == HARDWARE:
+            raise ResourceError(f"no protection by the hardware: {reason}")
+        return HARDWARE if reason is None else SOFTWARE
 
 
 def _instructions(program: Program) -> int:

@@ -19,6 +19,7 @@ from pvm.program import Program, is_entry, is_valid
 from wasm_host.calls import Call, caller
 from wasm_host.compiled import interpreter, wasmtime_engine
 from wasm_host.memory import EngineState, GuestMemory
+from wasm_host.protection import ProtectedMemory
 
 # Gas that generated code gets at a time. Between slices Python can handle signals (Ctrl-C): at 1 to 5 ns an
 # instruction that is after 0.07 to 0.3 s.
@@ -29,9 +30,14 @@ _MAX_MEMORY = 1 << 32  # bytes
 
 
 class WasmMachine(Machine):
-    """A machine of the interpreter tier. One thread at a time may use it."""
+    """A machine of the interpreter tier. One thread at a time may use it.
 
-    def __init__(self, program: Program, spec: Spec, metering: str, start: Start, calls: str) -> None:
+    `protects` is whether the guest's pages are protected by the hardware, for translations that rely on it.
+    """
+
+    def __init__(
+        self, program: Program, spec: Spec, metering: str, start: Start, calls: str, protects: bool = False
+    ) -> None:
         super().__init__(start.handlers)
         self.program, self.spec, self.metering = program, spec, metering
         store = wasmtime.Store(wasmtime_engine())
@@ -45,7 +51,9 @@ class WasmMachine(Machine):
         self._reserve = 0  # gas beyond the slice that the generated code has
         self._exit_code = self._field["exit"]
         self._registers = self._state.registers
-        self._memory = GuestMemory(guest_memory, self._state, store)
+        guest_type = ProtectedMemory if protects else GuestMemory
+        self._memory = self._guest = guest_type(guest_memory, self._state, store)
+        self._protects = protects
         self._call_prepare, self._call_run, self._call_step = (
             self._make_call(store, function(exports[name])) for name in (abi.PREPARE, abi.RUN, abi.STEP)
         )
@@ -80,7 +88,7 @@ class WasmMachine(Machine):
         numbers = {
             **addresses, "code_length": length, "jump_count": len(blob.jump_table),
             "metering": int(self.metering == "block"), "read_only_panics": int(spec.read_only_panics),
-            "validates": int(spec.validates),
+            "validates": int(spec.validates), "protects": int(self._protects),
         }  # fmt: skip
         for name, number in numbers.items():
             self._field[name].value = number
@@ -89,7 +97,7 @@ class WasmMachine(Machine):
     def _load_start(self, start: Start) -> None:
         load_segments(self.memory, start.segments)
         self.registers[:] = list(start.registers)
-        self._field["heap_end"].value = start.heap_end
+        self._field["heap_end"].value = self._heap_end = start.heap_end
         self._field["heap_limit"].value = start.heap_limit
         self.pc, self.gas = start.pc, start.gas
 
@@ -130,6 +138,9 @@ class WasmMachine(Machine):
                     return Exit(check_reason(reason), self.pc, self.gas)
             elif code == _OUT_OF_GAS and self._reserve:
                 self._refill()
+            elif code == abi.GREW:
+                self._follow_heap()
+                pending.value = 0
             elif code != abi.STOPPED:
                 return self._exit(code)
             if validates and not self._may_run():
@@ -140,6 +151,8 @@ class WasmMachine(Machine):
             return Exit(Reason.PANIC, self.pc, self.gas)
         while (code := self._exit_code.value or self._call_step()) == _OUT_OF_GAS and self._reserve:
             self._refill()
+        if self._protects:
+            self._follow_heap()
         return None if code == abi.STOPPED else self._exit(code)
 
     def _runner(self) -> Call:
@@ -156,6 +169,13 @@ class WasmMachine(Machine):
         self._reserve -= slice_
         self._gas.value += slice_
         self._exit_code.value = 0
+
+    def _follow_heap(self) -> None:
+        """Protect the pages that sbrk has mapped as the page table says."""
+        end = self._field["heap_end"].value
+        if end != self._heap_end and isinstance(self._guest, ProtectedMemory):
+            self._guest.follow(self._heap_end, end - self._heap_end)
+        self._heap_end = end
 
     def _may_run(self) -> bool:
         return self._is_valid and is_entry(self.program.blob, self.spec, self.pc)

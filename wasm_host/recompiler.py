@@ -14,12 +14,14 @@ import wasmtime
 
 from pvm import abi
 from pvm.emit.recompiler import REGION_BLOCKS, Recompiled, recompile
+from pvm.errors import EngineError
 from pvm.isa import Spec
-from pvm.machine import Start
-from pvm.program import Program
-from wasm_host.calls import Call
+from pvm.machine import Reason, Start
+from pvm.program import PAGE_SIZE, Program
+from wasm_host.calls import Call, MemoryTrap
 from wasm_host.compiled import wasmtime_engine
 from wasm_host.machine import WasmMachine, function
+from wasm_host.protection import ProtectedMemory, obstacle
 
 # After this much gas (1 to 3 ms), or so many host calls, an auto machine asks for its translation. It looks whether
 # that is there whenever it is entered.
@@ -36,25 +38,38 @@ class Compiled:
 
 
 def compile_program(
-    program: Program, spec: Spec, metering: str, region_blocks: int = REGION_BLOCKS, pause: Callable[[], object] = int
+    program: Program,
+    spec: Spec,
+    metering: str,
+    protection: str = "software",
+    region_blocks: int = REGION_BLOCKS,
+    pause: Callable[[], object] = int,
 ) -> Compiled:
-    """Translate and compile a program; `region_blocks` and `pause` are those of `pvm.emit.recompiler.recompile`."""
-    recompiled = recompile(program.blob, spec, metering, region_blocks, pause)
+    """Translate and compile a program; the arguments are those of `pvm.emit.recompiler.recompile`."""
+    recompiled = recompile(program.blob, spec, metering, protection, region_blocks, pause)
     return Compiled(recompiled, wasmtime.Module(wasmtime_engine(), recompiled.module))
 
 
 Request = Callable[[], "Future[Compiled]"]
+_GUEST_SIZE = abi.GUEST_PAGES * abi.WASM_PAGE
 
 
 class RecompilerMachine(WasmMachine):
-    """A machine of the recompiler tier. It is an interpreter's machine, whose state the translation shares."""
+    """A machine of the recompiler tier. It is an interpreter's machine, whose state the translation shares.
+
+    With `protects`, translations do not check accesses: a refused one traps, and the interpreter goes on from the last
+    checkpoint (`pvm.emit.checkpoints`) to the same fault. `software` yields a translation that checks, for when the
+    protection is lost.
+    """
 
     _is_linked = False
 
     def __init__(
-        self, program: Program, spec: Spec, metering: str, start: Start, calls: str, compiled: Compiled | None
-    ) -> None:
-        super().__init__(program, spec, metering, start, calls)
+        self, program: Program, spec: Spec, metering: str, start: Start, calls: str, protects: bool,
+        compiled: Compiled | None, software: Request,
+    ) -> None:  # fmt: skip
+        super().__init__(program, spec, metering, start, calls, protects)
+        self._software = software
         self._call_finish = self._make_call(self._store, function(self._exports[abi.FINISH]))
         self._by_block = metering == "block"
         if compiled is not None:
@@ -70,10 +85,15 @@ class RecompilerMachine(WasmMachine):
         self._is_linked = True
 
     def _runner(self) -> Call:
+        if self._protects and not self._guest.is_lost and obstacle() is not None:
+            self._unprotect()
         return self._go_on
 
     def _go_on(self) -> int:
         """Go on where the machine stands: translated where that can be entered, else to the block's end."""
+        if self._guest.is_lost and self._protects:
+            self._unprotect()
+            return self._go_on()
         field = self._field
         pc = field["pc"].value
         if field["called"].value:
@@ -87,8 +107,46 @@ class RecompilerMachine(WasmMachine):
         if entry is None:
             return self._call_finish()
         field["entry"].value = entry
-        code = self._call_recompiled()
+        try:
+            code = self._call_recompiled()
+        except MemoryTrap as trap:
+            return self._run_again(trap)
         return self._call_finish() if code == abi.BAIL else code
+
+    def _run_again(self, trap: MemoryTrap) -> int:
+        """Interpret from the last checkpoint to the fault that trapped, and to nothing else."""
+        if not self._protects or trap.size != _GUEST_SIZE:
+            raise trap
+        field = self._field
+        if field["pc"].value == abi.AT_ENTRY:
+            field["pc"].value, field["called"].value = self._origin(field["entry"].value)
+            field["charged"].value = field["called"].value
+        code = self._call_run()
+        is_panic = code == abi.EXIT_CODES[Reason.PANIC]
+        if not is_panic and code != abi.EXIT_CODES[Reason.PAGE_FAULT]:
+            raise trap
+        if not is_panic and field["address"].value != trap.address % _GUEST_SIZE & -PAGE_SIZE:
+            raise trap
+        return code
+
+    def _origin(self, entry: int) -> tuple[int, int]:
+        """The pc of an entry, and whether it comes after the host call there."""
+        for is_call, places in enumerate((self._entries, self._resumes)):
+            for pc, found in places.items():
+                if found == entry:
+                    return pc, is_call
+        raise EngineError(f"the translation has no entry {entry:#x}")
+
+    def _unprotect(self) -> None:
+        """Go on without protection by the hardware."""
+        self._protects = False
+        self._field["protects"].value = 0
+        if isinstance(self._guest, ProtectedMemory):
+            self._guest.unprotect()
+        self._go_on_in_software()
+
+    def _go_on_in_software(self) -> None:
+        self._link(self._software().result())
 
 
 class AutoMachine(RecompilerMachine):
@@ -99,12 +157,12 @@ class AutoMachine(RecompilerMachine):
     """
 
     def __init__(
-        self, program: Program, spec: Spec, metering: str, start: Start, calls: str,
-        request: Request, future: Future[Compiled] | None,
+        self, program: Program, spec: Spec, metering: str, start: Start, calls: str, protects: bool,
+        request: Request, future: Future[Compiled] | None, software: Request,
     ) -> None:  # fmt: skip
         self._request, self._future = request, future
         self._turns = 0
-        super().__init__(program, spec, metering, start, calls, None)
+        super().__init__(program, spec, metering, start, calls, protects, None, software)
 
     def _slice(self) -> int:
         return super()._slice() if self._is_linked else AUTO_SLICE
@@ -120,6 +178,8 @@ class AutoMachine(RecompilerMachine):
     def _go_on(self) -> int:
         if self._is_linked:
             return super()._go_on()
+        if self._guest.is_lost and self._protects:
+            self._unprotect()
         self._turns += 1
         if self._turns == AUTO_TURNS:
             self._is_hot()
@@ -127,3 +187,7 @@ class AutoMachine(RecompilerMachine):
             self._link(self._future.result())
             return super()._go_on()
         return self._call_run()
+
+    def _go_on_in_software(self) -> None:
+        self._is_linked = False
+        self._request, self._future = self._software, None

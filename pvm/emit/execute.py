@@ -211,14 +211,17 @@ def _called() -> bytes:
 
 
 def _grow(index: dict[str, int]) -> bytes:
-    """An sbrk: carry it out, and go on at the next record without a charge."""
+    """An sbrk: carry it out, and go on at the next record without a charge, unless the host has to know."""
 
     def register(field: int) -> bytes:
         return get_byte(local_get(_RECORD), field)
 
     grown = register(RECORD.a) + load("i64.load", abi.REGISTERS, ENGINE) + call(index["sbrk"])
+    is_step = local_get(_STEPPING) + i32_const(_ONE) + op("i32.eq")
+    leave = get_state("protects") + is_step + op("i32.gt_u")
     return (
         register(RECORD.d) + grown + store("i64.store", abi.REGISTERS, ENGINE)
+        + leave + if_(i32_const(abi.GREW) + local_set(_REASON) + br(_EXIT - _GROW))
         + increment(_RECORD, RECORD.size) + local_set(_RECORD)
         + _enter_without_charge()
     )  # fmt: skip
@@ -252,6 +255,9 @@ def _end(index: dict[str, int]) -> bytes:
         is_inside + if_(give_back + set_state("charged", i32_const(1)) + set_state("called", is_call))
         + local_get(_PATCHED) + if_(local_get(_PATCHED) + call(index["unpatch"]))
         + set_state("gas", local_get(_GAS))
+        + local_get(_REASON) + i32_const(abi.GREW) + op("i32.eq") + if_(
+            increment(_RECORD, RECORD.size) + local_set(_RECORD)
+        )
         + set_state("pc", get_word(local_get(_RECORD), RECORD.pc))
         + set_state("exit", local_get(_REASON))
         + local_get(_REASON)

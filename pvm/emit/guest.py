@@ -6,7 +6,7 @@ In: widths, locals. Out: bytes. What to do when access is refused is each engine
 from __future__ import annotations
 
 from pvm import abi
-from pvm.emit.state import GUEST, add, get_byte
+from pvm.emit.state import ENGINE, GUEST, add, get_byte
 from pvm.wasm.code import i32_const, load, local_get, op, store
 
 
@@ -30,6 +30,14 @@ def is_refused(address: int, length: int, bit: int) -> bytes:
     if length > 1:
         rights += _page_rights(add(local_get(address), length - 1)) + op("i32.and")
     return rights + i32_const(bit) + op("i32.and") + op("i32.eqz")
+
+
+def is_refused_at(address: int, length: int, bit: int) -> bytes:
+    """The same at a constant address: its pages are known."""
+    first, last = address >> abi.GUEST_PAGE_BITS, ((address + length - 1) & 0xFFFFFFFF) >> abi.GUEST_PAGE_BITS
+    rights = [i32_const(0) + load("i32.load8_u", abi.PAGE_TABLE + page, ENGINE) for page in sorted({first, last})]
+    both = op("i32.and") if len(rights) == 2 else b""
+    return b"".join(rights) + both + i32_const(bit) + op("i32.and") + op("i32.eqz")
 
 
 def jump_table_place(address: int) -> bytes:

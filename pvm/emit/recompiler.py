@@ -15,10 +15,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import attrgetter
 
 from pvm import abi
 from pvm.emit.region import NO_TARGET, REGION_TYPE, Context, Region
 from pvm.emit.state import get_state, set_state
+from pvm.emit.straight import Codes
 from pvm.flow import Flow, Follows, Shape, flow_of, shape_of
 from pvm.isa.spec import Spec
 from pvm.program.blob import Blob
@@ -63,12 +65,18 @@ class Recompiled:
 
 
 def recompile(
-    blob: Blob, spec: Spec, metering: str, region_blocks: int = REGION_BLOCKS, pause: Callable[[], object] = int
+    blob: Blob,
+    spec: Spec,
+    metering: str,
+    protection: str = "software",
+    region_blocks: int = REGION_BLOCKS,
+    pause: Callable[[], object] = int,
 ) -> Recompiled:
     """Translate a program, in regions of at most `region_blocks` blocks.
 
-    Where `spec` validates programs, the caller has to see that an invalid one never runs. `pause` is called every few
-    blocks, so that a translation in the background can let other threads run.
+    `protection` is "software", where the code checks its accesses, or "hardware", where a refused access traps: see
+    `pvm.emit.checkpoints`. Where `spec` validates programs, the caller has to see that an invalid one never runs.
+    `pause` is called every few blocks, so that a translation in the background can let other threads run.
     """
     flow = flow_of(blob, spec, pause)
     shapes = tuple(_shapes(flow, region_blocks))
@@ -77,7 +85,10 @@ def recompile(
         for region, shape in enumerate(shapes)
         for place, number in enumerate(shape.entries)
     }
-    program = Context(flow, spec, metering == "block", ids, pause)
+    checks = protection == "software"
+    codes = list(map(Codes(checks).__getitem__, flow.forms))
+    accesses, guards = bytes(map(attrgetter("access"), codes)), bytes(code.guard is not None for code in codes)
+    program = Context(flow, spec, metering == "block", checks, codes, accesses, guards, ids, pause)
     regions = tuple(Region(program, shape, region).function() for region, shape in enumerate(shapes))
     module = Module(
         imports=(
@@ -97,7 +108,7 @@ def recompile(
         flow.blocks[number].pc: entry for number, entry in ids.items() if flow.blocks[number].follows is Follows.BLOCK
     }
     resumes = {
-        flow.blocks[number - 1].instructions[-1].pc: entry
+        flow.pcs[flow.blocks[number].first - 1]: entry
         for number, entry in ids.items()
         if flow.blocks[number].follows is Follows.CALL
     }
@@ -123,10 +134,10 @@ def _bounds(flow: Flow, region_blocks: int) -> list[int]:
     """Where regions begin, and the end of the last."""
     bounds, instructions = [0], 0
     for number, current in enumerate(flow.blocks):
-        instructions += len(current.instructions)
+        instructions += current.end - current.first
         if number > bounds[-1] and (number - bounds[-1] == region_blocks or instructions > REGION_INSTRUCTIONS):
             bounds.append(number)
-            instructions = len(current.instructions)
+            instructions = current.end - current.first
     return [*bounds, len(flow.blocks)]
 
 

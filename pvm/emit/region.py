@@ -2,19 +2,30 @@
 
 In: a `Shape` and the `Context` that it belongs to. Out: a function (place in the dispatcher) -> exit code.
 Registers are loaded from the state when it is entered, and stored when it is left.
+
+    block exit
+      block leave                    pc on the stack: the interpreter has to go on there
+        block poor                   the same, with nothing charged for the block (block metering)
+          block bail                 the same, with everything charged up to the basic block's end
+            loop dispatch            at the entry whose place is in a local
+              block jump             a dynamic jump, its address and the pc in locals
+                block elsewhere      to an entry of another region, or to nowhere
+                  ... the blocks, each label ending before its block
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache, reduce
+from operator import attrgetter, or_
 
 from pvm import abi
 from pvm.abi import EXIT_CODES
-from pvm.emit.checks import Check, shared_checks
-from pvm.emit.guest import jump_table_place
-from pvm.emit.lower import condition, low, value
-from pvm.emit.state import add, get_state, get_word, set_state
+from pvm.emit.checkpoints import NONE, checkpoints
+from pvm.emit.checks import NO_PLAN, shared_checks
+from pvm.emit.guest import is_refused, jump_table_place
+from pvm.emit.state import ENGINE, add, get_state, get_word, set_state
 from pvm.emit.straight import (
     ADDRESS,
     CODE,
@@ -23,33 +34,30 @@ from pvm.emit.straight import (
     GAS,
     LOCAL_TYPES,
     PC,
-    UNUSED,
-    checked_range,
-    effect_code,
-    fill,
-    is_straight,
+    Code,
+    Reach,
     load_register,
-    operands_of,
     store_register,
-    straight,
 )
-from pvm.flow import Block, Flow, Follows, Shape
+from pvm.flow import STRAIGHT, Block, Flow, Follows, Shape, gas_needs
 from pvm.isa.expr import DynamicJump, HostCall, Jump, Panic
 from pvm.isa.spec import Spec
-from pvm.machine import Reason
-from pvm.program.decode import Instruction
+from pvm.machine import REGISTER_COUNT, Reason
 from pvm.wasm import I32, Function, FunctionType
 from pvm.wasm.code import (
     block,
     br,
+    br_if,
     br_table,
     close,
     i32_const,
     i64_const,
     if_,
+    load,
     local_get,
     local_set,
     local_tee,
+    loop,
     op,
     open_block,
     open_loop,
@@ -58,17 +66,31 @@ from pvm.wasm.code import (
 NO_TARGET = 0xFFFFFFFF  # the entry of jump table entries that lead nowhere
 REGION_TYPE = FunctionType((I32,), (I32,))
 
+# Levels of the labels around all blocks.
+_EXIT, _LEAVE, _POOR, _BAIL, _DISPATCH, _JUMP, _ELSEWHERE, _BLOCKS = range(8)
+_DROP = op("drop")
+
+_text = attrgetter("text")
+_uses = attrgetter("used")
+_writes = attrgetter("written")
+
 
 @dataclass(frozen=True)
 class Context:
     """What all regions of a program share.
 
-    `ids` are the entries: region << 16 | place in its dispatcher. `pause` is called for every block.
+    `codes` are those of all instructions, `accesses` and `guards` what they access and whether they have a guard, a
+    byte for each. `ids` are the entries: region << 16 | place in its dispatcher. `checks` is whether accesses are
+    checked in the code. `pause` is called for every block.
     """
 
     flow: Flow
     spec: Spec
     by_block: bool
+    checks: bool
+    codes: list[Code]
+    accesses: bytes
+    guards: bytes
     ids: dict[int, int]
     pause: Callable[[], object]
 
@@ -77,73 +99,87 @@ class Context:
         """The block of the implicit trap after the code, where valid code never goes on."""
         return len(self.flow.blocks) - 1
 
+    def charges(self, block: Block) -> bool:
+        """Whether gas is taken when a block is entered.
+
+        After a host call the rest of the block is charged anew, unless by block, where all of it is paid.
+        """
+        return block.follows is Follows.BLOCK or (block.follows is Follows.CALL and not self.by_block)
+
+    def cost(self, number: int) -> int:
+        """Gas that a block takes when it is entered. Where valid code has ended (0.8.0), nothing is charged."""
+        current = self.flow.blocks[number]
+        return current.rest if self.charges(current) and not (self.spec.validates and number == self.last) else 0
+
 
 class Region:
-    """Makes one region's function. `labels` holds what is open around the code being made, from the outside in."""
+    """Makes one region's function. `level` is how many labels are open, `…_levels` has those of blocks and loops."""
 
     def __init__(self, program: Context, shape: Shape, number: int) -> None:
         self.program, self.shape, self.number = program, shape, number
         self.blocks = program.flow.blocks
-        self.labels: list[tuple[str, int]] = []
-        self.used: set[int] = set()
-        self.written: set[int] = set()
+        self.level = _BLOCKS
+        self.block_levels: dict[int, int] = {}
+        self.loop_levels: dict[int, int] = {}
+        self.places = {entry: place for place, entry in enumerate(shape.entries)}
+        self.lasts = {lp.header: lp.last for lp in shape.loops}
+        looks = {*shape.entries, *self.lasts}
+        self.needs = gas_needs(program.flow, shape.first, shape.end, looks, program.cost)
+        flow, codes = program.flow, program.codes
+        self.checkpoints = NONE if program.checks else checkpoints(flow, shape, codes, program.accesses)
         self.out: list[bytes] = []
 
     def function(self) -> Function:
-        body = self._body()
-        registers = sorted(self.used | self.written)
-        begin = b"".join(load_register(number) for number in registers)
-        end = b"".join(store_register(number) for number in sorted(self.written))
-        bail = (
-            local_get(GAS) + local_get(UNUSED) + op("i64.add") + local_set(GAS)
-            + set_state("pc", local_get(PC))
-            + i32_const(abi.BAIL) + local_set(CODE)
+        program, shape = self.program, self.shape
+        codes = program.codes[self.blocks[shape.first].first : self.blocks[shape.end - 1].end]
+        written = reduce(or_, map(_writes, codes))
+        used = reduce(or_, map(_uses, codes)) | written
+        self._blocks()
+        body = (
+            _load(used) + get_state("gas") + local_set(GAS)
+            # Of a page fault: the last checkpoint was where the region was entered.
+            + (b"" if program.checks else set_state("pc", i32_const(abi.AT_ENTRY)))
+            + _frame(b"".join(self.out), self.number, program.by_block)
+            + _store(written) + set_state("gas", local_get(GAS)) + local_get(CODE)
         )  # fmt: skip
-        code = (
-            begin + get_state("gas") + local_set(GAS)
-            + block(block(body + op("unreachable")) + bail)
-            + end + set_state("gas", local_get(GAS)) + local_get(CODE)
-        )  # fmt: skip
-        return Function(REGION_TYPE, LOCAL_TYPES, code, f"region_{self.number}")
+        return Function(REGION_TYPE, LOCAL_TYPES, body, f"region_{self.number}")
 
     # --- shape -----------------------------------------------------------------------------------------------------
 
-    def _body(self) -> bytes:
-        """Everything between the labels `exit` and `bail` and their ends."""
+    def _blocks(self) -> None:
+        """Everything within the label `elsewhere`."""
         shape = self.shape
-        level_of, loops = self._levels()
+        level_of = self._loop_of()
         labels = self._forward_labels(level_of)
-        self.labels = [("exit", 0), ("bail", 0)]
-        self._open(("dispatch", 0), open_loop())
-        for target in sorted(labels.get(-1, set()) | set(shape.entries), reverse=True):
-            self._open(("block", target), open_block())
-        depths = [self._depth(("block", entry)) for entry in shape.entries]
-        self.out.append(local_get(ENTRY) + br_table(depths, depths[0]))
-        lasts: dict[int, int] = {}
+        self._open_blocks(labels.get(-1, set()) | set(shape.entries))
+        depths = [self._depth(self.block_levels[entry]) for entry in shape.entries]
+        self.out.append(local_get(ENTRY) + br_table(depths, self._depth(_ELSEWHERE)))
+        ends: dict[int, int] = {}
         for number in range(shape.first, shape.end):
-            if self.labels[-1] == ("block", number):
+            if self.block_levels.get(number) == self.level - 1:
                 self._close()
-            if number in loops:
-                self._open(("loop", number), open_loop())
-                lasts[loops[number]] = lasts.get(loops[number], 0) + 1
-                for target in sorted(labels.get(number, ()), reverse=True):
-                    self._open(("block", target), open_block())
+            if number in self.lasts:
+                if number in self.checkpoints.before:
+                    pc = self.blocks[number].pc
+                    self.out.append(self._checkpoint(pc, self.checkpoints.before[number], 0, is_charged=False))
+                self.loop_levels[number] = self.level
+                self._open(open_loop())
+                ends[self.lasts[number]] = ends.get(self.lasts[number], 0) + 1
+                self._open_blocks(labels.get(number, set()))
             self._block(number, self.blocks[number])
             self.program.pause()
-            for _ in range(lasts.get(number, 0)):
+            for _ in range(ends.get(number, 0)):
                 self._close()
         if self.blocks[shape.end - 1].falls:
-            self.out.append(self._cross(shape.end))
-        self._close()
-        return b"".join(self.out)
+            self.out.append(self._cross(shape.end, 0))
 
-    def _levels(self) -> tuple[dict[int, int], dict[int, int]]:
-        """For each block the header of the loop that it lies strictly in (-1: none); for each header its last block."""
+    def _loop_of(self) -> dict[int, int]:
+        """For each block the header of the loop that it lies strictly in, -1 for none."""
         level_of = dict.fromkeys(range(self.shape.first, self.shape.end), -1)
         for lp in self.shape.loops:  # outer loops first
             for number in range(lp.header + 1, lp.last + 1):
                 level_of[number] = lp.header
-        return level_of, {lp.header: lp.last for lp in self.shape.loops}
+        return level_of
 
     def _forward_labels(self, level_of: dict[int, int]) -> dict[int, set[int]]:
         """The blocks that are jumped to forwards, by the loop in which their label has to be opened."""
@@ -154,140 +190,217 @@ class Region:
                 labels.setdefault(level_of[target], set()).add(target)
         return labels
 
-    def _open(self, label: tuple[str, int], opener: bytes) -> None:
-        self.labels.append(label)
+    def _open_blocks(self, targets: set[int]) -> None:
+        for target in sorted(targets, reverse=True):
+            self.block_levels[target] = self.level
+            self._open(open_block())
+
+    def _open(self, opener: bytes) -> None:
+        self.level += 1
         self.out.append(opener)
 
     def _close(self) -> None:
-        self.labels.pop()
+        self.level -= 1
         self.out.append(close())
 
-    def _depth(self, label: tuple[str, int], extra: int = 0) -> int:
-        return len(self.labels) - 1 - self.labels.index(label) + extra
+    def _depth(self, level: int) -> int:
+        return self.level - 1 - level
 
     # --- blocks ----------------------------------------------------------------------------------------------------
 
     def _block(self, number: int, current: Block) -> None:
-        by_block = self.program.by_block
-        # After a host call the rest of the block is charged anew, unless by block, where all of it is paid. Where
-        # valid code has ended (0.8.0), nothing is charged.
-        is_end = self.program.spec.validates and number == self.program.last
-        charges = current.follows is Follows.BLOCK or (current.follows is Follows.CALL and not by_block)
-        cost = current.rest if charges and not is_end else 0
+        program, out = self.program, self.out
+        cost = program.cost(number)
+        need = self.needs.get(number)
+        if need:
+            poor = (_POOR if program.by_block else _LEAVE) if program.charges(current) else _BAIL
+            out.append(_look(current.pc, need) + br_if(self._depth(poor)) + _DROP)
         if cost:
-            charge = local_get(GAS) + i64_const(cost) + op("i64.lt_u") + if_(self._bail(current.pc, 0, 1, charged=0))
-            self.out.append(charge + local_get(GAS) + i64_const(cost) + op("i64.sub") + local_set(GAS))
-        plan = shared_checks(current.instructions)
-        for place, instruction in enumerate(current.instructions):
-            unused = 0 if by_block or is_end else current.rest - place
+            out.append(_charge(cost))
+        end = current.end
+        last = program.flow.forms[end - 1]
+        straight_end = end if last.kind == STRAIGHT else end - 1
+        self._straight(number, current, straight_end)
+        if straight_end < end:
+            self._control(number, current, program.codes[end - 1], program.flow.pcs[end - 1])
+
+    def _straight(self, number: int, current: Block, end: int) -> None:
+        """The instructions of a block up to the one that does not just go on."""
+        program, out, first = self.program, self.out, current.first
+        points = self.checkpoints.within.get(number, {})
+        guards = program.guards.find(1, first, end) >= 0
+        if not points and not guards:
+            out.extend(map(_text, program.codes[first:end]))
+            return
+        codes, pcs = program.codes[first:end], program.flow.pcs
+        plan = shared_checks(codes) if program.checks else NO_PLAN
+        bail = br_if(self._depth(_BAIL)) + _DROP
+        for place, code in enumerate(codes):
+            pc = pcs[first + place]
+            if place in points:
+                out.append(self._checkpoint(pc, points[place], current.rest - place, is_charged=True))
             if place in plan.before:
-                self.out.append(self._check(plan.before[place], instruction.pc, unused))
-            if is_straight(instruction.row):
-                self.out.append(self._straight(instruction, unused, place in plan.covered))
+                out.append(i32_const(pc) + _refuses(plan.before[place]) + bail)
+            if code.guard is None or place in plan.covered:
+                out.append(code.text)
             else:
-                self.out.append(self._control(number, current, instruction, unused))
+                out += (i32_const(pc), code.guard, bail, code.rest)
 
-    def _check(self, check: Check, pc: int, unused: int) -> bytes:
-        """Leave for the interpreter unless all of a shared check's accesses are allowed."""
-        self.used.add(check.base)
-        address = local_get(FIRST_REGISTER + check.base) + op("i32.wrap_i64")
-        if check.low:
-            address = add(address, check.low)
-        return checked_range(address, check.high - check.low, check.bit, self._bail(pc, unused, 1))
+    def _checkpoint(self, pc: int, registers: int, unused: int, is_charged: bool) -> bytes:
+        """Store what the interpreter needs to go on from here. `unused` gas has been charged for what comes."""
+        gas = local_get(GAS)
+        if self.program.by_block:
+            flag = set_state("charged", i32_const(int(is_charged)))
+        else:
+            flag, gas = b"", gas + (i64_const(unused) + op("i64.add") if unused else b"")
+        return _store(registers) + set_state("gas", gas) + set_state("pc", i32_const(pc)) + flag
 
-    def _straight(self, instruction: Instruction, unused: int, covered: bool) -> bytes:
-        template = straight(instruction.row, instruction.a, instruction.b, instruction.d, covered)
-        self.used |= template.used
-        self.written |= template.written
-        return fill(template, instruction, lambda: self._bail(instruction.pc, unused, 1))
-
-    def _control(self, number: int, current: Block, instruction: Instruction, unused: int) -> bytes:
+    def _control(self, number: int, current: Block, code: Code, pc: int) -> None:
         """The last instruction of a block, which does not just go on."""
-        bind = operands_of(instruction)
-        effects = instruction.row.effects
-        # An address to jump to is computed before registers change: load_imm_jump_ind may set the one it reads.
-        first = b"".join(
-            low(effect.address, bind) + local_set(ADDRESS) for effect in effects if isinstance(effect, DynamicJump)
-        )
-        body = b"".join(effect_code(effect, bind) for effect in effects)
-        # The rare ends are left to the interpreter, which carries the whole instruction out and is given its gas back.
-        rare = self._bail(instruction.pc, unused, 0)
-        match effects[-1] if effects else None:
+        row = code.form.instruction.row
+        match row.effects[-1] if row.effects else None:
             case Jump(_, None):
-                code = rare if current.target is None else body + self._goto(number, current.target, 0)
-            case Jump(_, test) if test is not None:
-                code = self._branch(number, current, condition(test, bind), unused)
+                text = self._bail(pc) if current.target is None else code.text + self._goto(number, current.target, 0)
+            case Jump():
+                text = self._branch(number, current, code, pc)
             case DynamicJump():
-                code = self._dynamic_jump(first, body, instruction.pc, unused)
-            case HostCall(expr):
-                code = self._host_call(instruction, value(expr, bind), max(0, unused - 1))
+                text = self._dynamic_jump(code, pc)
+            case HostCall():
+                text = self._host_call(current, code, pc)
             case Panic():
-                code = rare
+                text = self._bail(pc)
             case _:
-                code = body
-        self.used |= bind.used
-        self.written |= bind.written
-        return code
+                text = code.text
+        self.out.append(text)
 
-    def _branch(self, number: int, current: Block, test: bytes, unused: int) -> bytes:
+    def _branch(self, number: int, current: Block, code: Code, pc: int) -> bytes:
         """A conditional jump. 0.8.0 panics unless a block starts both ways; 0.7.2 looks at the one that is taken."""
-        last = current.instructions[-1]
-        starts = self.program.flow.starts
-        if self.program.spec.validates and (current.target is None or last.next_pc not in starts):
-            return self._bail(last.pc, unused, 0)
-        taken = self._bail(last.pc, unused, 1) if current.target is None else self._goto(number, current.target, 1)
-        return test + if_(taken)
+        program, target = self.program, current.target
+        if program.spec.validates and (target is None or program.flow.pcs[current.end] not in program.flow.starts):
+            return self._bail(pc)
+        if target is None:
+            return i32_const(pc) + code.text + br_if(self._depth(_BAIL)) + _DROP
+        level = self._level_of(number, target)
+        if level is not None:
+            return code.text + br_if(self._depth(level))
+        return code.text + if_(self._goto(number, target, 1))
 
     # --- leaving a block ---------------------------------------------------------------------------------------------
 
+    def _level_of(self, number: int, target: int) -> int | None:
+        """The level of the label that leads from a block to another, None when it takes more than to jump there."""
+        if not self.shape.first <= target < self.shape.end:
+            return None
+        if target > number:
+            return self.block_levels[target]
+        return self.loop_levels[target] if number <= self.lasts.get(target, -1) else None
+
     def _goto(self, number: int, target: int, extra: int) -> bytes:
-        """Go on at another block; `extra` is how many levels this code stands deeper than the labels know."""
+        """Go on at another block; `extra` is how many levels this code stands deeper."""
+        level = self._level_of(number, target)
+        if level is not None:
+            return br(self._depth(level) + extra)
         if not self.shape.first <= target < self.shape.end:
             return self._cross(target, extra)
-        if target > number:
-            return br(self._depth(("block", target), extra))
-        if ("loop", target) in self.labels:
-            return br(self._depth(("loop", target), extra))
-        place = self.shape.entries.index(target)
-        return i32_const(place) + local_set(ENTRY) + br(self._depth(("dispatch", 0), extra))
+        return i32_const(self.places[target]) + local_set(ENTRY) + br(self._depth(_DISPATCH) + extra)
 
-    def _cross(self, target: int, extra: int = 0) -> bytes:
+    def _cross(self, target: int, extra: int) -> bytes:
         """Go on in another region."""
-        return set_state("entry", i32_const(self.program.ids[target])) + self._leave(i32_const(abi.CROSS), extra)
-
-    def _leave(self, code: bytes, extra: int) -> bytes:
-        return code + local_set(CODE) + br(self._depth(("exit", 0), extra))
-
-    def _bail(self, pc: int, unused: int, extra: int, charged: int = 1) -> bytes:
-        """Leave to the interpreter at an instruction, giving back `unused` gas."""
-        flag = set_state("charged", i32_const(charged)) if self.program.by_block else b""
         return (
-            flag + i32_const(pc) + local_set(PC) + i64_const(unused) + local_set(UNUSED)
-            + br(self._depth(("bail", 0), extra))
+            set_state("entry", i32_const(self.program.ids[target]))
+            + i32_const(abi.CROSS) + local_set(CODE) + br(self._depth(_EXIT) + extra)
         )  # fmt: skip
 
-    def _host_call(self, instruction: Instruction, call_number: bytes, unused: int) -> bytes:
+    def _bail(self, pc: int) -> bytes:
+        """Leave to the interpreter at an instruction of a block that is paid for."""
+        return i32_const(pc) + br(self._depth(_BAIL))
+
+    def _host_call(self, current: Block, code: Code, pc: int) -> bytes:
+        unused = 0 if self.program.by_block else current.rest - (current.end - current.first)
         return (
-            set_state("call", call_number) + set_state("pc", i32_const(instruction.pc))
+            set_state("call", code.text) + set_state("pc", i32_const(pc))
             + set_state("charged", i32_const(1)) + set_state("called", i32_const(1))
-            + local_get(GAS) + i64_const(unused) + op("i64.add") + local_set(GAS)
-            + self._leave(i32_const(EXIT_CODES[Reason.HOST_CALL]), 0)
+            + (_charge(-unused) if unused else b"")
+            + i32_const(EXIT_CODES[Reason.HOST_CALL]) + local_set(CODE) + br(self._depth(_EXIT))
         )  # fmt: skip
 
-    def _dynamic_jump(self, first: bytes, body: bytes, pc: int, unused: int) -> bytes:
+    def _dynamic_jump(self, code: Code, pc: int) -> bytes:
         """Through the table of entries. A halt, a panic and a bad address are the interpreter's.
 
-        A register is set after the table was looked up, because the interpreter may have to compute the address anew.
+        That carries the instruction out again. So where it sets a register, it has to be known before that the address
+        is good, in case that it is the register that the address comes from.
         """
-        place = jump_table_place(ADDRESS) + local_tee(ADDRESS)
-        entry = get_word(add(get_state("entries"), local_get(ADDRESS) + i32_const(2) + op("i32.shl")))
-        found = entry + local_tee(ADDRESS) + i32_const(NO_TARGET) + op("i32.ne")
-        here = local_get(ADDRESS) + i32_const(16) + op("i32.shr_u") + i32_const(self.number) + op("i32.eq")
-        go = body + here + if_(
-            local_get(ADDRESS) + i32_const(0xFFFF) + op("i32.and") + local_set(ENTRY)
-            + br(self._depth(("dispatch", 0), 3))
-        ) + set_state("entry", local_get(ADDRESS)) + self._leave(i32_const(abi.CROSS), 2)
+        jump = i32_const(pc) + local_set(PC) + br(self._depth(_JUMP))
+        if not code.written & code.used:
+            return code.text + code.rest + jump
+        bail = br_if(self._depth(_BAIL)) + _DROP
+        place = jump_table_place(ADDRESS)
         return (
-            first + place + get_state("jump_count") + op("i32.lt_u") + if_(found + if_(go))
-            + self._bail(pc, unused, 0)
+            code.text + i32_const(pc) + place + get_state("jump_count") + op("i32.ge_u") + bail
+            + i32_const(pc) + _entry_of(place) + i32_const(NO_TARGET) + op("i32.eq") + bail
+            + code.rest + jump
         )  # fmt: skip
+
+
+def _frame(blocks: bytes, number: int, by_block: bool) -> bytes:
+    """The labels around a region's blocks, and what is done behind each."""
+    base = number << 16
+    elsewhere = (
+        local_get(PC) + add(local_get(ENTRY), base) + local_tee(ENTRY) + i32_const(NO_TARGET) + op("i32.eq")
+        + br_if(_JUMP - _BAIL) + _DROP
+        + set_state("entry", local_get(ENTRY)) + i32_const(abi.CROSS) + local_set(CODE) + br(_JUMP - _EXIT)
+    )  # fmt: skip
+    jump = (
+        local_get(PC) + jump_table_place(ADDRESS) + local_tee(ADDRESS)
+        + get_state("jump_count") + op("i32.ge_u") + br_if(_DISPATCH - _BAIL) + _DROP
+        + add(_entry_of(local_get(ADDRESS)), -base) + local_set(ENTRY) + br(0)
+    )  # fmt: skip
+    dispatch = loop(block(block(blocks) + elsewhere) + jump) + op("unreachable")
+    if by_block:
+        bail = set_state("charged", i32_const(1)) + br(_POOR - _LEAVE)
+        poor = set_state("charged", i32_const(0))
+    else:
+        bail, poor = _give_back(), b""
+    leave = block(block(block(dispatch, result=I32) + bail, result=I32) + poor, result=I32)
+    return block(leave + local_set(PC) + set_state("pc", local_get(PC)) + i32_const(abi.BAIL) + local_set(CODE))
+
+
+def _give_back() -> bytes:
+    """Give back the gas that was charged for the rest of the block from the pc on the stack, which stays there."""
+    place = add(get_state("index"), local_get(PC) + i32_const(2) + op("i32.shl"))
+    record = get_word(place) + i32_const(-2) + op("i32.and")
+    charge = record + load("i64.load32_u", abi.RECORD.charge, ENGINE)
+    return local_set(PC) + charge + local_get(GAS) + op("i64.add") + local_set(GAS) + local_get(PC)
+
+
+def _entry_of(place: bytes) -> bytes:
+    """Push the entry of a jump table place."""
+    return get_word(add(get_state("entries"), place + i32_const(2) + op("i32.shl")))
+
+
+@lru_cache(maxsize=1024)
+def _charge(cost: int) -> bytes:
+    return local_get(GAS) + i64_const(cost) + op("i64.sub") + local_set(GAS)
+
+
+def _look(pc: int, need: int) -> bytes:
+    """Push the pc, and whether there is less gas than needed."""
+    return i32_const(pc) + local_get(GAS) + i64_const(need) + op("i64.lt_u")
+
+
+def _refuses(reach: Reach) -> bytes:
+    """Push whether a shared check fails."""
+    address = local_get(FIRST_REGISTER + reach.base) + op("i32.wrap_i64")
+    if reach.low:
+        address = add(address, reach.low)
+    return address + local_set(ADDRESS) + is_refused(ADDRESS, reach.high - reach.low, reach.bit)
+
+
+@lru_cache(maxsize=1024)
+def _store(registers: int) -> bytes:
+    return b"".join(store_register(number) for number in range(REGISTER_COUNT) if registers >> number & 1)
+
+
+@lru_cache(maxsize=1024)
+def _load(registers: int) -> bytes:
+    return b"".join(load_register(number) for number in range(REGISTER_COUNT) if registers >> number & 1)

@@ -1,8 +1,8 @@
-"""Translations of instructions that go straight on, as templates with holes for what differs between two of a kind.
+"""Translations of instructions, a `Code` for each form of the program.
 
-In: a row and its register numbers. Out: a frozen `Straight`, cached; `fill` makes the bytes of one instruction from it.
-Lowering takes 5 to 9 microseconds, filling a template less than 1 (without `bail`): programs use the same rows on the
-same registers again and again.
+In: a form and the kind of protection. Out: a frozen `Code`. Instructions that go straight on are made from templates
+with holes for what differs between two of a kind, because programs use the same rows on the same registers again and
+again: lowering takes 5 to 9 microseconds, filling a template 1.
 """
 
 from __future__ import annotations
@@ -13,89 +13,191 @@ from dataclasses import dataclass
 from functools import cache
 
 from pvm import abi
-from pvm.emit.guest import guest_load, guest_store, is_refused
+from pvm.emit.guest import guest_load, guest_store, is_refused, is_refused_at
 from pvm.emit.helpers import LOCALS, sequence
-from pvm.emit.lower import low, value
+from pvm.emit.lower import condition, low, value
 from pvm.emit.state import ENGINE
-from pvm.isa.expr import Effect, Sbrk, SetReg, Store
+from pvm.flow import Form
+from pvm.isa.expr import Binary, DynamicJump, Effect, HostCall, Imm, Jump, Load, Reg, Sbrk, SetReg, Store, walk
 from pvm.isa.table import Row
 from pvm.machine import REGISTER_COUNT
 from pvm.program.decode import Instruction
 from pvm.wasm import I32, I64
-from pvm.wasm.code import call, i32_const, i64_const, if_, load, local_get, local_set, op, store
+from pvm.wasm.code import call, i32_const, i64_const, load, local_get, local_set, op, store
 
 # Locals of a region's function.
-ENTRY, CODE, PC, ADDRESS, GAS, UNUSED, SCRATCH = range(7)
+ENTRY, CODE, PC, ADDRESS, GAS, SCRATCH = range(6)
 FIRST_REGISTER = SCRATCH + LOCALS
-LOCAL_TYPES = (I32,) * 3 + (I64,) * (2 + LOCALS + REGISTER_COUNT)
+LOCAL_TYPES = (I32,) * 3 + (I64,) * (1 + LOCALS + REGISTER_COUNT)
 
 SBRK = 0  # index of the imported function
 
+# `Code.access`
+READS, WRITES = abi.READABLE, abi.WRITABLE
+
 # Holes: markers that no instruction's encoding contains by chance.
 _MARK = b"\xff\xff\xff\xff\xff"
-_X, _Y, _X_LOW, _Y_LOW, _BAIL = range(1, 6)
-_HOLES = re.compile(re.escape(_MARK) + rb"([\x01-\x05])")
+_GUARD = _MARK + b"g"
+_HOLES = re.compile(re.escape(_MARK) + rb"([xyXY])")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Code:
+    """One form of instruction as WebAssembly.
+
+    `text` is all of it, or for a control instruction what comes before the jump: the test of a branch, the address of
+    a dynamic jump, the number of a host call. Where `guard` is not None, an instruction that nobody has checked is
+    `guard`, which pushes whether to leave it to the interpreter, and then `rest`. A dynamic jump's `rest` sets
+    registers. `used` and `written` are sets of registers as bits, `access` is READS, WRITES or 0, and `reach` the
+    octets off a register that it accesses.
+    """
+
+    form: Form
+    text: bytes
+    guard: bytes | None
+    rest: bytes
+    used: int
+    written: int
+    access: int
+    reach: Reach | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Octets [low, high) off the register `base`, which need the page table's `bit`."""
+
+    base: int
+    low: int
+    high: int
+    bit: int
+
+
+class Codes(dict[Form, Code]):
+    """The codes made so far. `checks` is whether accesses are checked in the code."""
+
+    def __init__(self, checks: bool) -> None:
+        super().__init__()
+        self._checks = checks
+
+    def __missing__(self, form: Form) -> Code:
+        code = self[form] = _code_of(form, self._checks)
+        return code
+
+
+# A format of `bytes` and what fills its holes: operands x and y as i64, X and Y as their low halves.
+Holed = tuple[bytes, str]
 
 
 @dataclass(frozen=True, eq=False)
-class Straight:
-    """`parts` alternates bytes and holes (by number); `used` and `written` are register numbers."""
+class Template:
+    """A `Code` with holes for immediates."""
 
-    parts: tuple[bytes | int, ...]
-    used: frozenset[int]
-    written: frozenset[int]
+    text: Holed
+    guard: Holed | None
+    rest: Holed
+    used: int
+    written: int
 
 
-def is_straight(row: Row) -> bool:
-    """Whether every effect of the row is one that a template has."""
-    return all(isinstance(effect, SetReg | Store | Sbrk) for effect in row.effects)
+def _code_of(form: Form, checks: bool) -> Code:
+    instruction = form.instruction
+    row = instruction.row
+    template = template_of(row, instruction.a, instruction.b, instruction.d, checks)
+    access, field, width = _access(row)
+    reach = None
+    if field:
+        offset = instruction.x - (1 << 64) if instruction.x >> 63 else instruction.x
+        reach = Reach(getattr(instruction, field), offset, offset + width, access)
+    text = _filled(template.text, instruction)
+    if template.guard is None:
+        guard, rest = None, _filled(template.rest, instruction)
+    elif access and not field:
+        guard, rest = is_refused_at(instruction.x & 0xFFFFFFFF, width, access), text
+    else:
+        guard, rest = _filled(template.guard, instruction), _filled(template.rest, instruction)
+    return Code(form, text, guard, rest, template.used, template.written, access, reach)
 
 
 @cache
-def straight(row: Row, a: int, b: int, d: int, covered: bool) -> Straight:
-    """The template of a row with the operand registers a, b and d; `covered`: its access has been checked before."""
-    wide, low_half = {"x": _hole(_X), "y": _hole(_Y)}, {"x": _hole(_X_LOW), "y": _hole(_Y_LOW)}
-    bind = Operands({"a": a, "b": b, "d": d}, wide, low_half, _hole(_BAIL), covered)
-    parts = _HOLES.split(b"".join(effect_code(effect, bind) for effect in row.effects))
-    # The pieces between holes stand at even places, the holes' numbers at odd ones.
-    numbered = tuple(part[0] if place % 2 else part for place, part in enumerate(parts) if place % 2 or part)
-    return Straight(numbered, frozenset(bind.used), frozenset(bind.written))
+def template_of(row: Row, a: int, b: int, d: int, checks: bool) -> Template:
+    """The template of a row with the operand registers a, b and d."""
+    free = Operands({"a": a, "b": b, "d": d}, False)
+    effects = row.effects
+    guarded: tuple[bytes, ...] = ()
+    after = b""
+    match effects[-1] if effects else None:
+        case Jump(_, test) if test is not None:
+            text = condition(test, free)
+        case HostCall(number):
+            text = value(number, free)
+        case DynamicJump(address):
+            # Computed before registers change: load_imm_jump_ind may set the one it reads.
+            text = low(address, free) + local_set(ADDRESS)
+            after = b"".join(effect_code(effect, free) for effect in effects)
+        case Sbrk() if not checks:
+            # Pages that it maps have to be made accessible by the host, which is the interpreter's to ask for.
+            text, guarded = b"", (i32_const(1), b"")
+        case _:
+            text = b"".join(effect_code(effect, free) for effect in effects)
+            if checks and row.accesses_memory:
+                careful = Operands(free.registers, True)
+                code = b"".join(effect_code(effect, careful) for effect in effects)
+                before, _, behind = code.partition(_GUARD)
+                guarded = before, behind
+    return Template(
+        _format(text), _format(guarded[0]) if guarded else None, _format(guarded[1] if guarded else after),
+        _bits(free.used), _bits(free.written),
+    )  # fmt: skip
 
 
-def _hole(number: int) -> bytes:
-    return _MARK + bytes([number])
+def _format(text: bytes) -> Holed:
+    parts = _HOLES.split(text)
+    return b"%b".join(part.replace(b"%", b"%%") for part in parts[::2]), b"".join(parts[1::2]).decode()
 
 
-def fill(template: Straight, instruction: Instruction, bail: Callable[[], bytes]) -> bytes:
-    """The bytes of one instruction. `bail` makes the code that leaves to the interpreter there."""
-    out = []
-    for part in template.parts:
-        if part.__class__ is bytes:
-            out.append(part)
-        elif part == _X:
-            out.append(i64_const(instruction.x))
-        elif part == _Y:
-            out.append(i64_const(instruction.y))
-        elif part == _X_LOW:
-            out.append(i32_const(instruction.x & 0xFFFFFFFF))
-        elif part == _Y_LOW:
-            out.append(i32_const(instruction.y & 0xFFFFFFFF))
-        else:
-            out.append(bail())
-    return b"".join(out)
+def _filled(holed: Holed, instruction: Instruction) -> bytes:
+    format, names = holed
+    return format % tuple([_IMMEDIATES[name](instruction) for name in names])
+
+
+_IMMEDIATES: dict[str, Callable[[Instruction], bytes]] = {
+    "x": lambda instruction: i64_const(instruction.x),
+    "y": lambda instruction: i64_const(instruction.y),
+    "X": lambda instruction: i32_const(instruction.x & 0xFFFFFFFF),
+    "Y": lambda instruction: i32_const(instruction.y & 0xFFFFFFFF),
+}
+
+
+def _bits(registers: set[int]) -> int:
+    return sum(1 << number for number in registers)
+
+
+@cache
+def _access(row: Row) -> tuple[int, str, int]:
+    """How a row accesses memory (0: not at all), the base register's field, "" for an absolute address, the width."""
+    for effect in row.effects:
+        for node in walk(effect):
+            if isinstance(node, Load | Store):
+                access = READS if isinstance(node, Load) else WRITES
+                match node.address:
+                    case Binary("add", Reg(field), Imm("x")):
+                        return access, field, node.width
+                    case Imm("x"):
+                        return access, "", node.width
+                    case _:
+                        raise NotImplementedError(f"{row.name}: an address other than an immediate, or off a register")
+    return 0, "", 0
 
 
 class Operands:
-    """Operands known at translation time: `pvm.emit.lower.Binding` for the recompiler.
+    """Operands of a template: `pvm.emit.lower.Binding` for the recompiler.
 
-    Registers are locals; `wide` and `low` are what pushes an immediate; `bail` leaves to the interpreter. Nothing of
-    an access is checked when it is `covered`.
+    Registers are locals, immediates holes. The marker `_GUARD` stands behind what tells whether an access is refused,
+    when accesses are checked.
     """
 
-    def __init__(
-        self, registers: dict[str, int], wide: dict[str, bytes], low: dict[str, bytes], bail: bytes, covered: bool
-    ) -> None:
-        self.registers, self.wide, self.low, self.bail, self.covered = registers, wide, low, bail, covered
+    def __init__(self, registers: dict[str, int], checks: bool) -> None:
+        self.registers, self.checks = registers, checks
         self.used: set[int] = set()
         self.written: set[int] = set()
 
@@ -114,33 +216,22 @@ class Operands:
         return local_set(FIRST_REGISTER + number)
 
     def immediate(self, field: str) -> bytes:
-        return self.wide[field]
+        return _MARK + field.encode()
 
     def immediate_low(self, field: str) -> bytes:
-        return self.low[field]
+        return _MARK + field.upper().encode()
 
     def load(self, width: int, signed: bool, address: bytes) -> bytes:
-        return self.checked(address, width, abi.READABLE) + guest_load(width, signed)
+        return self.checked(address, width, READS) + guest_load(width, signed)
 
     def checked(self, address: bytes, width: int, bit: int) -> bytes:
-        """Push the address, having left for the interpreter unless the guest has access there."""
-        if self.covered:
+        """Push the address; before that, when accesses are checked, whether the guest has no access there."""
+        if not self.checks:
             return address
-        return checked_range(address, width, bit, self.bail) + local_get(ADDRESS)
+        return address + local_set(ADDRESS) + is_refused(ADDRESS, width, bit) + _GUARD + local_get(ADDRESS)
 
     def helper(self, name: str) -> bytes:
         return sequence(name, SCRATCH)
-
-
-def operands_of(instruction: Instruction) -> Operands:
-    """The operands of one instruction, its immediates known too. It must not access memory."""
-    values = {"x": instruction.x, "y": instruction.y}
-    return Operands(
-        {"a": instruction.a, "b": instruction.b, "d": instruction.d},
-        {name: i64_const(number) for name, number in values.items() if 0 <= number < 1 << 64},
-        {name: i32_const(number & 0xFFFFFFFF) for name, number in values.items()},
-        b"", covered=True,
-    )  # fmt: skip
 
 
 def effect_code(effect: Effect, bind: Operands) -> bytes:
@@ -151,14 +242,9 @@ def effect_code(effect: Effect, bind: Operands) -> bytes:
         case Sbrk(field, amount):
             return value(amount, bind) + call(SBRK) + bind.set_register(field)
         case Store(width, address, expr):
-            return bind.checked(low(address, bind), width, abi.WRITABLE) + value(expr, bind) + guest_store(width)
+            return bind.checked(low(address, bind), width, WRITES) + value(expr, bind) + guest_store(width)
         case _:
             return b""
-
-
-def checked_range(address: bytes, length: int, bit: int, bail: bytes) -> bytes:
-    """Put the address into its local, and run `bail` unless the guest has access to both ends of the range."""
-    return address + local_set(ADDRESS) + is_refused(ADDRESS, length, bit) + if_(bail)
 
 
 def load_register(number: int) -> bytes:

@@ -7,17 +7,19 @@ Linear in the code's size.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from itertools import chain
 
-from pvm.isa.expr import HostCall, Jump
+from pvm.flow.forms import CALLS, ENDS, Form, forms_of, kind_of
 from pvm.isa.spec import Spec
 from pvm.program.blob import Blob
-from pvm.program.decode import TRAP, Instruction, block_starts, decode
 
 MAX_INSTRUCTIONS = 1024
+
+# In the kinds of a program's instructions: straight ones up to another, or as many as a block may have.
+_BLOCKS = re.compile(rb"\x00{0,%d}[\x01\x02]|\x00{1,%d}" % (MAX_INSTRUCTIONS - 1, MAX_INSTRUCTIONS))
 
 
 class Follows(Enum):
@@ -28,90 +30,89 @@ class Follows(Enum):
     SPLIT = "split"
 
 
+_FOLLOWS = {ENDS: Follows.BLOCK, CALLS: Follows.CALL}
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Instructions that run one after the other.
+    """The instructions [first, end) of a program, which run one after the other; `pc` is the first one's.
 
     `rest` is how many instructions are left to the end of the basic block, this block's first included. `target` is
     the block that its last instruction jumps to, None without one or when the jump panics; `falls` whether the next
     block may follow.
     """
 
-    instructions: tuple[Instruction, ...]
+    first: int
+    end: int
+    pc: int
     follows: Follows
     rest: int
     target: int | None
     falls: bool
 
-    @property
-    def pc(self) -> int:
-        return self.instructions[0].pc
-
 
 @dataclass(frozen=True)
 class Flow:
-    """`blocks` by pc; `index` gives the block that begins at a pc; `entries` those that can be entered dynamically."""
+    """`forms` and `pcs` of the instructions, the implicit trap after the code last; `blocks` by pc.
 
+    `index` gives the block that begins at a pc; `starts` are the paper's block starts; `entries` the blocks that can be
+    entered dynamically.
+    """
+
+    forms: Sequence[Form]
+    pcs: Sequence[int]
     blocks: tuple[Block, ...]
     index: dict[int, int]
     starts: frozenset[int]
     entries: frozenset[int]
 
 
-def flow_of(blob: Blob, spec: Spec, pause: Callable[[], object]) -> Flow:
+def flow_of(blob: Blob, spec: Spec, pause: Callable[[], object] = int) -> Flow:
     """The blocks of a program. The last one is the implicit trap after the code, or ends with it.
 
-    `pause` is called now and then.
+    `pause` is called for every block.
     """
-    starts = block_starts(blob, spec)
-    groups: list[list[Instruction]] = [[]]
-    for instruction in chain(decode(blob, spec), [Instruction(len(blob.code), 1, TRAP)]):
-        groups[-1].append(instruction)
-        if instruction.row.ends_block or _is_host_call(instruction) or len(groups[-1]) == MAX_INSTRUCTIONS:
-            groups.append([])
-            pause()
-    groups.pop()
-    index = {group[0].pc: number for number, group in enumerate(groups)}
-    rests = _rests(groups)
+    forms, pcs = forms_of(blob, spec)
+    spans = [found.span() for found in _BLOCKS.finditer(bytes(map(kind_of, forms)))]
+    index = {pcs[first]: number for number, (first, _) in enumerate(spans)}
+    starts = _starts(blob, spec, forms, pcs, spans)
+    rests = _rests(forms, spans)
     blocks = []
-    for number, group in enumerate(groups):
-        last = group[-1]
-        jump = next((effect for effect in last.row.effects if isinstance(effect, Jump)), None)
-        target = getattr(last, jump.target.field) if jump is not None else None
-        blocks.append(
-            Block(
-                tuple(group), _followed(groups[number - 1][-1]) if number else Follows.BLOCK, rests[number],
-                index[target] if target in starts else None, _falls(last, jump),
-            )
-        )  # fmt: skip
+    follows = Follows.BLOCK
+    for (first, end), rest in zip(spans, rests, strict=True):
+        last = forms[end - 1]
+        target = None if last.offset is None else pcs[end - 1] + last.offset
+        jumped_to = index[target] if target in starts else None
+        blocks.append(Block(first, end, pcs[first], follows, rest, jumped_to, last.falls))
+        follows = _FOLLOWS.get(last.kind, Follows.SPLIT)
+        pause()
     dynamic = {0, *(index[pc] for pc in blob.jump_table if pc in starts)}
     dynamic.update(number for number, block in enumerate(blocks) if block.follows is Follows.CALL)
-    return Flow(tuple(blocks), index, starts, frozenset(dynamic))
+    return Flow(forms, pcs, tuple(blocks), index, starts, frozenset(dynamic))
 
 
-def _is_host_call(instruction: Instruction) -> bool:
-    return any(isinstance(effect, HostCall) for effect in instruction.row.effects)
+def _starts(
+    blob: Blob, spec: Spec, forms: Sequence[Form], pcs: Sequence[int], spans: Sequence[tuple[int, int]]
+) -> frozenset[int]:
+    """The paper's block starts: `pvm.program.decode.block_starts`, from what is known here."""
+    marks, code = blob.starts, blob.code
+    found = {0}
+    for _, end in spans:
+        last = forms[end - 1]
+        if last.kind == ENDS and last.instruction.valid and end < len(pcs) and marks[pcs[end - 1]]:
+            found.add(pcs[end])
+    if spec.validates:
+        found = {pc for pc in found if pc < len(code) and marks[pc] and spec.by_opcode[code[pc]] is not None}
+    return frozenset(found)
 
 
-def _followed(before: Instruction) -> Follows:
-    """What a block is after the instruction before it."""
-    if before.row.ends_block:
-        return Follows.BLOCK
-    return Follows.CALL if _is_host_call(before) else Follows.SPLIT
-
-
-def _falls(last: Instruction, jump: Jump | None) -> bool:
-    if _is_host_call(last):
-        return False
-    return not last.row.ends_block or not last.row.effects or (jump is not None and jump.condition is not None)
-
-
-def _rests(groups: list[list[Instruction]]) -> list[int]:
-    rests = [0] * len(groups)
+def _rests(forms: Sequence[Form], spans: Sequence[tuple[int, int]]) -> list[int]:
+    rests = [0] * len(spans)
     count = 0
-    for number in range(len(groups) - 1, -1, -1):
-        if groups[number][-1].row.ends_block:
+    for number in range(len(spans) - 1, -1, -1):
+        first, end = spans[number]
+        if forms[end - 1].kind == ENDS:
             count = 0
-        count += len(groups[number])
+        count += end - first
         rests[number] = count
     return rests

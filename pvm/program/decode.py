@@ -20,6 +20,7 @@ from pvm.program.blob import Blob
 
 MAX_SKIP = 24  # octets
 LAST_REGISTER = 12
+_ZEROS = bytes(32)  # what the paper's zeta has after the code
 
 TRAP = BY_NAME["trap"]
 
@@ -64,6 +65,27 @@ def decode_at(blob: Blob, spec: Spec, pc: int) -> Instruction:
     if row is None:
         return Instruction(pc, length, TRAP, valid=False)
     return Instruction(pc, length, row, *_operand_reader(row.format)(blob.padded, pc, length - 1))
+
+
+def decode_octets(octets: bytes, length: int, spec: Spec) -> Instruction:
+    """The instruction of `length` octets at the start of `octets`, as if at pc 0: its offsets are relative to it."""
+    row = spec.by_opcode[octets[0]]
+    if row is None:
+        return Instruction(0, length, TRAP, valid=False)
+    return Instruction(0, length, row, *_operand_reader(row.format)(octets + _ZEROS, 0, length - 1))
+
+
+def is_closed(octets: bytes, spec: Spec) -> bool:
+    """Whether an instruction's own octets say all about it. Operands may lie beyond them, in the next instruction."""
+    row = spec.by_opcode[octets[0]]
+    if row is None:
+        return True
+    fixed, length_field = _fixed_octets(row.format)
+    if len(octets) < fixed:
+        return False
+    if length_field is None:
+        return True
+    return length_field.start + _immediate_length(octets, 0, length_field, len(octets) - 1) <= len(octets)
 
 
 def decode(blob: Blob, spec: Spec) -> Iterator[Instruction]:
@@ -143,6 +165,20 @@ def _operand_reader(format: Format) -> Callable[[bytes, int, int], _Operands]:
         return a_number, b_number, d_number, x_value, _immediate(code, pc, y, y.start + x_length, y_length)
 
     return read
+
+
+@cache
+def _fixed_octets(format: Format) -> tuple[int, ImmediateField | None]:
+    """Octets that the operands take however long the instruction is, and the immediate that names its own length."""
+    ends = [field.octet for field in format.registers]
+    named = None
+    for field in format.immediates:
+        if field.wide:
+            ends.append(field.start + 7)
+        if field.length_octet is not None:
+            ends.append(field.length_octet)
+            named = field
+    return 1 + max(ends, default=0), named
 
 
 def _register(code: bytes, pc: int, field: RegisterField) -> int:

@@ -1,0 +1,166 @@
+"""Checkpoints: how exact registers, gas and pc survive a page fault in code that does not check its accesses.
+
+In: a region's shape and the codes of its blocks. Out: where it stores what into the state.
+
+Where pages are protected by the hardware, a refused access is a trap, and what was in locals is lost. The state memory
+then holds the last checkpoint, and the interpreter goes on from there until it meets the same fault. That yields the
+same as long as what ran since the checkpoint can run again: loads may follow stores, but no store may follow a load,
+because the load would then see what it did not see before. So
+
+- a region's entry is a checkpoint, with everything in the state already;
+- a store that may follow a load, since the last checkpoint, has one before it;
+- where a loop has stores but no loads, that checkpoint is before the loop.
+
+A checkpoint stores the registers that may have changed since the last one, gas, and pc.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import attrgetter, or_
+
+from pvm.emit.straight import READS, WRITES, Code
+from pvm.flow import Flow, Shape
+from pvm.isa.expr import DynamicJump
+
+_written = attrgetter("written")
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """Registers to store, as bits: `within` blocks before the instruction at a place, `before` the loops of headers."""
+
+    within: dict[int, dict[int, int]]
+    before: dict[int, int]
+
+
+NONE = Checkpoints({}, {})
+
+
+@dataclass(frozen=True)
+class _Ways:
+    """Ways between a region's blocks, numbered from 0; the number after the last block is the dispatcher.
+
+    `onwards` has where each leads to. `entering` has the ways into loops with a checkpoint before them, as pairs of the
+    block that it comes from and the header.
+    """
+
+    onwards: tuple[tuple[int, ...], ...]
+    entering: tuple[tuple[int, int], ...]
+
+
+def checkpoints(flow: Flow, shape: Shape, codes: Sequence[Code], accesses: bytes) -> Checkpoints:
+    """A region's checkpoints. `codes` and `accesses` (`Code.access`) are those of all instructions of the program."""
+    blocks = flow.blocks[shape.first : shape.end]
+    kinds = [accesses[block.first : block.end] for block in blocks]
+    lasts = [kind.rstrip(b"\0")[-1:] for kind in kinds]
+    if not any(lasts):
+        return NONE
+    ways = _ways(flow, shape, kinds)
+
+    def is_loaded(number: int, value: int) -> int:
+        """Whether a load is the last access after a block, given that before it."""
+        return value if number == len(blocks) or not lasts[number] else int(lasts[number][0] == READS)
+
+    loaded = _spread(ways, is_loaded, {})
+    places = [_places(kind, bool(loaded[number])) for number, kind in enumerate(kinds)]
+    header_is_loaded = {header for source, header in ways.entering if is_loaded(source, loaded[source])}
+    written = [
+        reduce(or_, map(_written, codes[block.first + (found[-1] if found else 0) : block.end]), 0)
+        for block, found in zip(blocks, places, strict=True)
+    ]
+
+    def changed_after(number: int, value: int) -> int:
+        """The registers that may differ from the state after a block, given those before it."""
+        if number == len(blocks):
+            return value
+        return written[number] if places[number] else value | written[number]
+
+    # Where a loop has no checkpoint before it, because none is needed there, its header sees what comes in.
+    kept = {(source, header) for source, header in ways.entering if header not in header_is_loaded}
+    changed = _spread(ways, changed_after, kept)
+    within: dict[int, dict[int, int]] = {}
+    for number, found in enumerate(places):
+        mask, at = changed[number], blocks[number].first
+        for place in found:
+            mask |= reduce(or_, map(_written, codes[at : blocks[number].first + place]), 0)
+            within.setdefault(shape.first + number, {})[place] = mask
+            mask, at = 0, blocks[number].first + place
+    before = dict.fromkeys((shape.first + header for header in header_is_loaded), 0)
+    for source, header in ways.entering:
+        if header in header_is_loaded:
+            before[shape.first + header] |= changed_after(source, changed[source])
+    return Checkpoints(within, before)
+
+
+def _ways(flow: Flow, shape: Shape, kinds: Sequence[bytes]) -> _Ways:
+    first, count = shape.first, shape.end - shape.first
+    hoists = {}
+    for loop in shape.loops:
+        found = b"".join(kinds[loop.header - first : loop.last + 1 - first])
+        if WRITES in found and READS not in found:
+            hoists[loop.header - first] = loop.last - first
+    lasts = {loop.header - first: loop.last - first for loop in shape.loops}
+    onwards: list[list[int]] = [[] for _ in range(count)]
+    for number, block in enumerate(flow.blocks[first : shape.end]):
+        row = flow.forms[block.end - 1].instruction.row
+        if block.falls and number + 1 < count:
+            onwards[number].append(number + 1)
+        if block.target is not None and first <= block.target < shape.end:
+            target = block.target - first
+            is_direct = target > number or number <= lasts.get(target, -1)
+            onwards[number].append(target if is_direct else count)
+        if row.effects and isinstance(row.effects[-1], DynamicJump):
+            onwards[number].append(count)
+    onwards.append([entry - first for entry in shape.entries])
+    entering = []
+    for source, targets in enumerate(onwards):
+        for target in [target for target in targets if target in hoists]:
+            if not target <= source <= hoists[target]:
+                targets.remove(target)
+                entering.append((source, target))
+    return _Ways(tuple(map(tuple, onwards)), tuple(entering))
+
+
+def _spread(
+    ways: _Ways, after: Callable[[int, int], int], kept: set[tuple[int, int]] | dict[tuple[int, int], int]
+) -> list[int]:
+    """What holds before each block: bits that `after` carries over a block, joined where ways meet.
+
+    `kept` are the entering ways that are followed as well.
+    """
+    extra: dict[int, list[int]] = {}
+    for source, header in kept:
+        extra.setdefault(source, []).append(header)
+    before = [0] * len(ways.onwards)
+    todo = list(range(len(before)))
+    todo.reverse()
+    waiting = set(todo)
+    while todo:
+        number = todo.pop()
+        waiting.discard(number)
+        value = after(number, before[number])
+        if not value:
+            continue
+        for target in (*ways.onwards[number], *extra.get(number, ())):
+            if value & ~before[target]:
+                before[target] |= value
+                if target not in waiting:
+                    waiting.add(target)
+                    todo.append(target)
+    return before
+
+
+def _places(kinds: bytes, is_loaded: bool) -> list[int]:
+    """The places in a block before which there is a checkpoint: stores after loads."""
+    found = []
+    if WRITES in kinds and (is_loaded or READS in kinds):
+        for place, kind in enumerate(kinds):
+            if kind == READS:
+                is_loaded = True
+            elif kind == WRITES and is_loaded:
+                found.append(place)
+                is_loaded = False
+    return found
