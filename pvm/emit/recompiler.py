@@ -79,7 +79,7 @@ def recompile(
     `pause` is called every few blocks, so that a translation in the background can let other threads run.
     """
     flow = flow_of(blob, spec, pause)
-    shapes = tuple(_shapes(flow, region_blocks))
+    shapes = tuple(shapes_of(flow, region_blocks))
     ids = {
         number: region << 16 | place
         for region, shape in enumerate(shapes)
@@ -117,7 +117,8 @@ def recompile(
     return Recompiled(encode(module), entries, resumes, jumps)
 
 
-def _shapes(flow: Flow, region_blocks: int) -> Iterator[Shape]:
+def shapes_of(flow: Flow, region_blocks: int = REGION_BLOCKS) -> Iterator[Shape]:
+    """The shapes of a program's regions, each of at most `region_blocks` blocks, in the order of the code."""
     bounds = _bounds(flow, region_blocks)
     region_of = [region for region, (first, end) in enumerate(pairwise(bounds)) for _ in range(first, end)]
     crossings: set[int] = set()
