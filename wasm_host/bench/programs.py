@@ -18,12 +18,12 @@ from wasm_host.bench.anan_as import DEFAULT_BUILD, WARM_UP, AnanAs, Installed, O
 from wasm_host.bench.measure import Ratio, Report, Section, Subject, elapsed
 from wasm_host.bench.native import LEVELS, SOURCES, Gcc, run_native
 from wasm_host.bench.workloads import GAS, Workload
-from wasm_host.engine import Engine
+from wasm_host.engine import HARDWARE, SOFTWARE, Engine
 
 INTERPRETER = "interpreter"
 BLOCK = "interpreter, block gas"
-SOFTWARE = "recompiler, software"  # who checks memory: generated code, or the processor
-HARDWARE = "recompiler, hardware"
+BY_SOFTWARE = f"recompiler, {SOFTWARE}"  # who checks memory: generated code, or the processor
+BY_HARDWARE = f"recompiler, {HARDWARE}"
 REFERENCE = "reference"
 SHORT = "interpreter, short run"  # the same run as that of anan-as
 ANAN_AS = "anan-as, short run"
@@ -84,7 +84,7 @@ class _Programs:
     def recompiler(self, report: Report) -> dict[str, Subject]:
         """Both protections, or the one that this system has."""
         subjects: dict[str, Subject] = {}
-        for name, protection in ((SOFTWARE, "software"), (HARDWARE, "hardware")):
+        for name, protection in ((BY_SOFTWARE, SOFTWARE), (BY_HARDWARE, HARDWARE)):
             try:
                 engine = Engine(tier="recompiler", cache=False, protection=protection)
                 engine.instantiate(self._workload.program)
@@ -93,7 +93,7 @@ class _Programs:
                 continue
             subjects[name] = self._full(engine)
             self._section.ratios.append(Ratio(f"interpreter / {name}", INTERPRETER, (name,)))
-        self._section.ratios.append(Ratio("hardware / software", HARDWARE, (SOFTWARE,)))
+        self._section.ratios.append(Ratio(f"{HARDWARE} / {SOFTWARE}", BY_HARDWARE, (BY_SOFTWARE,)))
         return subjects
 
     def _full(self, engine: Engine) -> Subject:
@@ -116,7 +116,7 @@ class _Programs:
             if run()[1] != self._result:
                 self._section.problems.append(f"gcc {level}: another result than the interpreter's")
             subjects[f"gcc {level}"] = partial(_self_timed, run, self._count)
-            for tier in (INTERPRETER, SOFTWARE, HARDWARE):
+            for tier in (INTERPRETER, BY_SOFTWARE, BY_HARDWARE):
                 self._section.ratios.append(Ratio(f"{tier} / gcc {level}", tier, (f"gcc {level}",)))
         return subjects
 

@@ -44,8 +44,8 @@ def test_recompiler_alone() -> None:
     report = bench_json("--only", "recompiler", "--example", "sieve", "--example", "fibonacci")
     for name in ("sieve", "fibonacci"):
         section = report["sections"][name]
-        assert set(section["figures"]) | set(report["absent"]) == {programs.SOFTWARE, programs.HARDWARE}
-        assert programs.SOFTWARE in section["figures"] and not section["problems"]
+        assert set(section["figures"]) | set(report["absent"]) == {programs.BY_SOFTWARE, programs.BY_HARDWARE}
+        assert programs.BY_SOFTWARE in section["figures"] and not section["problems"]
 
 
 def test_host_calls() -> None:
@@ -62,7 +62,7 @@ def test_absent_contestants_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path:
     report = bench_json("--only", "gcc", "--only", "anan-as", "--example", "sieve")
     assert set(report["absent"]) == {"gcc", "anan-as"}
     assert "--install-anan-as" in report["absent"]["anan-as"]
-    assert {programs.INTERPRETER, programs.BLOCK, programs.SOFTWARE} <= set(report["sections"]["sieve"]["figures"])
+    assert {programs.INTERPRETER, programs.BLOCK, programs.BY_SOFTWARE} <= set(report["sections"]["sieve"]["figures"])
 
 
 def test_tables() -> None:
