@@ -16,7 +16,7 @@ A checkpoint stores the registers that may have changed since the last one, gas,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import attrgetter, or_
@@ -54,33 +54,32 @@ class _Ways:
 def checkpoints(flow: Flow, shape: Shape, codes: Sequence[Code], accesses: bytes) -> Checkpoints:
     """A region's checkpoints. `codes` and `accesses` (`Code.access`) are those of all instructions of the program."""
     blocks = flow.blocks[shape.first : shape.end]
-    kinds = [accesses[block.first : block.end] for block in blocks]
-    lasts = [kind.rstrip(b"\0")[-1:] for kind in kinds]
-    if not any(lasts):
+    kinds = [accesses[block.first : block.end].replace(b"\0", b"") for block in blocks]
+    if not any(kinds):
         return NONE
     ways = _ways(flow, shape, kinds)
-
-    def is_loaded(number: int, value: int) -> int:
-        """Whether a load is the last access after a block, given that before it."""
-        return value if number == len(blocks) or not lasts[number] else int(lasts[number][0] == READS)
-
-    loaded = _spread(ways, is_loaded, {})
-    places = [_places(kind, bool(loaded[number])) for number, kind in enumerate(kinds)]
-    header_is_loaded = {header for source, header in ways.entering if is_loaded(source, loaded[source])}
+    # Whether a load is the last access, 1 or 0.
+    reads_last = [int(kind[-1] == READS) if kind else 0 for kind in kinds]
+    keeps = [int(not kind) for kind in kinds]
+    loaded = _spread(ways.onwards, reads_last, keeps)
+    places = [
+        _places(accesses[block.first : block.end], bool(was_loaded)) if WRITES in kind else []
+        for block, kind, was_loaded in zip(blocks, kinds, loaded, strict=False)
+    ]
+    after = [gen | was & keep for gen, was, keep in zip([*reads_last, 0], loaded, [*keeps, 1], strict=True)]
+    hoisted = {header for source, header in ways.entering if after[source]}
+    # The registers that may differ from the state: those written since the last checkpoint.
     written = [
-        reduce(or_, map(_written, codes[block.first + (found[-1] if found else 0) : block.end]), 0)
+        reduce(or_, map(_written, codes[block.first + (found[-1] if found else 0) : block.end]))
         for block, found in zip(blocks, places, strict=True)
     ]
-
-    def changed_after(number: int, value: int) -> int:
-        """The registers that may differ from the state after a block, given those before it."""
-        if number == len(blocks):
-            return value
-        return written[number] if places[number] else value | written[number]
-
+    keeps = [0 if found else -1 for found in places]
     # Where a loop has no checkpoint before it, because none is needed there, its header sees what comes in.
-    kept = {(source, header) for source, header in ways.entering if header not in header_is_loaded}
-    changed = _spread(ways, changed_after, kept)
+    onwards = list(ways.onwards)
+    for source, header in ways.entering:
+        if header not in hoisted:
+            onwards[source] = (*onwards[source], header)
+    changed = _spread(onwards, written, keeps)
     within: dict[int, dict[int, int]] = {}
     for number, found in enumerate(places):
         mask, at = changed[number], blocks[number].first
@@ -88,10 +87,11 @@ def checkpoints(flow: Flow, shape: Shape, codes: Sequence[Code], accesses: bytes
             mask |= reduce(or_, map(_written, codes[at : blocks[number].first + place]), 0)
             within.setdefault(shape.first + number, {})[place] = mask
             mask, at = 0, blocks[number].first + place
-    before = dict.fromkeys((shape.first + header for header in header_is_loaded), 0)
+    before = dict.fromkeys((shape.first + header for header in hoisted), 0)
     for source, header in ways.entering:
-        if header in header_is_loaded:
-            before[shape.first + header] |= changed_after(source, changed[source])
+        if header in hoisted:
+            value = changed[source]
+            before[shape.first + header] |= value if source == len(blocks) else written[source] | value & keeps[source]
     return Checkpoints(within, before)
 
 
@@ -124,32 +124,24 @@ def _ways(flow: Flow, shape: Shape, kinds: Sequence[bytes]) -> _Ways:
     return _Ways(tuple(map(tuple, onwards)), tuple(entering))
 
 
-def _spread(
-    ways: _Ways, after: Callable[[int, int], int], kept: set[tuple[int, int]] | dict[tuple[int, int], int]
-) -> list[int]:
-    """What holds before each block: bits that `after` carries over a block, joined where ways meet.
+def _spread(onwards: Sequence[Sequence[int]], adds: Sequence[int], keeps: Sequence[int]) -> list[int]:
+    """What holds before each block, as bits, joined where ways meet.
 
-    `kept` are the entering ways that are followed as well.
+    A block adds some bits to those of `keeps` that hold before it; the dispatcher changes nothing.
     """
-    extra: dict[int, list[int]] = {}
-    for source, header in kept:
-        extra.setdefault(source, []).append(header)
-    before = [0] * len(ways.onwards)
-    todo = list(range(len(before)))
-    todo.reverse()
-    waiting = set(todo)
-    while todo:
-        number = todo.pop()
-        waiting.discard(number)
-        value = after(number, before[number])
-        if not value:
-            continue
-        for target in (*ways.onwards[number], *extra.get(number, ())):
-            if value & ~before[target]:
-                before[target] |= value
-                if target not in waiting:
-                    waiting.add(target)
-                    todo.append(target)
+    dispatcher = len(adds)
+    before = [0] * (dispatcher + 1)
+    again = True
+    while again:  # some three times: loops nest, and all other jumps backwards meet in the dispatcher
+        again = False
+        for number, targets in enumerate(onwards):
+            value = before[number]
+            if number < dispatcher:
+                value = adds[number] | value & keeps[number]
+            for target in targets:
+                if value & ~before[target]:
+                    before[target] |= value
+                    again = again or target <= number
     return before
 
 

@@ -18,7 +18,7 @@ from itertools import pairwise
 from operator import attrgetter
 
 from pvm import abi
-from pvm.emit.region import NO_TARGET, REGION_TYPE, Context, Region
+from pvm.emit.region import NO_TARGET, REGION_TYPE, Context, Region, costs_of
 from pvm.emit.state import get_state, set_state
 from pvm.emit.straight import Codes
 from pvm.flow import Flow, Follows, Shape, flow_of, shape_of
@@ -88,7 +88,9 @@ def recompile(
     checks = protection == "software"
     codes = list(map(Codes(checks).__getitem__, flow.forms))
     accesses, guards = bytes(map(attrgetter("access"), codes)), bytes(code.guard is not None for code in codes)
-    program = Context(flow, spec, metering == "block", checks, codes, accesses, guards, ids, pause)
+    by_block = metering == "block"
+    costs = costs_of(flow, spec, by_block)
+    program = Context(flow, spec, by_block, checks, codes, accesses, guards, costs, ids, pause)
     regions = tuple(Region(program, shape, region).function() for region, shape in enumerate(shapes))
     module = Module(
         imports=(

@@ -15,7 +15,7 @@ Registers are loaded from the state when it is entered, and stored when it is le
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, reduce
 from operator import attrgetter, or_
@@ -69,6 +69,7 @@ REGION_TYPE = FunctionType((I32,), (I32,))
 # Levels of the labels around all blocks.
 _EXIT, _LEAVE, _POOR, _BAIL, _DISPATCH, _JUMP, _ELSEWHERE, _BLOCKS = range(8)
 _DROP = op("drop")
+_NO_POINTS: dict[int, int] = {}
 
 _text = attrgetter("text")
 _uses = attrgetter("used")
@@ -80,7 +81,7 @@ class Context:
     """What all regions of a program share.
 
     `codes` are those of all instructions, `accesses` and `guards` what they access and whether they have a guard, a
-    byte for each. `ids` are the entries: region << 16 | place in its dispatcher. `checks` is whether accesses are
+    byte for each, `costs` what blocks take. `ids` are the entries: region << 16 | place in its dispatcher. `checks` is whether accesses are
     checked in the code. `pause` is called for every block.
     """
 
@@ -91,25 +92,24 @@ class Context:
     codes: list[Code]
     accesses: bytes
     guards: bytes
+    costs: list[int]
     ids: dict[int, int]
     pause: Callable[[], object]
 
-    @property
-    def last(self) -> int:
-        """The block of the implicit trap after the code, where valid code never goes on."""
-        return len(self.flow.blocks) - 1
+def charges(block: Block, by_block: bool) -> bool:
+    """Whether gas is taken when a block is entered.
 
-    def charges(self, block: Block) -> bool:
-        """Whether gas is taken when a block is entered.
+    After a host call the rest of the block is charged anew, unless by block, where all of it is paid.
+    """
+    return block.follows is Follows.BLOCK or (block.follows is Follows.CALL and not by_block)
 
-        After a host call the rest of the block is charged anew, unless by block, where all of it is paid.
-        """
-        return block.follows is Follows.BLOCK or (block.follows is Follows.CALL and not self.by_block)
 
-    def cost(self, number: int) -> int:
-        """Gas that a block takes when it is entered. Where valid code has ended (0.8.0), nothing is charged."""
-        current = self.flow.blocks[number]
-        return current.rest if self.charges(current) and not (self.spec.validates and number == self.last) else 0
+def costs_of(flow: Flow, spec: Spec, by_block: bool) -> list[int]:
+    """Gas that each block takes when it is entered. Where valid code has ended (0.8.0), nothing is charged."""
+    costs = [block.rest if charges(block, by_block) else 0 for block in flow.blocks]
+    if spec.validates:
+        costs[-1] = 0
+    return costs
 
 
 class Region:
@@ -124,7 +124,7 @@ class Region:
         self.places = {entry: place for place, entry in enumerate(shape.entries)}
         self.lasts = {lp.header: lp.last for lp in shape.loops}
         looks = {*shape.entries, *self.lasts}
-        self.needs = gas_needs(program.flow, shape.first, shape.end, looks, program.cost)
+        self.needs = gas_needs(program.flow, shape.first, shape.end, looks, program.costs)
         flow, codes = program.flow, program.codes
         self.checkpoints = NONE if program.checks else checkpoints(flow, shape, codes, program.accesses)
         self.out: list[bytes] = []
@@ -210,10 +210,10 @@ class Region:
 
     def _block(self, number: int, current: Block) -> None:
         program, out = self.program, self.out
-        cost = program.cost(number)
+        cost = program.costs[number]
         need = self.needs.get(number)
         if need:
-            poor = (_POOR if program.by_block else _LEAVE) if program.charges(current) else _BAIL
+            poor = (_POOR if program.by_block else _LEAVE) if charges(current, program.by_block) else _BAIL
             out.append(_look(current.pc, need) + br_if(self._depth(poor)) + _DROP)
         if cost:
             out.append(_charge(cost))
@@ -227,24 +227,29 @@ class Region:
     def _straight(self, number: int, current: Block, end: int) -> None:
         """The instructions of a block up to the one that does not just go on."""
         program, out, first = self.program, self.out, current.first
-        points = self.checkpoints.within.get(number, {})
-        guards = program.guards.find(1, first, end) >= 0
+        points = self.checkpoints.within.get(number, _NO_POINTS)
+        guards = program.guards.count(1, first, end)
         if not points and not guards:
             out.extend(map(_text, program.codes[first:end]))
             return
-        codes, pcs = program.codes[first:end], program.flow.pcs
-        plan = shared_checks(codes) if program.checks else NO_PLAN
+        codes, pcs = program.codes, program.flow.pcs
+        # Checks can be shared only by code that has them: with protection by the hardware, no access has a guard.
+        plan = shared_checks(codes[first:end]) if program.checks and guards > 1 else NO_PLAN
         bail = br_if(self._depth(_BAIL)) + _DROP
-        for place, code in enumerate(codes):
-            pc = pcs[first + place]
+        at = first
+        for special in sorted({*_guarded(program.guards, first, end), *(first + place for place in points)}):
+            out.extend(map(_text, codes[at:special]))
+            code, pc, place = codes[special], pcs[special], special - first
             if place in points:
                 out.append(self._checkpoint(pc, points[place], current.rest - place, is_charged=True))
             if place in plan.before:
-                out.append(i32_const(pc) + _refuses(plan.before[place]) + bail)
+                out += (i32_const(pc), _refuses(plan.before[place]), bail)
             if code.guard is None or place in plan.covered:
                 out.append(code.text)
             else:
                 out += (i32_const(pc), code.guard, bail, code.rest)
+            at = special + 1
+        out.extend(map(_text, codes[at:end]))
 
     def _checkpoint(self, pc: int, registers: int, unused: int, is_charged: bool) -> bytes:
         """Store what the interpreter needs to go on from here. `unused` gas has been charged for what comes."""
@@ -340,6 +345,14 @@ class Region:
             + i32_const(pc) + _entry_of(place) + i32_const(NO_TARGET) + op("i32.eq") + bail
             + code.rest + jump
         )  # fmt: skip
+
+
+def _guarded(guards: bytes, first: int, end: int) -> Iterator[int]:
+    """The instructions in [first, end) that have a guard."""
+    found = guards.find(1, first, end)
+    while found >= 0:
+        yield found
+        found = guards.find(1, found + 1, end)
 
 
 def _frame(blocks: bytes, number: int, by_block: bool) -> bytes:

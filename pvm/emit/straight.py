@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from pvm import abi
 from pvm.emit.guest import guest_load, guest_store, is_refused, is_refused_at
@@ -41,8 +42,7 @@ _GUARD = _MARK + b"g"
 _HOLES = re.compile(re.escape(_MARK) + rb"([xyXY])")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Code:
+class Code(NamedTuple):
     """One form of instruction as WebAssembly.
 
     `text` is all of it, or for a control instruction what comes before the jump: the test of a branch, the address of
@@ -62,8 +62,7 @@ class Code:
     reach: Reach | None
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(NamedTuple):
     """Octets [low, high) off the register `base`, which need the page table's `bit`."""
 
     base: int
@@ -84,37 +83,38 @@ class Codes(dict[Form, Code]):
         return code
 
 
-# A format of `bytes` and what fills its holes: operands x and y as i64, X and Y as their low halves.
+# A format of `bytes` and what fills its holes: operands x and y as i64, X and Y as their low halves. Without holes it
+# is the bytes.
 Holed = tuple[bytes, str]
 
 
 @dataclass(frozen=True, eq=False)
 class Template:
-    """A `Code` with holes for immediates."""
+    """A `Code` with holes for immediates. `width` is how many octets are accessed, off the register `base` if any."""
 
     text: Holed
     guard: Holed | None
     rest: Holed
     used: int
     written: int
+    access: int
+    base: int | None
+    width: int
 
 
 def _code_of(form: Form, checks: bool) -> Code:
     instruction = form.instruction
-    row = instruction.row
-    template = template_of(row, instruction.a, instruction.b, instruction.d, checks)
-    access, field, width = _access(row)
-    reach = None
-    if field:
-        offset = instruction.x - (1 << 64) if instruction.x >> 63 else instruction.x
-        reach = Reach(getattr(instruction, field), offset, offset + width, access)
-    text = _filled(template.text, instruction)
-    if template.guard is None:
-        guard, rest = None, _filled(template.rest, instruction)
-    elif access and not field:
-        guard, rest = is_refused_at(instruction.x & 0xFFFFFFFF, width, access), text
-    else:
-        guard, rest = _filled(template.guard, instruction), _filled(template.rest, instruction)
+    template = template_of(instruction.row, instruction.a, instruction.b, instruction.d, checks)
+    text, rest, guard, reach = _filled(template.text, instruction), _filled(template.rest, instruction), None, None
+    access, base = template.access, template.base
+    if checks and access:
+        if base is None:
+            guard, rest = is_refused_at(instruction.x & 0xFFFFFFFF, template.width, access), text
+        else:
+            offset = instruction.x - (1 << 64) if instruction.x >> 63 else instruction.x
+            reach = Reach(base, offset, offset + template.width, access)
+    if guard is None and template.guard is not None:
+        guard = _filled(template.guard, instruction)
     return Code(form, text, guard, rest, template.used, template.written, access, reach)
 
 
@@ -144,19 +144,26 @@ def template_of(row: Row, a: int, b: int, d: int, checks: bool) -> Template:
                 code = b"".join(effect_code(effect, careful) for effect in effects)
                 before, _, behind = code.partition(_GUARD)
                 guarded = before, behind
+    access, field, width = _access(row)
     return Template(
         _format(text), _format(guarded[0]) if guarded else None, _format(guarded[1] if guarded else after),
-        _bits(free.used), _bits(free.written),
+        _bits(free.used), _bits(free.written), access, free.registers[field] if field else None, width,
     )  # fmt: skip
 
 
 def _format(text: bytes) -> Holed:
     parts = _HOLES.split(text)
+    if len(parts) == 1:
+        return text, ""
     return b"%b".join(part.replace(b"%", b"%%") for part in parts[::2]), b"".join(parts[1::2]).decode()
 
 
 def _filled(holed: Holed, instruction: Instruction) -> bytes:
     format, names = holed
+    if not names:
+        return format
+    if len(names) == 1:
+        return format % _IMMEDIATES[names](instruction)
     return format % tuple([_IMMEDIATES[name](instruction) for name in names])
 
 
@@ -172,7 +179,6 @@ def _bits(registers: set[int]) -> int:
     return sum(1 << number for number in registers)
 
 
-@cache
 def _access(row: Row) -> tuple[int, str, int]:
     """How a row accesses memory (0: not at all), the base register's field, "" for an absolute address, the width."""
     for effect in row.effects:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from pvm.flow.forms import CALLS, ENDS, Form, forms_of, kind_of
 from pvm.isa.spec import Spec
@@ -33,8 +34,7 @@ class Follows(Enum):
 _FOLLOWS = {ENDS: Follows.BLOCK, CALLS: Follows.CALL}
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """The instructions [first, end) of a program, which run one after the other; `pc` is the first one's.
 
     `rest` is how many instructions are left to the end of the basic block, this block's first included. `target` is

@@ -27,7 +27,7 @@ STRAIGHT, ENDS, CALLS = range(3)
 _INSTRUCTIONS = re.compile(rb"(?s).\x00{0,%d}" % MAX_SKIP)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)  # compared by identity: tables have them as keys
 class Form:
     """`instruction` stands at pc 0, so that its offsets are relative. `offset` is that of a jump's target, None
     without one; `falls` whether the next instruction may follow."""

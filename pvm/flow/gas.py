@@ -6,7 +6,7 @@ to by jumps forwards is paid for by those before it, which see that the dearest 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Container, Sequence
 
 from pvm.flow.blocks import Flow
 
@@ -16,7 +16,7 @@ FARTHEST = 2048
 
 
 def gas_needs(
-    flow: Flow, first: int, end: int, looks: Container[int], cost: Callable[[int], int]
+    flow: Flow, first: int, end: int, looks: Container[int], costs: Sequence[int]
 ) -> dict[int, int]:
     """For each block of [first, end) that looks: the gas that the dearest way to the next look costs.
 
@@ -29,7 +29,7 @@ def gas_needs(
         way = ahead[number + 1 - first] if block.falls else 0
         if block.target is not None and number < block.target < end:
             way = max(way, ahead[block.target - first])
-        way += cost(number)
+        way += costs[number]
         if number in looks or way > FARTHEST:
             needs[number] = way
         else:

@@ -23,6 +23,8 @@ _PLAIN: Final[Mapping[str, bytes]] = MappingProxyType(
 )
 _CODE: Final[Mapping[str, bytes]] = MappingProxyType({i.name: i.encoding for i in BY_NAME.values()})
 _END: Final = _CODE["end"]
+_I32_CONST: Final = _CODE["i32.const"]
+_I64_CONST: Final = _CODE["i64.const"]
 _MEMORY_BIT: Final = 0x40  # set in a memory argument's alignment when a memory index follows it
 
 
@@ -45,16 +47,14 @@ def op(name: str) -> bytes:
 # Numeric constants
 
 
-@lru_cache(maxsize=4096)
 def i32_const(n: int) -> bytes:
     """i32.const; -2**31 <= n < 2**32, the upper half meaning the same bits as a negative number."""
-    return _CODE["i32.const"] + signed(_wrapped(n, 32))
+    return _I32_CONST + signed(n if -0x80000000 <= n < 0x80000000 else _wrapped(n, 32))
 
 
-@lru_cache(maxsize=4096)
 def i64_const(n: int) -> bytes:
     """i64.const; -2**63 <= n < 2**64, the upper half meaning the same bits as a negative number."""
-    return _CODE["i64.const"] + signed(_wrapped(n, 64))
+    return _I64_CONST + signed(n if -0x8000000000000000 <= n < 0x8000000000000000 else _wrapped(n, 64))
 
 
 def _wrapped(n: int, bits: int) -> int:
