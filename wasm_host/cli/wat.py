@@ -2,40 +2,91 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from pvm.emit.interpreter import interpreter_bytes
+from pvm.emit.recompiler import recompile
 from pvm.errors import InputError
+from pvm.isa import Spec
+from pvm.isa import spec as find_spec
+from pvm.program import Program, assemble
 from pvm.wasm.text import to_text
+from wasm_host.cli.engines import format_option, metering_option, spec_option
 from wasm_host.cli.failures import SUCCESS, blamed_on
-from wasm_host.cli.inputs import label_of, read_bytes
+from wasm_host.cli.inputs import EXAMPLE_PREFIX, STDIN, Loaded, label_of, load_program, read_bytes
 from wasm_host.cli.output import write_output
+from wasm_host.cli.shape import protection_option, region_option, warn_of_invalid
 
 _MAGIC = b"\0asm"
+_REGIONS = re.compile(r"(?ms)^  \(func \$region_\d+ .*?^  \)\n")
 
 
 @click.command("wat")
-@click.argument("module", required=False)
+@click.argument("source", required=False)
 @click.option("-o", "--output", metavar="OUT", default="-", help="Where to write. [default: standard output]")
-def command(module: str | None, output: str) -> int:
-    """Write a WebAssembly module as text: the generated interpreter, or the binary MODULE.
+@region_option
+@spec_option
+@metering_option
+@protection_option
+@format_option
+def command(
+    source: str | None, output: str, region: int | None, spec: str, metering: str, protection: str, format_: str
+) -> int:
+    """Write WebAssembly as text: the generated interpreter, what the recompiler makes of SOURCE, or a binary module.
 
-    MODULE is a file, or - for standard input.
+    SOURCE is a PVM program or a binary WebAssembly module, which begins with \\0asm: a file, - for standard input, or
+    example:NAME. Without it, the interpreter is written. The options from --region on are for programs; `pvm shape`
+    shows what each region has in it.
 
     \b
     Examples:
       pvm wat | less
+      pvm wat example:hello --region 0
+      pvm wat service.jam --protection software -o service.wat
       pvm wat module.wasm -o module.wat
     """
-    if module is None:
-        text = to_text(interpreter_bytes())
+    found = None if source is None else _load(source, format_, find_spec(spec))
+    if isinstance(found, Loaded):
+        warn_of_invalid(found, find_spec(spec))
+        text = to_text(recompile(found.program.blob, find_spec(spec), metering, protection).module)
+        if region is not None:
+            text = _function(text, region)
+    elif region is not None:
+        raise InputError("--region: only what the recompiler makes of a program has regions")
     else:
-        data = read_bytes(module)
-        with blamed_on(label_of(module)):
-            if not data.startswith(_MAGIC):
-                raise InputError(
-                    "no binary WebAssembly module, which begins with \\0asm; without a file, the interpreter is written"
-                )
-            text = to_text(data)
+        with blamed_on(label_of(source or "")):
+            text = to_text(interpreter_bytes() if found is None else found)
     write_output(output, text.encode("utf-8"))
     return SUCCESS
+
+
+def _load(source: str, format: str, spec: Spec) -> Loaded | bytes:
+    """A program, or the bytes of a WebAssembly module."""
+    data = b"" if source.startswith(EXAMPLE_PREFIX) else read_bytes(source)
+    if data.startswith(_MAGIC) and format == "auto":
+        return data
+    if source != STDIN:
+        return load_program(source, format, spec)
+    with blamed_on(label_of(source)):
+        return Loaded(label_of(source), _parse(data, format, spec))
+
+
+def _parse(data: bytes, format: str, spec: Spec) -> Program:
+    """As `load_program` does, of what has been read from standard input already."""
+    if format != "asm":
+        return Program.parse(data, format)
+    try:
+        return assemble(data.decode("utf-8"), spec)
+    except UnicodeDecodeError as error:
+        raise InputError(f"not UTF-8 at byte {error.start}") from None
+
+
+def _function(text: str, region: int) -> str:
+    """The text of a region's function."""
+    functions = _REGIONS.findall(text)
+    if region >= len(functions):
+        raise InputError(f"--region: no region {region}: the program's are 0 to {len(functions) - 1}")
+    found: str = functions[region]
+    return "".join(line[2:] for line in found.splitlines(keepends=True))

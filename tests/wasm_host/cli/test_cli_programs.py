@@ -1,4 +1,4 @@
-"""`pvm asm`, `pvm disasm`, `pvm inspect`, `pvm isa` and `pvm wat`."""
+"""`pvm asm`, `pvm disasm`, `pvm inspect` and `pvm isa`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ import stat
 
 import pytest
 
-from pvm.emit.interpreter import interpreter_bytes
 from pvm.examples import EXAMPLES, example
 from pvm.isa import ROWS
 from pvm.program import Program, assemble
-from pvm.wasm.text import to_text
 from wasm_host.cli.inspect import conventional_text
 
 
@@ -153,18 +151,3 @@ def test_isa_of_some(pvm):
 def test_isa_refuses_unknown_names(bad_input):
     bad_input(("isa", "ad_64"), "ad_64: no such instruction; did you mean add_64")
     bad_input(("isa", "sbrk", "--spec", "0.8.0"), "sbrk: this version has no such instruction")
-
-
-def test_wat(pvm, tmp_path):
-    expected = to_text(interpreter_bytes())
-    assert pvm("wat").text == expected
-    module, out = tmp_path / "module.wasm", tmp_path / "module.wat"
-    module.write_bytes(interpreter_bytes())
-    assert pvm("wat", module, "-o", out).stdout == b"" and out.read_text() == expected
-    assert pvm("wat", "-", stdin=b"\0asm\1\0\0\0").text.startswith("(module")
-
-
-def test_wat_refuses_other_files(bad_input, tmp_path):
-    bad_input(("wat", "-"), "standard input: no binary WebAssembly module", "\\0asm", stdin=b"(module)")
-    bad_input(("wat", "-"), "standard input: ", "byte offset", stdin=b"\0asm\1\0\0\0\1")
-    bad_input(("wat", tmp_path / "missing"), "no such file")
