@@ -28,9 +28,8 @@ GUEST_PAGES = 1 << 16  # WebAssembly pages: all of 4 GiB
 # --- exit codes ----------------------------------------------------------------------------------------------------
 
 STOPPED = 0  # a step is done; or, where the spec validates, pc is no entry any more (the host says: a panic)
-CROSS = 6  # between regions of a recompiled program; no host sees it
 BAIL = 7  # a recompiled program leaves the rest of the block to the interpreter
-GREW = 8  # sbrk has mapped pages which the host has to make accessible (`protects`); pc is behind it
+GREW = 8  # sbrk has mapped pages which the host has to make accessible (`protects`); to be gone past as a host call
 EXIT_CODES: dict[Reason, int] = {
     Reason.HALT: 1,
     Reason.PANIC: 2,
@@ -70,11 +69,12 @@ STATE: dict[str, Field] = _fields(
     ("pc", 4),
     ("address", 4),  # of the last page fault
     ("charged", 4),  # 1 when the block around pc is paid for (0.8.0's flag; block metering)
-    ("called", 4),  # 1 when the instruction at pc was a host call that has been made
+    ("called", 4),  # 1 when the instruction at pc was a host call that has been made, or an sbrk (GREW)
     ("metering", 4),  # 0 instruction, 1 block
     ("read_only_panics", 4),
     ("validates", 4),
     ("protects", 4),  # 1 when the host protects the guest's pages, and has to learn of those that sbrk maps
+    ("grew", 4),  # 1 when sbrk has mapped pages, until the host has seen to it
     # The program, written by the host before PREPARE. Addresses are in the engine memory.
     ("code", 4),  # address of the instruction data, which 32 zero bytes follow
     ("code_length", 4),  # bytes

@@ -32,7 +32,7 @@ _MAX_MEMORY = 1 << 32  # bytes
 class WasmMachine(Machine):
     """A machine of the interpreter tier. One thread at a time may use it.
 
-    `protects` is whether the guest's pages are protected by the hardware, for translations that rely on it.
+    `protects` is whether the guest's pages can be protected by the hardware, once a translation relies on it.
     """
 
     def __init__(
@@ -53,7 +53,6 @@ class WasmMachine(Machine):
         self._registers = self._state.registers
         guest_type = ProtectedMemory if protects else GuestMemory
         self._memory = self._guest = guest_type(guest_memory, self._state, store)
-        self._protects = protects
         self._call_prepare, self._call_run, self._call_step = (
             self._make_call(store, function(exports[name])) for name in (abi.PREPARE, abi.RUN, abi.STEP)
         )
@@ -88,7 +87,7 @@ class WasmMachine(Machine):
         numbers = {
             **addresses, "code_length": length, "jump_count": len(blob.jump_table),
             "metering": int(self.metering == "block"), "read_only_panics": int(spec.read_only_panics),
-            "validates": int(spec.validates), "protects": int(self._protects),
+            "validates": int(spec.validates), "protects": 0,
         }  # fmt: skip
         for name, number in numbers.items():
             self._field[name].value = number
@@ -151,7 +150,7 @@ class WasmMachine(Machine):
             return Exit(Reason.PANIC, self.pc, self.gas)
         while (code := self._exit_code.value or self._call_step()) == _OUT_OF_GAS and self._reserve:
             self._refill()
-        if self._protects:
+        if self._guest.is_on:
             self._follow_heap()
         return None if code == abi.STOPPED else self._exit(code)
 
@@ -173,9 +172,10 @@ class WasmMachine(Machine):
     def _follow_heap(self) -> None:
         """Protect the pages that sbrk has mapped as the page table says."""
         end = self._field["heap_end"].value
-        if end != self._heap_end and isinstance(self._guest, ProtectedMemory):
+        if isinstance(self._guest, ProtectedMemory):
             self._guest.follow(self._heap_end, end - self._heap_end)
         self._heap_end = end
+        self._field["grew"].value = 0
 
     def _may_run(self) -> bool:
         return self._is_valid and is_entry(self.program.blob, self.spec, self.pc)

@@ -67,7 +67,8 @@ class EngineState:
 class GuestMemory(Memory):
     """The guest's 4 GiB, and its page table in the engine memory."""
 
-    is_lost = False  # whether the pages were to be protected, and could not be
+    is_on = False  # whether the pages are protected by the hardware
+    is_lost = False  # whether they were to be, and could not be
 
     def __init__(self, guest: wasmtime.Memory, engine: EngineState, store: wasmtime.Store) -> None:
         self._store, self._engine = store, engine

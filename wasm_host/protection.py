@@ -30,6 +30,7 @@ _NONE, _READ, _WRITE = 0, 1, 2  # PROT_NONE, PROT_READ, PROT_WRITE
 _SIGSEGV = 11
 _PROTECTIONS = {0: _NONE, abi.READABLE: _READ, abi.READABLE | abi.WRITABLE: _READ | _WRITE}
 _PAGES = ADDRESS_SPACE // PAGE_SIZE
+_RANGES = 64  # remembered one by one; a machine starts with some four
 _RUNS = re.compile(rb"(?s)(.)\1*")
 
 
@@ -73,6 +74,7 @@ class _Calls:
         self.dladdr.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
         function = ffi.dll.wasmtime_func_call_unchecked  # type: ignore[attr-defined]
         self.wasmtime = self.library_of(ctypes.cast(function, ctypes.c_void_p).value)
+        self.is_ours = cache(lambda handler: self.wasmtime is not None and self.library_of(handler) == self.wasmtime)
 
     def library_of(self, address: int | None) -> int | None:
         """Where the library begins that an address lies in, None if it lies in none."""
@@ -89,15 +91,15 @@ def _signal_obstacle() -> str | None:
     """Whether the signal goes to wasmtime first: its handler is the only one that knows of generated code."""
     calls = _calls()
     action = (ctypes.c_void_p * 32)()  # struct sigaction begins with the handler; it has 152 bytes
-    if calls.sigaction(_SIGSEGV, None, ctypes.addressof(action)):
+    if calls.sigaction(_SIGSEGV, None, action):
         return "the handler of memory faults cannot be looked up"
-    if calls.wasmtime is None or calls.library_of(action[0]) != calls.wasmtime:
+    if not calls.is_ours(action[0]):
         return "something else than wasmtime handles memory faults in this process"
     return None
 
 
 class ProtectedMemory(GuestMemory):
-    """A guest memory whose pages have the protection that the page table says.
+    """A guest memory whose pages have the protection that the page table says, from `protect` on.
 
     When the system has no room for the protection, `is_lost` becomes True, and all is accessible from then on: there
     are some 65,000 runs of pages for a process.
@@ -105,16 +107,39 @@ class ProtectedMemory(GuestMemory):
 
     def __init__(self, guest: wasmtime.Memory, engine: EngineState, store: wasmtime.Store) -> None:
         super().__init__(guest, engine, store)
+        self._mapped: set[tuple[int, int]] = set()  # ranges of pages that were mapped before `protect`
+
+    def protect(self) -> None:
+        """Begin to protect. What was mapped by generated code (sbrk) is the caller's to `follow`."""
+        self.is_on = True
         self._protect(0, _PAGES, _NONE)
+        for first, end in self._mapped:
+            self.follow(first * PAGE_SIZE, (end - first) * PAGE_SIZE)
+
+    def unprotect(self) -> None:
+        """Make all accessible, for good."""
+        self.is_on, self.is_lost = False, True
+        if not _mprotect(self._base, 0, _PAGES, _READ | _WRITE):
+            reason = os.strerror(ctypes.get_errno())
+            raise ResourceError(f"no room for page protection, and none to do without ({reason})")
 
     def map(self, address: int, length: int, access: str | None) -> None:
         super().map(address, length, access)
-        if length:
+        if not length:
+            return
+        if self.is_on:
             self.follow(address, length)
+        elif access is not None:
+            self._note(address // PAGE_SIZE, -(-(address + length) // PAGE_SIZE))
+
+    def _note(self, first: int, end: int) -> None:
+        self._mapped.add((first, end))
+        if len(self._mapped) > _RANGES:
+            self._mapped = {(min(first for first, _ in self._mapped), max(end for _, end in self._mapped))}
 
     def read(self, address: int, length: int) -> bytes:
         check_range(address, length)
-        if not length or self._is_open(address, length, abi.READABLE):
+        if not self.is_on or not length or self._is_open(address, length, abi.READABLE):
             return super().read(address, length)
         with self._opened(address, length):
             return super().read(address, length)
@@ -122,7 +147,7 @@ class ProtectedMemory(GuestMemory):
     def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
         data = bytes(memoryview(data))
         check_range(address, len(data))
-        if not data or self._is_open(address, len(data), abi.READABLE | abi.WRITABLE):
+        if not self.is_on or not data or self._is_open(address, len(data), abi.READABLE | abi.WRITABLE):
             super().write(address, data)
             return
         with self._opened(address, len(data)):
@@ -158,16 +183,8 @@ class ProtectedMemory(GuestMemory):
         return ctypes.string_at(self._table + first, end - first) if first < end else b""
 
     def _protect(self, first: int, end: int, protection: int) -> None:
-        if self.is_lost or first >= end or _mprotect(self._base, first, end, protection):
-            return
-        self.unprotect()
-
-    def unprotect(self) -> None:
-        """Make all accessible, for good."""
-        self.is_lost = True
-        if not _mprotect(self._base, 0, _PAGES, _READ | _WRITE):
-            reason = os.strerror(ctypes.get_errno())
-            raise ResourceError(f"no room for page protection, and none to do without ({reason})")
+        if self.is_on and first < end and not _mprotect(self._base, first, end, protection):
+            self.unprotect()
 
 
 def _mprotect(base: int, first: int, end: int, protection: int) -> bool:

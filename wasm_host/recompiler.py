@@ -69,7 +69,7 @@ class RecompilerMachine(WasmMachine):
         compiled: Compiled | None, software: Request,
     ) -> None:  # fmt: skip
         super().__init__(program, spec, metering, start, calls, protects)
-        self._software = software
+        self._protects, self._software = protects, software
         self._call_finish = self._make_call(self._store, function(self._exports[abi.FINISH]))
         self._by_block = metering == "block"
         if compiled is not None:
@@ -77,6 +77,13 @@ class RecompilerMachine(WasmMachine):
 
     def _link(self, compiled: Compiled) -> None:
         """From now on run the translation."""
+        if self._protects and isinstance(self._guest, ProtectedMemory) and not self._guest.is_on:
+            self._guest.protect()
+            self._follow_heap()
+            self._field["protects"].value = 1
+            if self._guest.is_lost:
+                self._unprotect()
+                return
         names = (abi.GUEST_MEMORY, abi.ENGINE_MEMORY, abi.SBRK)
         instance = wasmtime.Instance(self._store, compiled.module, [self._exports[name] for name in names])
         self._call_recompiled = self._make_call(self._store, function(instance.exports(self._store)[abi.RUN]))
@@ -141,7 +148,7 @@ class RecompilerMachine(WasmMachine):
         """Go on without protection by the hardware."""
         self._protects = False
         self._field["protects"].value = 0
-        if isinstance(self._guest, ProtectedMemory):
+        if isinstance(self._guest, ProtectedMemory) and self._guest.is_on:
             self._guest.unprotect()
         self._go_on_in_software()
 

@@ -9,7 +9,9 @@ because the load would then see what it did not see before. So
 
 - a region's entry is a checkpoint, with everything in the state already;
 - a store that may follow a load, since the last checkpoint, has one before it;
-- where a loop has stores but no loads, that checkpoint is before the loop.
+- where a loop has stores but no loads, that checkpoint is before the loop;
+- what follows an sbrk has one, because an sbrk cannot be carried out again, and so has a block that a region may be
+  entered at within a basic block.
 
 A checkpoint stores the registers that may have changed since the last one, gas, and pc.
 """
@@ -22,7 +24,7 @@ from functools import reduce
 from operator import attrgetter, or_
 
 from pvm.emit.straight import READS, WRITES, Code
-from pvm.flow import Flow, Shape
+from pvm.flow import Flow, Follows, Shape
 from pvm.isa.expr import DynamicJump
 
 _written = attrgetter("written")
@@ -55,16 +57,14 @@ def checkpoints(flow: Flow, shape: Shape, codes: Sequence[Code], accesses: bytes
     """A region's checkpoints. `codes` and `accesses` (`Code.access`) are those of all instructions of the program."""
     blocks = flow.blocks[shape.first : shape.end]
     kinds = [accesses[block.first : block.end].replace(b"\0", b"") for block in blocks]
-    if not any(kinds):
-        return NONE
     ways = _ways(flow, shape, kinds)
     # Whether a load is the last access, 1 or 0.
     reads_last = [int(kind[-1] == READS) if kind else 0 for kind in kinds]
     keeps = [int(not kind) for kind in kinds]
     loaded = _spread(ways.onwards, reads_last, keeps)
     places = [
-        _places(accesses[block.first : block.end], bool(was_loaded)) if WRITES in kind else []
-        for block, kind, was_loaded in zip(blocks, kinds, loaded, strict=False)
+        _places(accesses[block.first : block.end], was_loaded, forced) if forced or WRITES in kind else []
+        for block, kind, was_loaded, forced in zip(blocks, kinds, loaded, _forced(flow, shape), strict=False)
     ]
     after = [gen | was & keep for gen, was, keep in zip([*reads_last, 0], loaded, [*keeps, 1], strict=True)]
     hoisted = {header for source, header in ways.entering if after[source]}
@@ -145,9 +145,20 @@ def _spread(onwards: Sequence[Sequence[int]], adds: Sequence[int], keeps: Sequen
     return before
 
 
-def _places(kinds: bytes, is_loaded: bool) -> list[int]:
+def _forced(flow: Flow, shape: Shape) -> list[bool]:
+    """Whether each block has to begin with a checkpoint."""
+    blocks = flow.blocks
+    return [
+        block.follows is Follows.SPLIT or (block.follows is Follows.CALL and blocks[number - 1].falls)
+        for number, block in enumerate(blocks[shape.first : shape.end], shape.first)
+    ]
+
+
+def _places(kinds: bytes, is_loaded: int, is_forced: bool) -> list[int]:
     """The places in a block before which there is a checkpoint: stores after loads."""
-    found = []
+    found = [0] if is_forced else []
+    if is_forced:
+        is_loaded = 0
     if WRITES in kinds and (is_loaded or READS in kinds):
         for place, kind in enumerate(kinds):
             if kind == READS:

@@ -218,7 +218,7 @@ def _grow(index: dict[str, int]) -> bytes:
 
     grown = register(RECORD.a) + load("i64.load", abi.REGISTERS, ENGINE) + call(index["sbrk"])
     is_step = local_get(_STEPPING) + i32_const(_ONE) + op("i32.eq")
-    leave = get_state("protects") + is_step + op("i32.gt_u")
+    leave = get_state("protects") + get_state("grew") + op("i32.and") + is_step + op("i32.gt_u")
     return (
         register(RECORD.d) + grown + store("i64.store", abi.REGISTERS, ENGINE)
         + leave + if_(i32_const(abi.GREW) + local_set(_REASON) + br(_EXIT - _GROW))
@@ -251,13 +251,11 @@ def _end(index: dict[str, int]) -> bytes:
     is_inside = local_get(_REASON) + i32_const(abi.STOPPED) + op("i32.ne")
     is_inside += local_get(_REASON) + i32_const(EXIT_CODES[Reason.OUT_OF_GAS]) + op("i32.ne") + op("i32.and")
     is_call = local_get(_REASON) + i32_const(EXIT_CODES[Reason.HOST_CALL]) + op("i32.eq")
+    is_call += local_get(_REASON) + i32_const(abi.GREW) + op("i32.eq") + op("i32.or")
     return (
         is_inside + if_(give_back + set_state("charged", i32_const(1)) + set_state("called", is_call))
         + local_get(_PATCHED) + if_(local_get(_PATCHED) + call(index["unpatch"]))
         + set_state("gas", local_get(_GAS))
-        + local_get(_REASON) + i32_const(abi.GREW) + op("i32.eq") + if_(
-            increment(_RECORD, RECORD.size) + local_set(_RECORD)
-        )
         + set_state("pc", get_word(local_get(_RECORD), RECORD.pc))
         + set_state("exit", local_get(_REASON))
         + local_get(_REASON)
@@ -301,6 +299,7 @@ def _sbrk() -> bytes:
     rights = abi.READABLE | abi.WRITABLE
     low_end = local_get(end) + i32_const(abi.LOW_PAGES)
     low_end += local_get(end) + i32_const(abi.LOW_PAGES) + op("i32.lt_u") + op("select")
+    grows = local_get(first) + local_get(end) + op("i32.lt_u") + if_(set_state("grew", i32_const(1)))
     map_low = local_get(first) + i32_const(abi.LOW_PAGES) + op("i32.lt_u") + local_get(first) + local_get(end)
     map_low += op("i32.lt_u") + op("i32.and") + if_(
         fill(first, low_end, rights << abi.LOW_SHIFT) + low_end + local_set(first)
@@ -313,7 +312,7 @@ def _sbrk() -> bytes:
         + if_(i64_const(0) + op("return"))
         + ceil_page(old) + local_set(first)
         + ceil_page(new) + local_set(end)
-        + map_low + map_high
+        + grows + map_low + map_high
         + set_state("heap_end", local_get(new))
         + local_get(old)
     )  # fmt: skip

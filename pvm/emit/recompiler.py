@@ -39,7 +39,7 @@ from pvm.wasm import (
     Table,
     encode,
 )
-from pvm.wasm.code import br_if, call_indirect, i32_const, local_get, local_tee, loop, op
+from pvm.wasm.code import call_indirect, i32_const, local_get, local_set, local_tee, op
 
 # A function's size: compile time grows faster than linearly with it.
 REGION_BLOCKS = 192
@@ -54,7 +54,7 @@ _RUN = 1  # function index, after the imported sbrk; regions follow
 class Recompiled:
     """`module` is the binary module.
 
-    `entries` maps pcs to entries, `resumes` the pcs of host calls to those after them; `jumps` has the entry of each
+    `entries` maps pcs to entries, `resumes` the pcs of host calls and sbrks to those after them; `jumps` has the entry of each
     jump table entry, 4 bytes.
     """
 
@@ -149,8 +149,8 @@ def _run() -> bytes:
     code, entry = 0, 1
     # To leave the block's rest to the interpreter is no exit that a host could lose: it would be left again.
     exit = i32_const(0) + local_get(code) + local_get(code) + i32_const(abi.BAIL) + op("i32.eq") + op("select")
-    return loop(
+    return (
         get_state("entry") + local_tee(entry) + i32_const(0xFFFF) + op("i32.and")
         + local_get(entry) + i32_const(16) + op("i32.shr_u") + call_indirect(0)
-        + local_tee(code) + i32_const(abi.CROSS) + op("i32.eq") + br_if(0)
+        + local_set(code)
     ) + set_state("exit", exit) + local_get(code)  # fmt: skip

@@ -40,7 +40,7 @@ from pvm.emit.straight import (
     store_register,
 )
 from pvm.flow import STRAIGHT, Block, Flow, Follows, Shape, gas_needs
-from pvm.isa.expr import DynamicJump, HostCall, Jump, Panic
+from pvm.isa.expr import DynamicJump, HostCall, Jump, Panic, Sbrk
 from pvm.isa.spec import Spec
 from pvm.machine import REGISTER_COUNT, Reason
 from pvm.wasm import I32, Function, FunctionType
@@ -61,13 +61,14 @@ from pvm.wasm.code import (
     op,
     open_block,
     open_loop,
+    return_call_indirect,
 )
 
 NO_TARGET = 0xFFFFFFFF  # the entry of jump table entries that lead nowhere
 REGION_TYPE = FunctionType((I32,), (I32,))
 
 # Levels of the labels around all blocks.
-_EXIT, _LEAVE, _POOR, _BAIL, _DISPATCH, _JUMP, _ELSEWHERE, _BLOCKS = range(8)
+_CROSS, _EXIT, _LEAVE, _POOR, _BAIL, _DISPATCH, _JUMP, _ELSEWHERE, _BLOCKS = range(9)
 _DROP = op("drop")
 _NO_POINTS: dict[int, int] = {}
 
@@ -139,8 +140,13 @@ class Region:
             _load(used) + get_state("gas") + local_set(GAS)
             # Of a page fault: the last checkpoint was where the region was entered.
             + (b"" if program.checks else set_state("pc", i32_const(abi.AT_ENTRY)))
-            + _frame(b"".join(self.out), self.number, program.by_block)
-            + _store(written) + set_state("gas", local_get(GAS)) + local_get(CODE)
+            + block(
+                _frame(b"".join(self.out), self.number, program.by_block)
+                + _store(written) + set_state("gas", local_get(GAS)) + local_get(CODE) + op("return")
+            )
+            + _store(written) + set_state("gas", local_get(GAS)) + set_state("entry", local_get(ENTRY))
+            + local_get(ENTRY) + i32_const(0xFFFF) + op("i32.and")
+            + local_get(ENTRY) + i32_const(16) + op("i32.shr_u") + return_call_indirect(0)
         )  # fmt: skip
         return Function(REGION_TYPE, LOCAL_TYPES, body, f"region_{self.number}")
 
@@ -242,6 +248,8 @@ class Region:
             code, pc, place = codes[special], pcs[special], special - first
             if place in points:
                 out.append(self._checkpoint(pc, points[place], current.rest - place, is_charged=True))
+            if special == end:  # of the block's last instruction, which is not straight
+                return
             if place in plan.before:
                 out += (i32_const(pc), _refuses(plan.before[place]), bail)
             if code.guard is None or place in plan.covered:
@@ -272,6 +280,8 @@ class Region:
                 text = self._dynamic_jump(code, pc)
             case HostCall():
                 text = self._host_call(current, code, pc)
+            case Sbrk():
+                text = self._sbrk(current, code, pc)
             case Panic():
                 text = self._bail(pc)
             case _:
@@ -311,10 +321,7 @@ class Region:
 
     def _cross(self, target: int, extra: int) -> bytes:
         """Go on in another region."""
-        return (
-            set_state("entry", i32_const(self.program.ids[target]))
-            + i32_const(abi.CROSS) + local_set(CODE) + br(self._depth(_EXIT) + extra)
-        )  # fmt: skip
+        return i32_const(self.program.ids[target]) + local_set(ENTRY) + br(self._depth(_CROSS) + extra)
 
     def _bail(self, pc: int) -> bytes:
         """Leave to the interpreter at an instruction of a block that is paid for."""
@@ -328,6 +335,17 @@ class Region:
             + (_charge(-unused) if unused else b"")
             + i32_const(EXIT_CODES[Reason.HOST_CALL]) + local_set(CODE) + br(self._depth(_EXIT))
         )  # fmt: skip
+
+    def _sbrk(self, current: Block, code: Code, pc: int) -> bytes:
+        """Grow the heap. Where the host has to follow, leave as by a host call; what comes next charges anew."""
+        unused = 0 if self.program.by_block else current.rest - (current.end - current.first)
+        text = code.text + (_charge(-unused) if unused else b"")
+        if self.program.checks:
+            return text
+        leave = set_state("pc", i32_const(pc)) + set_state("charged", i32_const(1)) + set_state("called", i32_const(1))
+        return text + get_state("grew") + if_(
+            leave + i32_const(abi.GREW) + local_set(CODE) + br(self._depth(_EXIT) + 1)
+        )
 
     def _dynamic_jump(self, code: Code, pc: int) -> bytes:
         """Through the table of entries. A halt, a panic and a bad address are the interpreter's.
@@ -360,8 +378,7 @@ def _frame(blocks: bytes, number: int, by_block: bool) -> bytes:
     base = number << 16
     elsewhere = (
         local_get(PC) + add(local_get(ENTRY), base) + local_tee(ENTRY) + i32_const(NO_TARGET) + op("i32.eq")
-        + br_if(_JUMP - _BAIL) + _DROP
-        + set_state("entry", local_get(ENTRY)) + i32_const(abi.CROSS) + local_set(CODE) + br(_JUMP - _EXIT)
+        + br_if(_JUMP - _BAIL) + _DROP + br(_JUMP - _CROSS)
     )  # fmt: skip
     jump = (
         local_get(PC) + jump_table_place(ADDRESS) + local_tee(ADDRESS)

@@ -134,9 +134,6 @@ def template_of(row: Row, a: int, b: int, d: int, checks: bool) -> Template:
             # Computed before registers change: load_imm_jump_ind may set the one it reads.
             text = low(address, free) + local_set(ADDRESS)
             after = b"".join(effect_code(effect, free) for effect in effects)
-        case Sbrk() if not checks:
-            # Pages that it maps have to be made accessible by the host, which is the interpreter's to ask for.
-            text, guarded = b"", (i32_const(1), b"")
         case _:
             text = b"".join(effect_code(effect, free) for effect in effects)
             if checks and row.accesses_memory:

@@ -1,7 +1,7 @@
 """Basic blocks of a program as the recompiler sees them.
 
-In: a blob and a spec. Out: a frozen `Flow`. Blocks end where the paper's do (A.3), also after each host call, because
-a machine is entered again there, and after `MAX_INSTRUCTIONS`, because compiling a block takes more than linear time.
+In: a blob and a spec. Out: a frozen `Flow`. Blocks end where the paper's do (A.3), also after each host call and sbrk, because
+a machine may be entered again there, and after `MAX_INSTRUCTIONS`, because compiling a block takes more than linear time.
 Linear in the code's size.
 """
 
@@ -24,7 +24,7 @@ _BLOCKS = re.compile(rb"\x00{0,%d}[\x01\x02]|\x00{1,%d}" % (MAX_INSTRUCTIONS - 1
 
 
 class Follows(Enum):
-    """What a block follows: the end of a basic block, a host call within one, or just more of it."""
+    """What a block follows: the end of a basic block, a host call or sbrk within one, or just more of it."""
 
     BLOCK = "basic block"
     CALL = "after a host call"

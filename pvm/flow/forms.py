@@ -14,13 +14,13 @@ from functools import cache
 from itertools import accumulate, pairwise
 from operator import attrgetter
 
-from pvm.isa.expr import HostCall, Jump
+from pvm.isa.expr import HostCall, Jump, Sbrk
 from pvm.isa.spec import Spec
 from pvm.isa.table import Row
 from pvm.program.blob import Blob
 from pvm.program.decode import MAX_SKIP, TRAP, Instruction, decode_octets, is_closed
 
-# `Form.kind`: goes straight on, ends a basic block, is a host call.
+# `Form.kind`: goes straight on, ends a basic block, is a host call or an sbrk, after which a machine may be entered.
 STRAIGHT, ENDS, CALLS = range(3)
 
 # An opcode, marked or not, and the octets up to the next one (A.2's skip).
@@ -63,6 +63,8 @@ def _control(row: Row) -> tuple[int, bool, str]:
     jump = next((effect for effect in row.effects if isinstance(effect, Jump)), None)
     if any(isinstance(effect, HostCall) for effect in row.effects):
         return CALLS, False, ""
+    if any(isinstance(effect, Sbrk) for effect in row.effects):
+        return CALLS, True, ""
     falls = not row.ends_block or not row.effects or (jump is not None and jump.condition is not None)
     return ENDS if row.ends_block else STRAIGHT, falls, jump.target.field if jump else ""
 
