@@ -19,7 +19,7 @@ from pvm.emit.region import Context, Region, costs_of
 from pvm.emit.straight import Codes
 from pvm.errors import InputError
 from pvm.flow import STRAIGHT, Block, Flow, Follows, Shape, flow_of
-from pvm.isa.expr import DynamicJump, HostCall, Jump, Panic
+from pvm.isa.expr import DynamicJump, HostCall, Jump, Panic, Sbrk
 from pvm.isa.spec import Spec
 from pvm.machine import REGISTER_COUNT
 from pvm.program.blob import Blob
@@ -36,7 +36,7 @@ class Way(Enum):
     FORWARDS = "forwards"  # it leaves a WebAssembly block
     BACK = "back"  # to the header of the loop that it stands in
     DISPATCHER = "dispatcher"  # backwards, where that is no loop
-    REGION = "region"  # by `run`, which calls another region
+    REGION = "region"  # it calls another region's function
     ENTRY = "entry"  # by the host, after a host call
 
 
@@ -56,6 +56,7 @@ class Obstacle(Enum):
 
     TABLE = "entered by the jump table"
     CALL = "entered after a host call"
+    SBRK = "entered after an sbrk"
     REGION = "entered from another region"
     OUTSIDE = "jumped to from outside"
     INNER = "jumped back to, and no loop"
@@ -67,6 +68,7 @@ class Entrance(Enum):
     START = "start"
     TABLE = "jump table"
     CALL = "after a host call"
+    SBRK = "after an sbrk"
     REGION = "other regions"
     LOOP = "loop"
     BACK = "jumps back"
@@ -309,7 +311,7 @@ def _obstacle(
         if number in whole.table:
             return Obstacle.TABLE, number
         if blocks[number].follows is Follows.CALL:
-            return Obstacle.CALL, number
+            return Obstacle.SBRK if _follows_sbrk(whole, number) else Obstacle.CALL, number
         if number in whole.crossings:
             return Obstacle.REGION, number
         for origin in sources.get(number, ()):
@@ -339,16 +341,24 @@ def _block(whole: _Whole, region: Region, number: int, loops: dict[int, LoopOutl
 
 def _entrances(whole: _Whole, number: int, loop: LoopOutline | None) -> tuple[Entrance, ...]:
     """Why the dispatcher leads to a block. It leads to the region's first block without another reason too."""
-    block = whole.program.flow.blocks[number]
+    is_entered_again = whole.program.flow.blocks[number].follows is Follows.CALL
+    is_sbrk = is_entered_again and _follows_sbrk(whole, number)
     found = {
         Entrance.START: number == 0,
         Entrance.TABLE: number in whole.table,
-        Entrance.CALL: block.follows is Follows.CALL,
+        Entrance.CALL: is_entered_again and not is_sbrk,
+        Entrance.SBRK: is_sbrk,
         Entrance.REGION: number in whole.crossings,
         Entrance.LOOP: loop is not None and loop.obstacle is None,
         Entrance.BACK: loop is not None and loop.obstacle is not None,
     }
     return tuple(entrance for entrance, holds in found.items() if holds) or (Entrance.FIRST,)
+
+
+def _follows_sbrk(whole: _Whole, number: int) -> bool:
+    """Whether the block before ends with an sbrk, after which a machine may be entered as after a host call."""
+    flow = whole.program.flow
+    return any(isinstance(effect, Sbrk) for effect in flow.forms[flow.blocks[number].first - 1].instruction.row.effects)
 
 
 def _end(whole: _Whole, region: Region, number: int, block: Block) -> End:

@@ -31,7 +31,6 @@ from pvm.emit.outline import (
 from pvm.flow import Follows
 
 _INDENT = "  "
-_FOLLOWS = {Follows.BLOCK: "", Follows.CALL: ", after a host call", Follows.SPLIT: ", more of the same"}
 
 
 def outline_text(outline: Outline, trees: bool = True) -> str:
@@ -138,7 +137,7 @@ def _block(block: BlockOutline) -> str:
     place = block.label or f"pc {block.pc}"
     gas = f", gas {block.gas}" if block.gas else ""
     needs = f", needs {block.needs}" if block.needs is not None else ""
-    follows = _FOLLOWS[block.follows]
+    follows = ", more of the same" if block.follows is Follows.SPLIT else ""
     count = "1 instruction" if block.instructions == 1 else f"{block.instructions:,} instructions"
     return f"block {block.number} at {place}{follows}: {count}{gas}{needs}"
 

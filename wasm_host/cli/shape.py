@@ -110,7 +110,7 @@ def _loop(loop: LoopOutline) -> dict[str, Any]:
 def _block(block: BlockOutline) -> dict[str, Any]:
     return {
         "number": block.number, "pc": block.pc, "label": block.label, "instructions": block.instructions,
-        "follows": block.follows.value, "gas": block.gas, "needs": block.needs, "entry": block.entry,
+        "follows": block.follows.name.lower(), "gas": block.gas, "needs": block.needs, "entry": block.entry,
         "entered_by": [entrance.value for entrance in block.entrances],
         "checkpoints": [_point(point) for point in block.points], "end": _end(block.end),
     }  # fmt: skip

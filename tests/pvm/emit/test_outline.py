@@ -84,7 +84,7 @@ region 0: pc 0 to 32, blocks 0 to 10, instructions 15, loops 1 of 2, entries 4, 
     branch_ne r7, r8, l3: by the dispatcher to block 1, else falls to block 5
   block 5 at pc 24: 1 instruction, gas 2
     ecalli 7: host call 7, then entered again at block 6
-  block 6 at pc 26, after a host call: 1 instruction, gas 1, needs 2
+  block 6 at pc 26: 1 instruction, gas 1, needs 2
     entry 3: after a host call
     jump l29: forwards to block 8
   block 7 at pc 28: 1 instruction, gas 1
@@ -157,6 +157,14 @@ def test_a_block_is_split_and_gas_is_taken_once() -> None:
     )  # fmt: skip
 
 
+def test_after_an_sbrk() -> None:
+    assert """\
+    sbrk r7, r8: falls to block 1
+  block 1 at pc 2: 1 instruction, gas 1, needs 1
+    entry 1: after an sbrk
+""" in outline_text(outline("sbrk r7, r8\ntrap"))
+
+
 LOOP = "fallthrough\nhead: {}\nmiddle: add_imm_64 r7, r7, 1\nbranch_ne r7, r8, head\n{}"
 
 
@@ -166,9 +174,10 @@ LOOP = "fallthrough\nhead: {}\nmiddle: add_imm_64 r7, r7, 1\nbranch_ne r7, r8, h
         (LOOP.format("fallthrough", "trap"), (1, None, None)),
         (LOOP.format("fallthrough", "trap\n.jump_table middle"), (1, Obstacle.TABLE, 2)),
         (LOOP.format("ecalli 1", "trap"), (1, Obstacle.CALL, 2)),
+        (LOOP.format("sbrk r7, r8", "trap"), (1, Obstacle.SBRK, 2)),
         (LOOP.format("fallthrough", "jump middle"), (1, Obstacle.OUTSIDE, 2)),
     ],
-    ids=["none", "table", "call", "outside"],
+    ids=["none", "table", "call", "sbrk", "outside"],
 )
 def test_why_a_loop_is_none(source: str, found: tuple[int, Obstacle | None, int | None]) -> None:
     assert obstacles(source)[0] == found

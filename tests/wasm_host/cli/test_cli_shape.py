@@ -78,7 +78,7 @@ def test_json(pvm):
         "loops": [{"header": 1, "last": 1, "structured": True, "obstacle": None, "checkpoint": None}],
     }  # fmt: skip
     assert blocks[1] == {
-        "number": 1, "pc": 18, "label": "l18", "instructions": 5, "follows": "basic block", "gas": 5, "needs": 16,
+        "number": 1, "pc": 18, "label": "l18", "instructions": 5, "follows": "block", "gas": 5, "needs": 16,
         "entry": 1, "entered_by": ["loop"], "checkpoints": [{"pc": 20, "registers": [2, 3, 4, 7, 8]}],
         "end": {
             "kind": "branch", "instruction": "branch_ne r7, r2, l18",
