@@ -39,6 +39,11 @@ def interpreter(code_cache: CodeCache | None = None) -> wasmtime.Module:
         return _INTERPRETER.module(code_cache)
 
 
+def compile_module(module: bytes) -> wasmtime.Module:
+    """Compile a module. Other threads of Python go on meanwhile."""
+    return wasmtime.Module(wasmtime_engine(), module)
+
+
 def load_code(code_cache: CodeCache | None, key: str | None) -> tuple[wasmtime.Module, tuple[bytearray, ...]] | None:
     """The module and tables that were stored; None if there are none that wasmtime takes, which are removed.
 
@@ -93,6 +98,6 @@ def _load_interpreter(code_cache: CodeCache | None) -> wasmtime.Module:
     found = load_code(code_cache, key)
     if found is not None:
         return found[0]
-    module = wasmtime.Module(_engine(), interpreter_bytes())
+    module = compile_module(interpreter_bytes())
     store_code(code_cache, key, module)
     return module

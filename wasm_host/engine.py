@@ -20,9 +20,9 @@ from wasm_host.machine import WasmMachine
 from wasm_host.protection import obstacle
 from wasm_host.recompiler import AutoMachine, Compiled, RecompilerMachine, compile_program
 from wasm_host.stored import load_program, store_program
-from wasm_host.translations import Translations
+from wasm_host.translations import Compile, Translations
 
-TIERS: tuple[str, ...] = ("interpreter", "recompiler", "auto")
+TIERS: tuple[str, ...] = ("auto", "interpreter", "recompiler")
 SOFTWARE, HARDWARE = "software", "hardware"
 PROTECTIONS: tuple[str, ...] = ("auto", SOFTWARE, HARDWARE)
 
@@ -34,9 +34,9 @@ class Engine:
     """Makes machines that run generated WebAssembly on wasmtime.
 
     - `spec`: "0.7.2" or "0.8.0"
-    - `tier`: "interpreter" (starts at once), "recompiler" (translates the program before it runs) or "auto" (interprets
-      while it translates programs that run for long in the background). A program of more than `COMPILE_LIMIT`
-      instructions is left to the interpreter.
+    - `tier`: "auto" (interprets at once, and translates what runs for long in the background), "interpreter" or
+      "recompiler" (translates the program before it runs). A program of more than `COMPILE_LIMIT` instructions is left
+      to the interpreter.
     - `metering`: "instruction" (each takes 1 gas) or "block" (a block's sum is taken when it is entered)
     - `calls`: how generated code is entered: "fast" (wasmtime's C API), "public", or "auto"
     - `cache`: where compiled code is kept on disk: True for the user's folder (`wasm_host.cache.open_cache`), False for
@@ -52,7 +52,7 @@ class Engine:
     def __init__(
         self,
         spec: str = "0.7.2",
-        tier: str = "interpreter",
+        tier: str = "auto",
         metering: str = "instruction",
         calls: str = "auto",
         cache: CacheChoice = True,
@@ -71,7 +71,7 @@ class Engine:
             for mode in (SOFTWARE, HARDWARE)
         }
 
-    def _translate(self, protection: str, program: Program, pause: Callable[[], object]) -> Compiled:
+    def _translate(self, protection: str, program: Program, pause: Callable[[], object], compile: Compile) -> Compiled:
         """A program's translation, out of the cache or made and put there.
 
         It is put there before anyone gets it, in the same thread: that takes less than 1% of the time that it took to
@@ -80,7 +80,8 @@ class Engine:
         key = self._key(protection, program)
         found = load_program(self.cache, key)
         if found is None:
-            found = compile_program(program, self.spec, self.metering, protection, self.region_blocks, pause)
+            options = (program, self.spec, self.metering, protection, self.region_blocks)
+            found = compile_program(*options, pause, compile)
             store_program(self.cache, key, found)
         return found
 
@@ -119,8 +120,8 @@ class Engine:
         protects = mode == HARDWARE
         if self.tier == "recompiler":
             return RecompilerMachine(*options, protects, translations.get(program), software)
-        request = partial(translations.request, program)
-        return AutoMachine(*options, protects, request, translations.on_use(program), software)
+        spend, checked = (partial(self._translations[name].spend, program) for name in (mode, SOFTWARE))
+        return AutoMachine(*options, protects, spend, translations.found(program), checked, software)
 
     def _mode(self) -> str:
         """How machines that are made now check memory."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from time import perf_counter
 
 import wasmtime
 
@@ -16,17 +17,17 @@ from pvm import abi
 from pvm.emit.recompiler import REGION_BLOCKS, Recompiled, recompile
 from pvm.errors import EngineError
 from pvm.isa import Spec
-from pvm.machine import Reason, Start
+from pvm.machine import Exit, Reason, Start
 from pvm.program import PAGE_SIZE, Program
 from wasm_host.calls import Call, MemoryTrap
-from wasm_host.compiled import wasmtime_engine
+from wasm_host.compiled import compile_module
 from wasm_host.machine import WasmMachine, function
 from wasm_host.protection import ProtectedMemory, obstacle
 
-# After this much gas (1 to 3 ms), or so many host calls, an auto machine asks for its translation. It looks whether
-# that is there whenever it is entered.
+# After this much gas (1 to 3 ms), or so many host calls, an auto machine says for how long it has run. It looks whether
+# its translation is there whenever it is entered.
 AUTO_SLICE = 1 << 20
-AUTO_TURNS = 256
+AUTO_TURNS = 64
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,15 @@ def compile_program(
     protection: str = "software",
     region_blocks: int = REGION_BLOCKS,
     pause: Callable[[], object] = int,
+    compile: Callable[[bytes], wasmtime.Module] = compile_module,
 ) -> Compiled:
-    """Translate and compile a program; the arguments are those of `pvm.emit.recompiler.recompile`."""
+    """Translate and compile a program; the arguments but the last are those of `pvm.emit.recompiler.recompile`."""
     recompiled = recompile(program.blob, spec, metering, protection, region_blocks, pause)
-    return Compiled(recompiled, wasmtime.Module(wasmtime_engine(), recompiled.module))
+    return Compiled(recompiled, compile(recompiled.module))
 
 
 Request = Callable[[], "Future[Compiled]"]
+Spend = Callable[[float], "Future[Compiled] | None"]
 _GUEST_SIZE = abi.GUEST_PAGES * abi.WASM_PAGE
 
 
@@ -70,7 +73,6 @@ class RecompilerMachine(WasmMachine):
     ) -> None:  # fmt: skip
         super().__init__(program, spec, metering, start, calls, protects)
         self._protects, self._software = protects, software
-        self._call_finish = self._make_call(self._store, function(self._exports[abi.FINISH]))
         self._by_block = metering == "block"
         if compiled is not None:
             self._link(compiled)
@@ -87,12 +89,13 @@ class RecompilerMachine(WasmMachine):
         names = (abi.GUEST_MEMORY, abi.ENGINE_MEMORY, abi.SBRK)
         instance = wasmtime.Instance(self._store, compiled.module, [self._exports[name] for name in names])
         self._call_recompiled = self._make_call(self._store, function(instance.exports(self._store)[abi.RUN]))
+        self._call_finish = self._make_call(self._store, function(self._exports[abi.FINISH]))
         self._entries, self._resumes = compiled.recompiled.entries, compiled.recompiled.resumes
         self._state.write(self._field["entries"].value, compiled.recompiled.jumps)
         self._is_linked = True
 
     def _runner(self) -> Call:
-        if self._protects and not self._guest.is_lost and obstacle() is not None:
+        if self._guest.is_on and obstacle() is not None:
             self._unprotect()
         return self._go_on
 
@@ -159,16 +162,18 @@ class RecompilerMachine(WasmMachine):
 class AutoMachine(RecompilerMachine):
     """A machine of the auto tier: it interprets until its translation is there.
 
-    `future` is its translation when that is there or under way already; otherwise `request` starts it, once the
-    machine turns out to run for long.
+    `future` is its translation when that is there or under way already. `spend` is told for how many seconds the
+    machine has interpreted, and yields the translation once that is there or under way; `spend_software` does so for
+    one that checks.
     """
 
     def __init__(
         self, program: Program, spec: Spec, metering: str, start: Start, calls: str, protects: bool,
-        request: Request, future: Future[Compiled] | None, software: Request,
+        spend: Spend, future: Future[Compiled] | None, spend_software: Spend, software: Request,
     ) -> None:  # fmt: skip
-        self._request, self._future = request, future
-        self._turns = 0
+        self._spend, self._future, self._spend_software = spend, future, spend_software
+        self._turns = AUTO_TURNS
+        self._since = 0.0
         super().__init__(program, spec, metering, start, calls, protects, None, software)
 
     def _slice(self) -> int:
@@ -176,20 +181,31 @@ class AutoMachine(RecompilerMachine):
 
     def _refill(self) -> None:
         super()._refill()
-        self._is_hot()
+        self._note_time()
 
-    def _is_hot(self) -> None:
-        if self._future is None:
-            self._future = self._request()
+    def _exit(self, code: int) -> Exit:
+        self._note_time()
+        return super()._exit(code)
+
+    def _note_time(self) -> None:
+        if not self._is_linked and self._future is None:
+            now = perf_counter()
+            self._future = self._spend(now - self._since)
+            self._since = now
+
+    def _runner(self) -> Call:
+        self._since = perf_counter()
+        return super()._runner()
 
     def _go_on(self) -> int:
         if self._is_linked:
             return super()._go_on()
         if self._guest.is_lost and self._protects:
             self._unprotect()
-        self._turns += 1
-        if self._turns == AUTO_TURNS:
-            self._is_hot()
+        self._turns -= 1
+        if not self._turns:
+            self._turns = AUTO_TURNS
+            self._note_time()
         if self._future is not None and self._future.done() and self._future.exception() is None:
             self._link(self._future.result())
             return super()._go_on()
@@ -197,4 +213,4 @@ class AutoMachine(RecompilerMachine):
 
     def _go_on_in_software(self) -> None:
         self._is_linked = False
-        self._request, self._future = self._software, None
+        self._spend, self._future = self._spend_software, None

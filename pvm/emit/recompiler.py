@@ -54,8 +54,8 @@ _RUN = 1  # function index, after the imported sbrk; regions follow
 class Recompiled:
     """`module` is the binary module.
 
-    `entries` maps pcs to entries, `resumes` the pcs of host calls and sbrks to those after them; `jumps` has the entry of each
-    jump table entry, 4 bytes.
+    `entries` maps pcs to entries, `resumes` the pcs of host calls and sbrks to those after them; `jumps` has the entry
+    of each jump table entry, 4 bytes.
     """
 
     module: bytes

@@ -82,8 +82,8 @@ class Context:
     """What all regions of a program share.
 
     `codes` are those of all instructions, `accesses` and `guards` what they access and whether they have a guard, a
-    byte for each, `costs` what blocks take. `ids` are the entries: region << 16 | place in its dispatcher. `checks` is whether accesses are
-    checked in the code. `pause` is called for every block.
+    byte for each, `costs` what blocks take. `ids` are the entries: region << 16 | place in its dispatcher. `checks` is
+    whether accesses are checked in the code. `pause` is called for every block.
     """
 
     flow: Flow

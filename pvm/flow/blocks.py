@@ -1,8 +1,8 @@
 """Basic blocks of a program as the recompiler sees them.
 
-In: a blob and a spec. Out: a frozen `Flow`. Blocks end where the paper's do (A.3), also after each host call and sbrk, because
-a machine may be entered again there, and after `MAX_INSTRUCTIONS`, because compiling a block takes more than linear time.
-Linear in the code's size.
+In: a blob and a spec. Out: a frozen `Flow`. Blocks end where the paper's do (A.3), also after each host call and
+sbrk, because a machine may be entered again there, and after `MAX_INSTRUCTIONS`, because compiling a block takes more
+than linear time. Linear in the code's size.
 """
 
 from __future__ import annotations

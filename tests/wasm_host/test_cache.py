@@ -474,8 +474,9 @@ def test_a_damaged_translation_is_rebuilt(tmp_path: Path, program: Program) -> N
         assert cache.load(name) is not None
 
 
-def test_an_auto_machine_begins_on_a_stored_translation(tmp_path: Path) -> None:
+def test_an_auto_machine_begins_on_a_stored_translation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Though the run is too short to ask for one."""
+    monkeypatch.setattr("wasm_host.translations.LARGE", 0)
     program = assemble(".code\nloop:\nadd_imm_64 r1, r1, 1\njump loop\n")
     cold = Engine(tier="auto", cache=tmp_path).instantiate(program, gas=100)
     assert isinstance(cold, AutoMachine) and cold._future is None

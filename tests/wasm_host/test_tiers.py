@@ -14,7 +14,7 @@ from wasm_host import Engine
 from wasm_host import engine as engine_module
 from wasm_host.machine import WasmMachine
 from wasm_host.recompiler import AutoMachine, Compiled, RecompilerMachine, compile_program
-from wasm_host.translations import KEPT, OFTEN, Translations
+from wasm_host.translations import KEPT, LARGE, PATIENCE, Translations, time_to_translate
 
 LOOP = """.code
     fallthrough
@@ -31,17 +31,17 @@ def long_loop(turns: int) -> Program:
                     "branch_ne_imm r1, 0, loop\ntrap\n")  # fmt: skip
 
 
-def translate(program: Program, pause: object) -> Compiled:
+def translate(program: Program, *how: object) -> Compiled:
     return compile_program(program, Engine().spec, "instruction")
 
 
 def test_a_program_is_translated_once_for_many_threads() -> None:
     made: list[Program] = []
 
-    def slow(program: Program, pause: object) -> Compiled:
+    def slow(program: Program, *how: object) -> Compiled:
         made.append(program)
         time.sleep(0.05)
-        return translate(program, pause)
+        return translate(program)
 
     translations, program = Translations(slow), long_loop(5)
     with ThreadPoolExecutor(4) as pool:
@@ -54,9 +54,9 @@ def test_the_last_programs_are_kept() -> None:
     made: list[int] = []
     programs = [long_loop(turns) for turns in range(1, KEPT + 2)]
 
-    def note(program: Program, pause: object) -> Compiled:
+    def note(program: Program, *how: object) -> Compiled:
         made.append(programs.index(program))
-        return translate(program, pause)
+        return translate(program)
 
     translations = Translations(note)
     for program in (*programs, programs[-1], programs[0]):
@@ -67,11 +67,11 @@ def test_the_last_programs_are_kept() -> None:
 def test_a_failed_translation_is_tried_again() -> None:
     attempts: list[int] = []
 
-    def fail_once(program: Program, pause: object) -> Compiled:
+    def fail_once(program: Program, *how: object) -> Compiled:
         attempts.append(1)
         if len(attempts) == 1:
             raise OSError("disk full")
-        return translate(program, pause)
+        return translate(program)
 
     translations = Translations(fail_once)
     with pytest.raises(OSError, match="disk full"):
@@ -79,12 +79,24 @@ def test_a_failed_translation_is_tried_again() -> None:
     assert translations.get(long_loop(5)).recompiled.module
 
 
-def test_a_program_that_is_used_often_is_asked_for() -> None:
+def test_a_program_is_asked_for_when_it_was_interpreted_for_long() -> None:
     translations, program = Translations(translate), long_loop(5)
-    futures = [translations.on_use(program) for _ in range(OFTEN)]
-    assert futures[:-1] == [None] * (OFTEN - 1)
-    assert isinstance(futures[-1], Future)
-    assert futures[-1].result(20).recompiled.module
+    patience = PATIENCE * time_to_translate(program)
+    assert translations.spend(program, patience / 2) is None
+    assert translations.found(program) is None
+    future = translations.spend(program, patience)
+    assert isinstance(future, Future)
+    assert translations.found(program) is future is translations.spend(program, 0)
+    assert future.result(20).recompiled.module
+
+
+def test_a_stored_program_is_asked_for_at_once() -> None:
+    translations = Translations(translate, is_stored=lambda program: True)
+    assert translations.found(long_loop(5)) is None  # small: when it has run for a while
+    large = assemble(".code\n" + "add_64 r1, r1, r2\n" * (LARGE // 3 + 1) + "trap\n")
+    future = translations.found(large)
+    assert future is not None
+    assert future.result(20).recompiled.module
 
 
 def test_an_auto_machine_goes_over_to_its_translation_and_ends_the_same() -> None:
@@ -106,10 +118,10 @@ def test_many_host_calls_make_a_machine_hot() -> None:
     calls: list[int] = []
     machine = Engine(tier="auto").instantiate(assemble(LOOP), host={5: lambda m: calls.append(m.gas)}, gas=1 << 30)
     assert isinstance(machine, AutoMachine)
-    machine.registers[1] = 3000
+    machine.registers[1] = 20_000
     assert machine.run().reason is Reason.PANIC
     assert machine._future is not None
-    assert calls == [(1 << 30) - 3 - 3 * n for n in range(3000)]
+    assert calls == [(1 << 30) - 3 - 3 * n for n in range(20_000)]
 
 
 def test_an_auto_machine_survives_a_failed_translation(monkeypatch: pytest.MonkeyPatch) -> None:

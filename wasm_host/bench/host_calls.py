@@ -61,14 +61,16 @@ def measure_host_calls(report: Report, spec: Spec, count: int, repeat: int) -> N
     with_call, without = (
         assemble(_LOOP.format(call=call), spec) for call in ("    ecalli          0", "")
     )
+    engine = Engine(tier="interpreter", cache=False)
+    public = Engine(tier="interpreter", calls="public", cache=False)
     subjects: dict[str, Subject] = {
-        CALL: partial(_host_call, Engine(cache=False), with_call, without, _ignore, count),
+        CALL: partial(_host_call, engine, with_call, without, _ignore, count),
         PUBLIC_CALL: partial(_public_call, few, values=False),
         PUBLIC_CALLBACK: partial(_public_callback, few, values=False),
         PUBLIC_CALL_VALUES: partial(_public_call, few, values=True),
         PUBLIC_CALLBACK_VALUES: partial(_public_callback, few, values=True),
-        CALL_WITH_REGISTERS: partial(_host_call, Engine(cache=False), with_call, without, _use_registers, count),
-        CALL_PUBLIC: partial(_host_call, Engine(calls="public", cache=False), with_call, without, _ignore, few),
+        CALL_WITH_REGISTERS: partial(_host_call, engine, with_call, without, _use_registers, count),
+        CALL_PUBLIC: partial(_host_call, public, with_call, without, _ignore, few),
     }
     section.measure(subjects, repeat)
 

@@ -69,7 +69,7 @@ class _Programs:
 
     def __init__(self, section: Section, workload: Workload) -> None:
         self._section, self._workload = section, workload
-        machine = _machine(Engine(cache=False), workload, workload.full)
+        machine = _machine(Engine(tier="interpreter", cache=False), workload, workload.full)
         self._count = GAS - machine.run().gas
         self._result = machine.result()
         section.facts["instructions"] = self._count
@@ -78,8 +78,9 @@ class _Programs:
         """Both meterings."""
         self._section.ratios.append(Ratio("block gas / interpreter", BLOCK, (INTERPRETER,)))
         return {
-            INTERPRETER: self._full(Engine(cache=False)), BLOCK: self._full(Engine(metering="block", cache=False)),
-        }  # fmt: skip
+            INTERPRETER: self._full(Engine(tier="interpreter", cache=False)),
+            BLOCK: self._full(Engine(tier="interpreter", metering="block", cache=False)),
+        }
 
     def recompiler(self, report: Report) -> dict[str, Subject]:
         """Both protections, or the one that this system has."""
@@ -123,7 +124,7 @@ class _Programs:
     def anan_as(self, other: AnanAs) -> dict[str, Subject]:
         """anan-as's fastest build and its default one, and ours on the same run, once their outcomes agree."""
         workload, section = self._workload, self._section
-        make = partial(_machine, Engine(cache=False), workload, workload.short)
+        make = partial(_machine, Engine(tier="interpreter", cache=False), workload, workload.short)
         machine = make()
         exit = machine.run()
         ours, count = Outcome(exit.reason, exit.pc, exit.gas, tuple(machine.registers)), GAS - exit.gas

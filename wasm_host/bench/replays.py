@@ -96,7 +96,7 @@ def _check(section: Section, traces: list[Trace]) -> tuple[int, int]:
     calls = used = 0
     programs = _parsed(traces)
     for trace in traces:
-        done = replay(trace, Engine(cache=False), programs[trace.program])
+        done = replay(trace, Engine(tier="interpreter", cache=False), programs[trace.program])
         calls, used = calls + done.calls, used + done.gas_used
         if done.difference is not None:
             section.problems.append(f"a trace differs: {done.difference}")

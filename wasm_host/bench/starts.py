@@ -34,7 +34,7 @@ def measure_instantiate(report: Report, programs: dict[str, Program], count: int
     """Add the section on making machines, `count` in a row."""
     section = report.section("instantiate", "Making a machine, decoding included")
     section.facts |= {f"bytes of {name}": len(program.code) for name, program in programs.items()}
-    engine = Engine(cache=False)
+    engine = Engine(tier="interpreter", cache=False)
     subjects: dict[str, Subject] = {
         name: partial(elapsed, partial(_instantiate, engine, program, count), count)
         for name, program in programs.items()

@@ -48,7 +48,7 @@ class Shown:
 @click.command("demo")
 @json_option
 def command(as_json: bool) -> int:
-    """Run every example program on the interpreter and check each result.
+    """Run every example program and check each result.
 
     The expected results are computed independently, in plain Python. The exit status is 1 if one differs.
 
