@@ -12,11 +12,9 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from operator import attrgetter
 
-from pvm.emit.recompiler import REGION_BLOCKS, shapes_of
-from pvm.emit.region import Context, Region, costs_of
-from pvm.emit.straight import Codes
+from pvm.emit.recompiler import REGION_BLOCKS, context_of, shapes_of
+from pvm.emit.region import Context, Region
 from pvm.errors import InputError
 from pvm.flow import STRAIGHT, Block, Flow, Follows, Shape, flow_of
 from pvm.isa.expr import DynamicJump, HostCall, Jump, Panic, Sbrk
@@ -112,7 +110,8 @@ class BlockOutline:
     """A block of the flow.
 
     `label` is the disassembler's, if it gives one. `gas` is what the block takes; where it looks whether gas is left,
-    `needs` is how much has to be, else None. `entry` is its place in the dispatcher, if that leads there.
+    `needs` is how much has to be, else None. `entry` is its place in the dispatcher, if that leads there. `checks` is
+    whether its accesses are checked although the hardware protects the pages.
     """
 
     number: int
@@ -125,6 +124,7 @@ class BlockOutline:
     entry: int | None
     entrances: tuple[Entrance, ...]
     points: tuple[Point, ...]
+    checks: bool
     end: End
 
 
@@ -213,25 +213,12 @@ def outline_of(
     shapes = tuple(shapes_of(flow, region_blocks))
     if region is not None and not 0 <= region < len(shapes):
         raise InputError(f"no region {region}: the program's are 0 to {len(shapes) - 1}")
-    whole = _whole(blob, _context(flow, spec, metering, protection == SOFTWARE, shapes), shapes)
+    whole = _whole(blob, context_of(flow, spec, metering, protection, shapes), shapes)
     wanted = range(len(shapes)) if region is None else (region,)
     regions = tuple(_region(whole, number) for number in wanted)
     return Outline(
         spec.name, metering, protection, len(flow.forms), len(flow.blocks), len(shapes), region is None, regions
     )
-
-
-def _context(flow: Flow, spec: Spec, metering: str, checks: bool, shapes: Sequence[Shape]) -> Context:
-    """As `recompile` makes it."""
-    ids = {
-        number: region << 16 | place
-        for region, shape in enumerate(shapes)
-        for place, number in enumerate(shape.entries)
-    }
-    codes = list(map(Codes(checks).__getitem__, flow.forms))
-    accesses, guards = bytes(map(attrgetter("access"), codes)), bytes(code.guard is not None for code in codes)
-    by_block = metering == "block"
-    return Context(flow, spec, by_block, checks, codes, accesses, guards, costs_of(flow, spec, by_block), ids, int)
 
 
 def _whole(blob: Blob, program: Context, shapes: Sequence[Shape]) -> _Whole:
@@ -335,6 +322,7 @@ def _block(whole: _Whole, region: Region, number: int, loops: dict[int, LoopOutl
         region.needs.get(number) or None, entry,
         () if entry is None else _entrances(whole, number, loops.get(number)),
         tuple(Point(pcs[block.first + place], _numbers(points[place])) for place in sorted(points)),
+        number in region.checkpoints.checking,
         _end(whole, region, number, block),
     )  # fmt: skip
 

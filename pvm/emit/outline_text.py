@@ -147,6 +147,8 @@ def _notes(block: BlockOutline, loop: LoopOutline | None) -> Iterator[str]:
         yield f"entry {block.entry}: {', '.join(entrance.value for entrance in block.entrances)}"
     if loop is not None and loop.obstacle is not None:
         yield f"no loop to block {loop.last}: block {loop.at} inside is {loop.obstacle.value}"
+    if block.checks:
+        yield "checks its accesses"
     for point in block.points:
         yield f"checkpoint before pc {point.pc}: {_registers(point)}"
     yield _end(block.end)

@@ -12,7 +12,7 @@ out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from operator import attrgetter
@@ -80,17 +80,8 @@ def recompile(
     """
     flow = flow_of(blob, spec, pause)
     shapes = tuple(shapes_of(flow, region_blocks))
-    ids = {
-        number: region << 16 | place
-        for region, shape in enumerate(shapes)
-        for place, number in enumerate(shape.entries)
-    }
-    checks = protection == "software"
-    codes = list(map(Codes(checks).__getitem__, flow.forms))
-    accesses, guards = bytes(map(attrgetter("access"), codes)), bytes(code.guard is not None for code in codes)
-    by_block = metering == "block"
-    costs = costs_of(flow, spec, by_block)
-    program = Context(flow, spec, by_block, checks, codes, accesses, guards, costs, ids, pause)
+    program = context_of(flow, spec, metering, protection, shapes, pause)
+    ids = program.ids
     regions = tuple(Region(program, shape, region).function() for region, shape in enumerate(shapes))
     module = Module(
         imports=(
@@ -117,6 +108,24 @@ def recompile(
     targets = (ids[flow.index[pc]] if pc in flow.starts else NO_TARGET for pc in blob.jump_table)
     jumps = b"".join(target.to_bytes(4, "little") for target in targets)
     return Recompiled(encode(module), entries, resumes, jumps)
+
+
+def context_of(
+    flow: Flow, spec: Spec, metering: str, protection: str, shapes: Sequence[Shape], pause: Callable[[], object] = int
+) -> Context:
+    """What the regions of a program share; `shapes` are all of theirs."""
+    ids = {
+        number: region << 16 | place
+        for region, shape in enumerate(shapes)
+        for place, number in enumerate(shape.entries)
+    }
+    checks, by_block = protection == "software", metering == "block"
+    known = Codes(checks)
+    codes = list(map(known.__getitem__, flow.forms))
+    accesses, checked = bytes(map(attrgetter("access"), codes)), known if checks else Codes(True)
+    return Context(
+        flow, spec, by_block, checks, codes, accesses, checked, costs_of(flow, spec, by_block), ids, pause
+    )
 
 
 def shapes_of(flow: Flow, region_blocks: int = REGION_BLOCKS) -> Iterator[Shape]:

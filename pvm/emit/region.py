@@ -15,7 +15,7 @@ Registers are loaded from the state when it is entered, and stored when it is le
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, reduce
 from operator import attrgetter, or_
@@ -35,6 +35,7 @@ from pvm.emit.straight import (
     LOCAL_TYPES,
     PC,
     Code,
+    Codes,
     Reach,
     load_register,
     store_register,
@@ -81,9 +82,9 @@ _writes = attrgetter("written")
 class Context:
     """What all regions of a program share.
 
-    `codes` are those of all instructions, `accesses` and `guards` what they access and whether they have a guard, a
-    byte for each, `costs` what blocks take. `ids` are the entries: region << 16 | place in its dispatcher. `checks` is
-    whether accesses are checked in the code. `pause` is called for every block.
+    `codes` are those of all instructions and `accesses` what these access, a byte for each; `checked` has codes that
+    check, which are the same where `checks`; `costs` is what blocks take. `ids` are the entries: region << 16 | place
+    in its dispatcher. `checks` is whether all accesses are checked in the code. `pause` is called for every block.
     """
 
     flow: Flow
@@ -92,7 +93,7 @@ class Context:
     checks: bool
     codes: list[Code]
     accesses: bytes
-    guards: bytes
+    checked: Codes
     costs: list[int]
     ids: dict[int, int]
     pause: Callable[[], object]
@@ -127,7 +128,8 @@ class Region:
         looks = {*shape.entries, *self.lasts}
         self.needs = gas_needs(program.flow, shape.first, shape.end, looks, program.costs)
         flow, codes = program.flow, program.codes
-        self.checkpoints = NONE if program.checks else checkpoints(flow, shape, codes, program.accesses)
+        checked, accesses = program.checked, program.accesses
+        self.checkpoints = NONE if program.checks else checkpoints(flow, shape, codes, accesses, checked)
         self.out: list[bytes] = []
 
     def function(self) -> Function:
@@ -234,25 +236,25 @@ class Region:
         """The instructions of a block up to the one that does not just go on."""
         program, out, first = self.program, self.out, current.first
         points = self.checkpoints.within.get(number, _NO_POINTS)
-        guards = program.guards.count(1, first, end)
-        if not points and not guards:
-            out.extend(map(_text, program.codes[first:end]))
-            return
         codes, pcs = program.codes, program.flow.pcs
-        # Checks can be shared only by code that has them: with protection by the hardware, no access has a guard.
-        plan = shared_checks(codes[first:end]) if program.checks and guards > 1 else NO_PLAN
+        plan = NO_PLAN
+        checked: Sequence[int] = ()
+        if program.checks or number in self.checkpoints.checking:
+            checked = [place for place, kind in enumerate(program.accesses[first:end], first) if kind]
+            if len(checked) > 1:
+                plan = shared_checks([program.checked[code.form] for code in codes[first:end]])
         bail = br_if(self._depth(_BAIL)) + _DROP
         at = first
-        for special in sorted({*_guarded(program.guards, first, end), *(first + place for place in points)}):
+        for special in sorted({*checked, *(first + place for place in points)}):
             out.extend(map(_text, codes[at:special]))
-            code, pc, place = codes[special], pcs[special], special - first
+            code, pc, place = program.checked[codes[special].form], pcs[special], special - first
             if place in points:
                 out.append(self._checkpoint(pc, points[place], current.rest - place, is_charged=True))
             if special == end:  # of the block's last instruction, which is not straight
                 return
             if place in plan.before:
                 out += (i32_const(pc), _refuses(plan.before[place]), bail)
-            if code.guard is None or place in plan.covered:
+            if code.guard is None or special not in checked or place in plan.covered:
                 out.append(code.text)
             else:
                 out += (i32_const(pc), code.guard, bail, code.rest)
@@ -363,14 +365,6 @@ class Region:
             + i32_const(pc) + _entry_of(place) + i32_const(NO_TARGET) + op("i32.eq") + bail
             + code.rest + jump
         )  # fmt: skip
-
-
-def _guarded(guards: bytes, first: int, end: int) -> Iterator[int]:
-    """The instructions in [first, end) that have a guard."""
-    found = guards.find(1, first, end)
-    while found >= 0:
-        yield found
-        found = guards.find(1, found + 1, end)
 
 
 def _frame(blocks: bytes, number: int, by_block: bool) -> bytes:

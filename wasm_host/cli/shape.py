@@ -112,7 +112,7 @@ def _block(block: BlockOutline) -> dict[str, Any]:
         "number": block.number, "pc": block.pc, "label": block.label, "instructions": block.instructions,
         "follows": block.follows.name.lower(), "gas": block.gas, "needs": block.needs, "entry": block.entry,
         "entered_by": [entrance.value for entrance in block.entrances],
-        "checkpoints": [_point(point) for point in block.points], "end": _end(block.end),
+        "checkpoints": [_point(point) for point in block.points], "checks": block.checks, "end": _end(block.end),
     }  # fmt: skip
 
 

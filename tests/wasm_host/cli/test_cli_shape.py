@@ -79,7 +79,7 @@ def test_json(pvm):
     }  # fmt: skip
     assert blocks[1] == {
         "number": 1, "pc": 18, "label": "l18", "instructions": 5, "follows": "block", "gas": 5, "needs": 16,
-        "entry": 1, "entered_by": ["loop"], "checkpoints": [{"pc": 20, "registers": [2, 3, 4, 7, 8]}],
+        "entry": 1, "entered_by": ["loop"], "checkpoints": [], "checks": True,
         "end": {
             "kind": "branch", "instruction": "branch_ne r7, r2, l18",
             "jump": {"block": 1, "region": 0, "way": "back"},
