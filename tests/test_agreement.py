@@ -60,6 +60,7 @@ def engines(request: pytest.FixtureRequest) -> dict[str, Make]:
 def switch_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Auto machines ask for their translation after 3 gas, and get it at once."""
     monkeypatch.setattr(recompiler, "AUTO_SLICE", 3)
+    monkeypatch.setattr("wasm_host.translations.PATIENCE", 0.0)
     monkeypatch.setattr(Translations, "request", at_once)
 
 
