@@ -13,6 +13,8 @@ import pvm
 import wasm_host
 from pvm.program import assemble
 from wasm_host import cache
+from wasm_host.compiled import wasmtime_engine
+from wasm_host.protection import obstacle
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
@@ -45,6 +47,19 @@ MakeEngine = Callable[..., Any]
 def make_engine(request: pytest.FixtureRequest) -> MakeEngine:
     """Makes engines of each kind: `make_engine(spec=..., metering=...)`. All must behave the same."""
     return pvm.ReferenceEngine if request.param == "reference" else partial(wasm_host.Engine, tier=request.param)
+
+
+@pytest.fixture
+def protected() -> Callable[[str], None]:
+    """Skips a test where the protection that it asks for cannot be had."""
+
+    def check(protection: str) -> None:
+        wasmtime_engine()  # it takes the signal over, without which the hardware protects nothing
+        reason = obstacle()
+        if protection == "hardware" and reason is not None:
+            pytest.skip(f"no protection by the hardware: {reason}")
+
+    return check
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import wasm_host
-from pvm import Program, Reason, ReferenceEngine, TraceError
+from pvm import Exit, Program, Reason, ReferenceEngine, TraceError
 from pvm.program import assemble
-from pvm.trace import Call, End, MemoryChunk, State, Trace, format_trace, parse_trace, replay, start_machine
+from pvm.trace import Call, End, MemoryChunk, State, Trace, answer, format_trace, parse_trace, replay, start_machine
 
 SOURCE = """
 .standard stack=4096 heap=1
@@ -86,15 +86,73 @@ def test_the_first_divergence_is_named(change: Any, difference: str) -> None:
     assert difference in found
 
 
+def recorded(shared: Path) -> list[tuple[str, Trace, Program]]:
+    """All recorded traces by name, each program once."""
+    programs: dict[bytes, Program] = {}
+    found = []
+    for path in sorted((shared / "traces/ecalli").glob("*.log")):
+        trace = parse_trace(path.read_bytes())
+        found.append((path.name, trace, programs.setdefault(trace.program, Program.parse(trace.program))))
+    assert len(found) == 33
+    return found
+
+
 def test_all_recorded_traces_on_the_interpreter(shared: Path) -> None:
     engine = wasm_host.Engine(tier="interpreter", metering="instruction")
-    files = sorted((shared / "traces/ecalli").glob("*.log"))
-    programs: dict[bytes, Program] = {}
-    for path in files:
-        trace = parse_trace(path.read_bytes())
-        program = programs.setdefault(trace.program, Program.parse(trace.program))
-        assert replay(trace, engine, program).difference is None, path.name
-    assert len(files) == 33
+    for name, trace, program in recorded(shared):
+        assert replay(trace, engine, program).difference is None, name
+
+
+@pytest.mark.parametrize("protection", ["software", "hardware"])
+def test_all_recorded_traces_recompiled_with_a_cold_and_a_warm_cache(
+    shared: Path, protection: str, protected: Any, tmp_path: Path
+) -> None:
+    """And on auto, which finds the translations in the same folder. Traces are metered by instruction."""
+    protected(protection)
+    traces = recorded(shared)
+    for tier in ("recompiler", "recompiler", "auto"):
+        engine = wasm_host.Engine(tier=tier, metering="instruction", cache=tmp_path, protection=protection)
+        for name, trace, program in traces:
+            assert replay(trace, engine, program).difference is None, f"{name}, {tier}"
+
+
+@pytest.mark.parametrize("protection", ["software", "hardware"])
+def test_all_recorded_traces_on_auto_with_a_cold_cache(
+    shared: Path, protection: str, protected: Any, tmp_path: Path
+) -> None:
+    """Translations come in while the traces are replayed."""
+    protected(protection)
+    engine = wasm_host.Engine(tier="auto", metering="instruction", cache=tmp_path, protection=protection)
+    for name, trace, program in recorded(shared):
+        assert replay(trace, engine, program).difference is None, name
+
+
+@pytest.mark.parametrize("protection", ["software", "hardware"])
+def test_recorded_traces_by_block_take_the_same_course(
+    shared: Path, protection: str, protected: Any, tmp_path: Path
+) -> None:
+    """Their gas is not what was recorded, but the interpreter's; with a cold and with a warm cache."""
+    protected(protection)
+    options = {"tier": "recompiler", "metering": "block", "cache": tmp_path, "protection": protection}
+    yardstick = wasm_host.Engine(tier="interpreter", metering="block")
+    engines = [wasm_host.Engine(**options) for _ in range(2)]
+    for name, trace, program in recorded(shared):
+        expected = course(trace, yardstick, program)
+        assert len(expected) == len(trace.calls) + 1, name
+        for engine in engines:
+            assert course(trace, engine, program) == expected, name
+
+
+def course(trace: Trace, engine: Any, program: Program) -> list[tuple[Exit, list[int]]]:
+    """The exits and registers of a run whose host calls are answered as recorded."""
+    machine = start_machine(trace, engine, program)
+    seen = []
+    for call in (*trace.calls, None):
+        seen.append((machine.run(), list(machine.registers)))
+        if call is None or seen[-1][0].call != call.number:
+            break
+        answer(machine, call)
+    return seen
 
 
 def test_a_short_recorded_trace_on_the_reference_engine(shared: Path) -> None:
