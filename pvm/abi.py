@@ -107,6 +107,7 @@ STORES = 0x80
 LEAD_IN = 0x700  # a record that costs nothing and leads to the one where a run begins without a charge
 TAIL = 0x720  # the trap at a pc beyond the code
 PATCHED = 0x740  # address, handler, and handler before it, of the record where a run is made to stop
+SCRATCH_END = 0x760
 # Handler pairs that one handler carries out: 256 * 256 bytes, first * 256 + second -> handler, 0 for none.
 PAIRS = 0x10000
 PAGE_TABLE = 0x20000  # one byte for each of the guest's 2^20 pages

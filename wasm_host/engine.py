@@ -16,6 +16,7 @@ from pvm.program import Program
 from wasm_host.cache import CacheChoice, key_of, open_cache
 from wasm_host.calls import caller
 from wasm_host.compiled import interpreter
+from wasm_host.images import Images
 from wasm_host.machine import WasmMachine
 from wasm_host.protection import obstacle
 from wasm_host.recompiler import AutoMachine, Compiled, RecompilerMachine, compile_program
@@ -66,6 +67,7 @@ class Engine:
         self.spec, self.tier, self.metering, self.calls = find_spec(spec), tier, check_metering(metering), calls
         self.protection = protection
         self.cache = open_cache(cache)
+        self._images = Images()
         self._translations = {
             mode: Translations(partial(self._translate, mode), partial(self._is_stored, mode))
             for mode in (SOFTWARE, HARDWARE)
@@ -112,7 +114,7 @@ class Engine:
         """
         start = start_of(program, args, gas, pc, host)
         interpreter(self.cache)
-        options = (program, self.spec, self.metering, start, self.calls)
+        options = (program, self.spec, self.metering, start, self.calls, self._images)
         mode = self._mode()
         if self.tier == "interpreter" or _instructions(program) > COMPILE_LIMIT:
             return WasmMachine(*options)

@@ -18,6 +18,7 @@ from pvm.machine import Exit, Machine, Reason, Start, check_gas, check_pc, check
 from pvm.program import Program, is_entry, is_valid
 from wasm_host.calls import Call, caller
 from wasm_host.compiled import interpreter, wasmtime_engine
+from wasm_host.images import Images
 from wasm_host.memory import EngineState, GuestMemory
 from wasm_host.protection import ProtectedMemory
 
@@ -32,12 +33,14 @@ _MAX_MEMORY = 1 << 32  # bytes
 class WasmMachine(Machine):
     """A machine of the interpreter tier. One thread at a time may use it.
 
-    `protects` is whether the guest's pages can be protected by the hardware, once a translation relies on it.
+    `images` are those of machines with the same spec and metering. `protects` is whether the guest's pages can be
+    protected by the hardware, once a translation relies on it.
     """
 
     def __init__(
-        self, program: Program, spec: Spec, metering: str, start: Start, calls: str, protects: bool = False
-    ) -> None:
+        self, program: Program, spec: Spec, metering: str, start: Start, calls: str, images: Images,
+        protects: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__(start.handlers)
         self.program, self.spec, self.metering = program, spec, metering
         store = wasmtime.Store(wasmtime_engine())
@@ -57,7 +60,12 @@ class WasmMachine(Machine):
             self._make_call(store, function(exports[name])) for name in (abi.PREPARE, abi.RUN, abi.STEP)
         )
         self._is_valid = not spec.validates or is_valid(program.blob, spec)
-        self._load_program()
+        image = images.find(program)
+        if image is not None:
+            image.restore(self._state)
+        else:
+            self._load_program()
+            images.note(program, self._state)
         self._load_start(start)
 
     def _load_program(self) -> None:

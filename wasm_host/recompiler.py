@@ -21,6 +21,7 @@ from pvm.machine import Exit, Reason, Start
 from pvm.program import PAGE_SIZE, Program
 from wasm_host.calls import Call, MemoryTrap
 from wasm_host.compiled import compile_module
+from wasm_host.images import Images
 from wasm_host.machine import WasmMachine, function
 from wasm_host.protection import ProtectedMemory, obstacle
 
@@ -68,10 +69,10 @@ class RecompilerMachine(WasmMachine):
     _is_linked = False
 
     def __init__(
-        self, program: Program, spec: Spec, metering: str, start: Start, calls: str, protects: bool,
+        self, program: Program, spec: Spec, metering: str, start: Start, calls: str, images: Images, protects: bool,
         compiled: Compiled | None, software: Request,
     ) -> None:  # fmt: skip
-        super().__init__(program, spec, metering, start, calls, protects)
+        super().__init__(program, spec, metering, start, calls, images, protects)
         self._protects, self._software = protects, software
         self._by_block = metering == "block"
         if compiled is not None:
@@ -168,13 +169,13 @@ class AutoMachine(RecompilerMachine):
     """
 
     def __init__(
-        self, program: Program, spec: Spec, metering: str, start: Start, calls: str, protects: bool,
+        self, program: Program, spec: Spec, metering: str, start: Start, calls: str, images: Images, protects: bool,
         spend: Spend, future: Future[Compiled] | None, spend_software: Spend, software: Request,
     ) -> None:  # fmt: skip
         self._spend, self._future, self._spend_software = spend, future, spend_software
         self._turns = AUTO_TURNS
         self._since = 0.0
-        super().__init__(program, spec, metering, start, calls, protects, None, software)
+        super().__init__(program, spec, metering, start, calls, images, protects, None, software)
 
     def _slice(self) -> int:
         return super()._slice() if self._is_linked else AUTO_SLICE
