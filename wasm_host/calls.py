@@ -66,9 +66,16 @@ def fast_call(store: wasmtime.Store, function: wasmtime.Func) -> Call:
     keep = (store, function)
 
     def call() -> int:
-        error = raw()
-        if error or trap:
-            _raise(ffi, error, trap, keep)
+        try:
+            error = raw()
+            if error or trap:
+                _raise(ffi, error, trap, keep)
+        except BaseException:
+            # A signal's exception may have come before the trap was taken over. The next call must not find it.
+            if trap:
+                ffi.wasm_trap_delete(ctypes.cast(trap, ctypes.POINTER(ffi.wasm_trap_t)))
+                trap.value = None
+            raise
         return value.value
 
     return call

@@ -114,6 +114,9 @@ class WasmMachine(Machine):
 
     @pc.setter
     def pc(self, value: int) -> None:
+        self._set_pc(value)
+
+    def _set_pc(self, value: int) -> None:
         self._field["pc"].value = check_pc(value)
         self._field["charged"].value = self._field["called"].value = self._exit_code.value = 0
 

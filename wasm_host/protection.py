@@ -119,6 +119,8 @@ class ProtectedMemory(GuestMemory):
     def unprotect(self) -> None:
         """Make all accessible, for good."""
         self.is_on, self.is_lost = False, True
+        # At the limit of what the system holds, this frees what the next takes: it joins all that are next to it.
+        _mprotect(self._base, 0, _PAGES, _NONE)
         if not _mprotect(self._base, 0, _PAGES, _READ | _WRITE):
             reason = os.strerror(ctypes.get_errno())
             raise ResourceError(f"no room for page protection, and none to do without ({reason})")

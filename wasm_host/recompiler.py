@@ -107,6 +107,9 @@ class RecompilerMachine(WasmMachine):
             return self._go_on()
         field = self._field
         pc = field["pc"].value
+        if pc == abi.AT_ENTRY:
+            self._settle()
+            pc = field["pc"].value
         if field["called"].value:
             entry = self._resumes.get(pc)
             if entry is not None:
@@ -129,9 +132,7 @@ class RecompilerMachine(WasmMachine):
         if not self._protects or trap.size != _GUEST_SIZE:
             raise trap
         field = self._field
-        if field["pc"].value == abi.AT_ENTRY:
-            field["pc"].value, field["called"].value = self._origin(field["entry"].value)
-            field["charged"].value = field["called"].value
+        self._settle()
         code = self._call_run()
         is_panic = code == abi.EXIT_CODES[Reason.PANIC]
         if not is_panic and code != abi.EXIT_CODES[Reason.PAGE_FAULT]:
@@ -140,13 +141,36 @@ class RecompilerMachine(WasmMachine):
             raise trap
         return code
 
-    def _origin(self, entry: int) -> tuple[int, int]:
-        """The pc of an entry, and whether it comes after the host call there."""
+    def _settle(self) -> None:
+        """Where a region trapped before its first checkpoint, say in the state where it was entered.
+
+        Also when a signal's exception has hidden the trap: to go on from a checkpoint leads to the same fault.
+        """
+        field = self._field
+        if field["pc"].value != abi.AT_ENTRY:
+            return
+        entry = field["entry"].value
         for is_call, places in enumerate((self._entries, self._resumes)):
             for pc, found in places.items():
                 if found == entry:
-                    return pc, is_call
+                    field["pc"].value, field["called"].value, field["charged"].value = pc, is_call, is_call
+                    return
         raise EngineError(f"the translation has no entry {entry:#x}")
+
+    @property
+    def pc(self) -> int:
+        if self._is_linked:
+            self._settle()
+        return self._field["pc"].value
+
+    @pc.setter
+    def pc(self, value: int) -> None:
+        self._set_pc(value)
+
+    def _step(self) -> Exit | None:
+        if self._is_linked:
+            self._settle()
+        return super()._step()
 
     def _unprotect(self) -> None:
         """Go on without protection by the hardware."""
