@@ -67,6 +67,7 @@ class RecompilerMachine(WasmMachine):
     """
 
     _is_linked = False
+    _lost_trap = False  # whether a signal's exception may have hidden a trap
 
     def __init__(
         self, program: Program, spec: Spec, metering: str, start: Start, calls: str, images: Images, protects: bool,
@@ -105,11 +106,13 @@ class RecompilerMachine(WasmMachine):
         if self._guest.is_lost and self._protects:
             self._unprotect()
             return self._go_on()
+        if self._lost_trap:
+            # From the last checkpoint to the same fault, with an exit that cannot be lost.
+            self._lost_trap = False
+            self._settle()
+            return self._call_run()
         field = self._field
         pc = field["pc"].value
-        if pc == abi.AT_ENTRY:
-            self._settle()
-            pc = field["pc"].value
         if field["called"].value:
             entry = self._resumes.get(pc)
             if entry is not None:
@@ -122,9 +125,13 @@ class RecompilerMachine(WasmMachine):
             return self._call_finish()
         field["entry"].value = entry
         try:
-            code = self._call_recompiled()
-        except MemoryTrap as trap:
-            return self._run_again(trap)
+            try:
+                code = self._call_recompiled()
+            except MemoryTrap as trap:
+                return self._run_again(trap)
+        except BaseException:
+            self._lost_trap = not self._exit_code.value
+            raise
         return self._call_finish() if code == abi.BAIL else code
 
     def _run_again(self, trap: MemoryTrap) -> int:
@@ -142,10 +149,7 @@ class RecompilerMachine(WasmMachine):
         return code
 
     def _settle(self) -> None:
-        """Where a region trapped before its first checkpoint, say in the state where it was entered.
-
-        Also when a signal's exception has hidden the trap: to go on from a checkpoint leads to the same fault.
-        """
+        """Where a region trapped before its first checkpoint, say in the state where it was entered."""
         field = self._field
         if field["pc"].value != abi.AT_ENTRY:
             return

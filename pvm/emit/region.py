@@ -237,9 +237,13 @@ class Region:
         program, out, first = self.program, self.out, current.first
         points = self.checkpoints.within.get(number, _NO_POINTS)
         codes, pcs = program.codes, program.flow.pcs
+        checks = program.checks or number in self.checkpoints.checking
+        if not checks and not points:
+            out.extend(map(_text, codes[first:end]))
+            return
         plan = NO_PLAN
         checked: Sequence[int] = ()
-        if program.checks or number in self.checkpoints.checking:
+        if checks:
             checked = [place for place, kind in enumerate(program.accesses[first:end], first) if kind]
             if len(checked) > 1:
                 plan = shared_checks([program.checked[code.form] for code in codes[first:end]])

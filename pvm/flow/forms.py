@@ -18,7 +18,7 @@ from pvm.isa.expr import HostCall, Jump, Sbrk
 from pvm.isa.spec import Spec
 from pvm.isa.table import Row
 from pvm.program.blob import Blob
-from pvm.program.decode import MAX_SKIP, TRAP, Instruction, decode_octets, is_closed
+from pvm.program.decode import MAX_SKIP, TRAP, Instruction, decode_closed, decode_octets
 
 # `Form.kind`: goes straight on, ends a basic block, is a host call or an sbrk, after which a machine may be entered.
 STRAIGHT, ENDS, CALLS = range(3)
@@ -46,8 +46,8 @@ class Forms(dict[bytes, Form | None]):
         self._spec = spec
 
     def __missing__(self, octets: bytes) -> Form | None:
-        form = form_of(decode_octets(octets, len(octets), self._spec)) if is_closed(octets, self._spec) else None
-        self[octets] = form
+        instruction = decode_closed(octets, self._spec)
+        form = self[octets] = None if instruction is None else form_of(instruction)
         return form
 
 

@@ -75,16 +75,16 @@ def decode_octets(octets: bytes, length: int, spec: Spec) -> Instruction:
     return Instruction(0, length, row, *_operand_reader(row.format)(octets + _ZEROS, 0, length - 1))
 
 
-def is_closed(octets: bytes, spec: Spec) -> bool:
-    """Whether an instruction's own octets say all about it. Operands may lie beyond them, in the next instruction."""
-    row = spec.by_opcode[octets[0]]
-    if row is None:
-        return True
-    fixed, named = _fixed_octets(row.format)
-    length = len(octets)
-    if named is None or length < fixed:
-        return length >= fixed
-    return named.start + _immediate_length(octets, 0, named, length - 1) <= length
+def decode_closed(octets: bytes, spec: Spec) -> Instruction | None:
+    """The same of an instruction's own octets; None where they do not say all: operands may lie in the next one."""
+    row, length = spec.by_opcode[octets[0]], len(octets)
+    if row is not None:
+        fixed, named = _fixed_octets(row.format)
+        if length < fixed:
+            return None
+        if named is not None and named.start + _immediate_length(octets, 0, named, length - 1) > length:
+            return None
+    return decode_octets(octets, length, spec)
 
 
 def decode(blob: Blob, spec: Spec) -> Iterator[Instruction]:
