@@ -5,9 +5,9 @@ interpreter's memories and its state, so that either can go on where the other s
 
 The blocks of a program are split into regions, a function each, with the registers and gas in locals. Inside a region
 jumps forward leave nested blocks, single-entry loops are loops, and whatever is dynamic goes through the region's
-dispatcher. Between regions `run` calls from a table. Whatever is rare - gas that does not reach to a block's end, a
-page without access, a bad jump, a halt - leaves with the exact state and the code BAIL, and the interpreter carries it
-out.
+dispatcher. Regions tail-call each other through a table. Whatever is rare - gas that does not reach to the next place
+where it is looked at, a page without access, a bad jump, a halt - leaves with the exact state and the code BAIL, and
+the interpreter carries it out.
 """
 
 from __future__ import annotations
@@ -154,12 +154,12 @@ def _bounds(flow: Flow, region_blocks: int) -> list[int]:
 
 
 def _run() -> bytes:
-    """Call regions, each naming the next, until one leaves."""
+    """Call the region that the state's entry names, which may call others, and keep what the last leaves with."""
     code, entry = 0, 1
     # To leave the block's rest to the interpreter is no exit that a host could lose: it would be left again.
     exit = i32_const(0) + local_get(code) + local_get(code) + i32_const(abi.BAIL) + op("i32.eq") + op("select")
     return (
         get_state("entry") + local_tee(entry) + i32_const(0xFFFF) + op("i32.and")
-        + local_get(entry) + i32_const(16) + op("i32.shr_u") + call_indirect(0)
-        + local_set(code)
-    ) + set_state("exit", exit) + local_get(code)  # fmt: skip
+        + local_get(entry) + i32_const(16) + op("i32.shr_u") + call_indirect(0) + local_set(code)
+        + set_state("exit", exit) + local_get(code)
+    )  # fmt: skip
