@@ -15,6 +15,7 @@ _NAMES = (
     "interpreter", "recompiler", "reference", "gcc", "anan-as",
     "host-call", "process", "instantiate", "compile", "cold", "warm", "replay", "memory",
 )  # fmt: skip
+_ON_REQUEST = ("hostile",)  # takes a quarter of an hour by itself
 _EXAMPLES = ("fibonacci", "sieve", "blake2b", "sort", "matrix", "life")
 _INTERRUPTED = 130  # exit status after Ctrl-C, by custom 128 + SIGINT
 
@@ -22,7 +23,9 @@ _INTERRUPTED = 130  # exit status after Ctrl-C, by custom 128 + SIGINT
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 @click.option("--repeat", type=click.IntRange(1, 1000), default=7, show_default=True, help="Rounds to measure.")
-@click.option("--only", multiple=True, type=click.Choice(_NAMES), help="Measure just this; may be repeated.")
+@click.option(
+    "--only", multiple=True, type=click.Choice((*_NAMES, *_ON_REQUEST)), help="Measure just this; may be repeated."
+)
 @click.option("--example", multiple=True, type=click.Choice(_EXAMPLES), help="Run just this one; may be repeated.")
 @click.option("--quick", is_flag=True, help="Tiny sizes, to try the command: the figures mean little.")
 @click.option(
@@ -48,6 +51,7 @@ def bench(
     The first five of --only run the examples. The others: host-call, process (the interpreter, once a process),
     instantiate (a machine), compile (what translating costs an instruction), cold (a program never seen), warm (one
     whose translation is on disk), replay (recorded runs, and where the time goes), memory (what a machine takes).
+    Only when asked for: hostile (time and memory of programs that are made to cost much; once, in some minutes).
 
     \b
     Examples:

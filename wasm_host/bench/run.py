@@ -20,6 +20,7 @@ from pvm.version import __version__
 from wasm_host.bench.anan_as import find_installed, install
 from wasm_host.bench.cold import measure_cold
 from wasm_host.bench.host_calls import measure_host_calls
+from wasm_host.bench.hostile_runs import hostile_steps
 from wasm_host.bench.inputs import examples, find_traces, largest_service, static_programs
 from wasm_host.bench.measure import Report
 from wasm_host.bench.memory import measure_memory
@@ -73,6 +74,8 @@ def _steps(options: Options, report: Report) -> Iterator[tuple[str, Callable[[],
         yield "host calls", lambda: measure_host_calls(report, spec, 100 if quick else _HOST_CALLS, repeat)
     if only & {"instantiate", "compile", "cold", "warm", "replay", "memory"}:
         yield from _start_steps(options, report, spec)
+    if "hostile" in only:
+        yield from hostile_steps(report, quick)
     if only & _PROGRAMS:
         with ExitStack() as stack:
             contestants = _contestants(options, report, stack)

@@ -1,0 +1,273 @@
+"""Hostile programs: what an attacker would send to make translating slow, large or wrong.
+
+In: a kind, and how many instructions or octets. Out: a `Blob`, the same each time. All are programs of 0.7.2, made in
+linear time. None needs memory, registers or arguments to do what it is for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from pvm.emit.recompiler import REGION_BLOCKS
+from pvm.isa import GP_072
+from pvm.program import Blob
+
+LONGEST = 25  # octets of an instruction: after 24 that are not marked comes the next one
+
+_SAMPLE = 4096  # instructions, from which it is known how large a program of a kind will be
+_ENTRIES = 1_000_000  # of a jump table that is large for its own sake
+_DEPTH = 96  # loops in each other
+_MULTIPLIER = 2654435761  # scatters numbers
+_PERIOD = 9973  # instructions or blocks, after which what looks random comes again
+
+
+@dataclass(frozen=True)
+class Kind:
+    """`make` yields a program of so many instructions; `title` says what it is made of."""
+
+    name: str
+    title: str
+    make: Callable[[int], Blob]
+
+
+def of_weight(kind: Kind, limit: int) -> tuple[int, Blob]:
+    """The largest program of at most `limit` instructions in the count of `wasm_host.engine`, and its own count.
+
+    That count takes each mark and each 25 octets of code for an instruction, whichever there are.
+    """
+    return _fitting(kind, limit, lambda blob: blob.starts.count(1) + len(blob.code) // LONGEST)
+
+
+def of_octets(kind: Kind, octets: int) -> tuple[int, Blob]:
+    """The largest program of at most `octets` octets of code, and its number of instructions."""
+    return _fitting(kind, octets, lambda blob: len(blob.code))
+
+
+def _fitting(kind: Kind, limit: int, size: Callable[[Blob], int]) -> tuple[int, Blob]:
+    count = int(limit * _SAMPLE / size(kind.make(_SAMPLE)))
+    blob = kind.make(count)
+    while size(blob) > limit:  # kinds that are not the same everywhere
+        count = min(count - 1, int(count * limit / size(blob)))
+        blob = kind.make(count)
+    return count, blob
+
+
+# --- parts -----------------------------------------------------------------------------------------------------------
+
+
+def _op(name: str, *operands: int) -> bytes:
+    return bytes([GP_072.opcodes[name], *operands])
+
+
+def _word(value: int) -> bytes:
+    return value.to_bytes(4, "little", signed=True)
+
+
+def _registers(a: int, b: int) -> int:
+    """The octet that names two registers."""
+    return b << 4 | a
+
+
+def _packed(marks: bytes) -> bytes:
+    """`pvm.program.pack_bitmask` in a hundredth of the time."""
+    bits = marks[::-1].translate(bytes([48, 49]) + bytes(254))
+    return int(bits or b"0", 2).to_bytes((len(marks) + 7) // 8, "little")
+
+
+def _blob(instructions: Sequence[bytes], table: Iterable[int] = (), size: int = 4) -> Blob:
+    """A program of instructions, all marked."""
+    marked = [b"\1" + bytes(length) for length in range(LONGEST)]
+    marks = b"".join([marked[len(octets) - 1] for octets in instructions])
+    entries = tuple(table)
+    return Blob(b"".join(instructions), _packed(marks), entries, size if entries else 0)
+
+
+_BRANCH = _op("branch_eq", _registers(1, 2))
+_BRANCH_SIZE = len(_BRANCH) + 4
+
+
+def _repeated(instructions: list[bytes], count: int) -> list[bytes]:
+    return (instructions * (count // len(instructions) + 1))[:count]
+
+
+def _branches(targets: Sequence[int]) -> Blob:
+    """Blocks of a branch each, to the blocks of these numbers."""
+    return _blob([_BRANCH + _word((target - number) * _BRANCH_SIZE) for number, target in enumerate(targets)])
+
+
+# --- blocks that go straight -----------------------------------------------------------------------------------------
+
+
+def _endless(count: int) -> Blob:
+    return _blob([_op("add_64", _registers(1, 2), 3)] * count)
+
+
+def _accesses(count: int) -> Blob:
+    """Each goes off a register that has just changed, so that no two share a check; each store follows a load."""
+    load, store = _op("load_ind_u64", _registers(3, 4), 8), _op("store_ind_u64", _registers(4, 3), 16)
+    return _blob(_repeated([load, store], count))
+
+
+def _heavy(count: int) -> Blob:
+    """Rows that take the most WebAssembly."""
+    rows = ("mul_upper_s_s", "mul_upper_u_u", "mul_upper_s_u")
+    instructions = [_op(name, _registers(1, 2), 3) for name in rows] + [_op("reverse_bytes", _registers(4, 3))]
+    return _blob(_repeated(instructions, count))
+
+
+def _distinct(count: int) -> Blob:
+    """No two have the same octets, so nothing that is remembered by octets helps."""
+    start = _op("store_imm_ind_u64", 4 << 4 | 1)
+    return _blob([start + _word(number) + _word(-number) for number in range(count)])
+
+
+def _long(count: int) -> Blob:
+    octets = Random(1).randbytes(LONGEST - 2)
+    return _blob([_op("load_imm", 1) + octets] * count)
+
+
+def _sbrks(count: int) -> Blob:
+    return _blob([_op("load_imm", 2, 100), *[_op("sbrk", _registers(1, 2))] * (count - 1)])
+
+
+def _host_calls(count: int) -> Blob:
+    return _blob([_op("ecalli")] * count)
+
+
+# --- blocks that jump ------------------------------------------------------------------------------------------------
+
+
+def _jumps(count: int) -> Blob:
+    jump = _op("jump")
+    return _blob([jump + _word(5 * (number * _MULTIPLIER % count - number)) for number in range(count)])
+
+
+def _near(count: int) -> Blob:
+    random = Random(1)
+    steps = [random.randrange(-90, 90) * _BRANCH_SIZE for _ in range(_PERIOD)]
+    return _blob(_repeated([_BRANCH + _word(step) for step in steps], count))
+
+
+def _first(count: int) -> Blob:
+    return _branches([0] * count)
+
+
+def _last(count: int) -> Blob:
+    return _branches([count - 1] * count)
+
+
+def _across(count: int) -> Blob:
+    """Forwards over one bound between regions or two, by turns."""
+    steps = (REGION_BLOCKS, 2 * REGION_BLOCKS - 1)
+    return _branches([min(count - 1, number + steps[number % 2]) for number in range(count)])
+
+
+def _overlapping(count: int) -> Blob:
+    """Loops that begin in each other and end outside: none can be a loop of WebAssembly."""
+    return _branches([max(0, number - _DEPTH) for number in range(count)])
+
+
+def _astray(count: int) -> Blob:
+    """Into the middle of instructions, before the code and behind it."""
+    random, end = Random(1), count * _BRANCH_SIZE
+    return _blob(_repeated([_BRANCH + _word(random.randrange(-end, end) // 6 * 6 + 1) for _ in range(_PERIOD)], count))
+
+
+def _nested(count: int) -> Blob:
+    """Loops in each other: so many begin, and so many end, again and again."""
+    opening = [_op("fallthrough")] * _DEPTH
+    # The loop that begins last ends first; of those that have begun, each is an octet long.
+    closing = [_BRANCH + _word(-(turn + 1) - turn * _BRANCH_SIZE) for turn in range(_DEPTH)]
+    return _blob(_repeated(opening + closing, count))
+
+
+def _checkpoints(count: int) -> Blob:
+    """Blocks that load, store and jump back to anywhere, so that every register may have changed at every store."""
+    random, instructions = Random(1), list[bytes]()
+    for number in range(_PERIOD):
+        register, back = number % 13, random.randrange(REGION_BLOCKS)
+        instructions += [
+            _op("load_ind_u8", _registers(register, 1), 8), _op("store_ind_u8", _registers(register, 2), 8),
+            _BRANCH + _word(-12 * back - 6),  # blocks have 12 octets
+        ]  # fmt: skip
+    return _blob(_repeated(instructions, count))
+
+
+# --- jump tables -----------------------------------------------------------------------------------------------------
+
+
+def _targets(count: int) -> Blob:
+    return _blob([_op("fallthrough")] * count, range(count))
+
+
+def _dynamic(count: int) -> Blob:
+    """Dynamic jumps that set the register that they come from, to anywhere in a table of all blocks."""
+    random, start = Random(1), _op("load_imm_jump_ind", _registers(3, 3), 4) + _word(0)
+    instructions = [start + _word(2 * random.randrange(1, count + 1)) for _ in range(count)]
+    return _blob(instructions, range(0, len(start + _word(0)) * count, len(start + _word(0))))
+
+
+def _wide_entries(count: int) -> Blob:
+    """Entries of 8 octets, every other one beyond all addresses."""
+    entries = min(_ENTRIES, count)
+    return _blob([_op("fallthrough")] * count, (n if n % 2 else (1 << 64) - 1 - n for n in range(entries)), 8)
+
+
+def _empty_entries(count: int) -> Blob:
+    """Entries of no octets, as many as there may be: all are 0."""
+    return _blob([_op("jump_ind", 1)] * count, [0] * count, 0)
+
+
+def _one_target(count: int) -> Blob:
+    return _blob([_op("jump_ind", 1, 2)] * count, [3] * min(_ENTRIES, 16 * count))
+
+
+# --- octets that are no program --------------------------------------------------------------------------------------
+
+
+def _invalid(count: int) -> Blob:
+    opcodes = [bytes([code]) for code, row in enumerate(GP_072.by_opcode) if row is None]
+    return _blob(_repeated(opcodes, count))
+
+
+def _random(count: int) -> Blob:
+    """Random octets, of which one in three is marked."""
+    random = Random(1)
+    length = 3 * count
+    return Blob(random.randbytes(length), _packed(bytes(octet < 86 for octet in random.randbytes(length))))
+
+
+def _unmarked(count: int) -> Blob:
+    """Random octets, none of which is marked."""
+    length = LONGEST * count
+    return Blob(Random(1).randbytes(length), bytes((length + 7) // 8))
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind("endless", "one block", _endless),
+    Kind("accesses", "one block of loads and stores", _accesses),
+    Kind("heavy", "the instructions that take the most code", _heavy),
+    Kind("distinct", "no two instructions alike", _distinct),
+    Kind("long", "instructions of 25 octets", _long),
+    Kind("sbrks", "sbrk after sbrk", _sbrks),
+    Kind("host calls", "ecalli after ecalli", _host_calls),
+    Kind("jumps", "jumps to anywhere", _jumps),
+    Kind("near", "branches to near blocks, both ways", _near),
+    Kind("first", "branches to the first block", _first),
+    Kind("last", "branches to the last block", _last),
+    Kind("across", "branches over the bounds of regions", _across),
+    Kind("overlapping", "loops that overlap", _overlapping),
+    Kind("astray", "branches to no block", _astray),
+    Kind("nested", "loops in each other", _nested),
+    Kind("checkpoints", "loads, stores and jumps back", _checkpoints),
+    Kind("targets", "every block in the jump table", _targets),
+    Kind("dynamic", "dynamic jumps to anywhere", _dynamic),
+    Kind("wide entries", "jump table entries of 8 octets", _wide_entries),
+    Kind("empty entries", "jump table entries of no octets", _empty_entries),
+    Kind("one target", "a million jump table entries alike", _one_target),
+    Kind("invalid", "invalid opcodes", _invalid),
+    Kind("random", "random octets, some marked", _random),
+    Kind("unmarked", "random octets, none marked", _unmarked),
+)

@@ -1,0 +1,174 @@
+"""What hostile programs cost: the largest that are translated, and those that are left to the interpreter.
+
+In: kinds of programs and sizes. Out: two `Section`s. Each sample is taken in a process of its own, so that memory is
+one program's and a crash ends nothing but itself: this file run as a program. That gets a line of JSON on standard
+input, then a program, and writes JSON: what `translate` or `run` found.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pvm.emit.recompiler import recompile
+from pvm.isa import GP_072
+from pvm.program import Blob, Program
+from wasm_host.bench.hostile import KINDS, Kind, of_octets, of_weight
+from wasm_host.bench.measure import BYTES, Ratio, Report, Section, elapsed
+from wasm_host.compiled import compile_module, interpreter
+from wasm_host.engine import COMPILE_LIMIT, HARDWARE, SOFTWARE, Engine
+from wasm_host.recompiler import RecompilerMachine
+
+# Figures: nanoseconds, and the most bytes that were resident at a time, Python and the interpreter included.
+RECOMPILE, COMPILE, IN_ALL, HALF = "recompile", "wasmtime", "in all", "in all, half as many"
+INSTANTIATE, RUN, PEAK = "instantiate", "run", "memory"
+TAKEN = "taken"  # 1 where the recompiler takes the program, 0 where it is left to the interpreter
+TIERS = ("recompiler", "auto")
+
+GAS = 10_000_000
+OCTETS = 4_000_000  # JAM takes no larger service
+_GROWTH = 1.5  # at most: what an instruction costs, in those of a program half as large
+_QUICK = 2000  # instructions
+_TIME_LIMIT = 600  # seconds
+_STATUS = Path("/proc/self/status")
+
+
+def is_measurable() -> bool:
+    """Whether this system tells how much memory a process has used."""
+    return _STATUS.is_file() and b"VmHWM:" in _STATUS.read_bytes()
+
+
+def peak() -> int:
+    """The most bytes of this process that were resident at a time.
+
+    `resource.getrusage` would count those of the process that started this one.
+    """
+    [line] = [line for line in _STATUS.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM:")]
+    return int(line.split()[1]) << 10
+
+
+def hostile_steps(report: Report, quick: bool) -> Iterator[tuple[str, Callable[[], None]]]:
+    """What to measure, each with its name. Once: it takes minutes, and what counts is the order of magnitude."""
+    if not is_measurable():
+        report.absent["hostile"] = "this system has no VmHWM in /proc/self/status, as Linux has"
+        return
+    kinds, limit, octets = (KINDS[:2], _QUICK, 10 * _QUICK) if quick else (KINDS, COMPILE_LIMIT, OCTETS)
+    largest = report.section(
+        "hostile", f"Hostile programs of at most {limit:,} instructions, translated, with either protection"
+    )
+    beyond = report.section(
+        "hostile-run", f"Hostile programs of {octets:,} octets, a run of {GAS:,} gas, with either tier"
+    )
+    for kind in kinds:
+        yield f"hostile: translating {kind.title}", partial(measure_translating, largest, kind, limit)
+        yield f"hostile: running {kind.title}", partial(measure_running, beyond, kind, octets)
+
+
+def measure_translating(section: Section, kind: Kind, limit: int) -> None:
+    """Add a kind's figures to the section; their samples are one a protection."""
+    count, blob = of_weight(kind, limit)
+    half = kind.make(count // 2)
+    for protection in (SOFTWARE, HARDWARE):
+        found = _sampled(section, f"{kind.name}, {protection}", blob, what="translate", protection=protection)
+        less = _sampled(section, f"{kind.name}, {protection}", half, what="translate", protection=protection)
+        if found and less:
+            _add(section, kind, {**found, HALF: less[IN_ALL]})
+    figure = f"{kind.name}: {HALF}"
+    section.ratios.append(Ratio(f"{kind.name}: growth", f"{kind.name}: {IN_ALL}", (figure, figure), _GROWTH))
+    _note_worst(section, (RECOMPILE, COMPILE, IN_ALL, PEAK))
+
+
+def measure_running(section: Section, kind: Kind, octets: int) -> None:
+    """Add a kind's figures to the section; their samples are one a tier."""
+    _, blob = of_octets(kind, octets)
+    taken = []
+    for tier in TIERS:
+        found = _sampled(section, f"{kind.name}, {tier}", blob, what="run", tier=tier)
+        if found:
+            if found.pop(TAKEN):
+                taken.append(tier)
+            _add(section, kind, found)
+    if taken:
+        section.facts[f"{kind.name}, not left to the interpreter"] = " and ".join(taken)
+    _note_worst(section, (INSTANTIATE, RUN, PEAK))
+
+
+def sample(blob: Blob, **request: str) -> dict[str, float] | str:
+    """What a new process found out about a program, or why it failed."""
+    command = [sys.executable, "-m", "wasm_host.bench.hostile_runs"]
+    try:
+        done = subprocess.run(
+            command, input=json.dumps(request).encode() + b"\n" + blob.encode(), capture_output=True, check=False,
+            timeout=_TIME_LIMIT, start_new_session=True,  # Ctrl-C is for us alone
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return f"no answer after {_TIME_LIMIT} seconds"
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines() or ["nothing"]
+        return f"the process ended with status {done.returncode}: {said[-1]}"
+    answer: dict[str, float] = json.loads(done.stdout)
+    return answer
+
+
+def _sampled(section: Section, name: str, blob: Blob, **request: str) -> dict[str, float]:
+    """The figures of one process; none when it fails, which is a problem."""
+    answer = sample(blob, **request)
+    if isinstance(answer, str):
+        section.problems.append(f"{name}: {answer}")
+        return {}
+    return answer
+
+
+def _add(section: Section, kind: Kind, figures: dict[str, float]) -> None:
+    for figure, value in figures.items():
+        section.samples.setdefault(f"{kind.name}: {figure}", []).append(value)
+        if figure == PEAK:
+            section.units[f"{kind.name}: {figure}"] = BYTES
+
+
+def _note_worst(section: Section, figures: Sequence[str]) -> None:
+    """The kinds whose figures are the highest so far."""
+    for figure in figures:
+        found = [name for name in section.samples if name.endswith(f": {figure}")]
+        if found:
+            worst = max(found, key=lambda name: max(section.samples[name]))
+            section.facts[f"worst {figure}"] = worst.removesuffix(f": {figure}")
+
+
+# --- in the process of its own ---------------------------------------------------------------------------------------
+
+
+def translate(data: bytes, protection: str) -> dict[str, float]:
+    """Translate a program as the engine does, but for the limit."""
+    interpreter()  # what every process has
+    modules: list[Any] = []
+    in_python = elapsed(
+        lambda: modules.append(recompile(Program.parse(data, "plain").blob, GP_072, "instruction", protection))
+    )
+    compiling = elapsed(lambda: modules.append(compile_module(modules[0].module)))
+    return {RECOMPILE: in_python, COMPILE: compiling, IN_ALL: in_python + compiling, PEAK: peak()}
+
+
+def run(data: bytes, tier: str) -> dict[str, float]:
+    """Make a machine of a program and run it. Host calls are answered, as a node would."""
+    interpreter()
+    start = time.perf_counter_ns()
+    engine = Engine(tier=tier, cache=False)
+    machine = engine.instantiate(Program.parse(data, "plain"), gas=GAS, host={0: lambda machine: None})
+    made = time.perf_counter_ns()
+    machine.run()
+    done = time.perf_counter_ns()
+    taken = int(isinstance(machine, RecompilerMachine))
+    return {INSTANTIATE: made - start, RUN: done - made, PEAK: peak(), TAKEN: taken}
+
+
+if __name__ == "__main__":
+    _asked, _data = json.loads(sys.stdin.buffer.readline()), sys.stdin.buffer.read()
+    _found = translate(_data, _asked["protection"]) if _asked["what"] == "translate" else run(_data, _asked["tier"])
+    print(json.dumps(_found))
