@@ -5,16 +5,20 @@ In: names of `pvm.abi`. Out: bytes. Shared by the files of this package that wor
 
 from __future__ import annotations
 
+from functools import cache
+
 from pvm.abi import STATE
 from pvm.wasm.code import i32_const, load, local_get, op, store
 
 GUEST = 0  # memory indices
 ENGINE = 1
 
+_ZERO = i32_const(0)
 _LOADS = {4: "i32.load", 8: "i64.load"}
 _STORES = {4: "i32.store", 8: "i64.store"}
 
 
+@cache
 def get_state(name: str) -> bytes:
     """Push a field of the state: i32 or i64 by its size."""
     field = STATE[name]
@@ -23,8 +27,13 @@ def get_state(name: str) -> bytes:
 
 def set_state(name: str, value: bytes) -> bytes:
     """Set a field of the state to what `value` pushes."""
+    return _ZERO + value + _store_to(name)
+
+
+@cache
+def _store_to(name: str) -> bytes:
     field = STATE[name]
-    return i32_const(0) + value + store(_STORES[field.size], field.offset, ENGINE)
+    return store(_STORES[field.size], field.offset, ENGINE)
 
 
 def get_byte(address: bytes, offset: int = 0) -> bytes:
