@@ -159,8 +159,15 @@ class WasmMachine(Machine):
     def _step(self) -> Exit | None:
         if not self._may_run():
             return Exit(Reason.PANIC, self.pc, self.gas)
-        while (code := self._exit_code.value or self._call_step()) == _OUT_OF_GAS and self._reserve:
-            self._refill()
+        while True:
+            code = self._exit_code.value or self._call_step()
+            if code == _OUT_OF_GAS and self._reserve:
+                self._refill()
+            elif code == abi.GREW:  # of a run that a signal ended there
+                self._follow_heap()
+                self._exit_code.value = 0
+            else:
+                break
         if self._guest.is_on:
             self._follow_heap()
         return None if code == abi.STOPPED else self._exit(code)

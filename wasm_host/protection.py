@@ -24,6 +24,7 @@ from pvm.errors import ResourceError
 from pvm.machine import check_range
 from pvm.program import PAGE_SIZE
 from pvm.program.standard import ADDRESS_SPACE
+from wasm_host.compiled import wasmtime_engine
 from wasm_host.memory import EngineState, GuestMemory
 
 _NONE, _READ, _WRITE = 0, 1, 2  # PROT_NONE, PROT_READ, PROT_WRITE
@@ -73,6 +74,7 @@ class _Calls:
         self.dladdr = library.dladdr
         self.dladdr.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
         function = ffi.dll.wasmtime_func_call_unchecked  # type: ignore[attr-defined]
+        wasmtime_engine()  # takes the signal over
         self.wasmtime = self.library_of(ctypes.cast(function, ctypes.c_void_p).value)
         self.is_ours = cache(lambda handler: self.wasmtime is not None and self.library_of(handler) == self.wasmtime)
 
@@ -109,12 +111,18 @@ class ProtectedMemory(GuestMemory):
         super().__init__(guest, engine, store)
         self._mapped: set[tuple[int, int]] = set()  # ranges of pages that were mapped before `protect`
 
-    def protect(self) -> None:
-        """Begin to protect. What was mapped by generated code (sbrk) is the caller's to `follow`."""
+    def protect(self, heap: int, heap_end: int) -> None:
+        """Begin to protect, or leave all as it was. Generated code has mapped what lies between the two addresses."""
+        self._note(heap // PAGE_SIZE, -(-heap_end // PAGE_SIZE))
         self.is_on = True
-        self._protect(0, _PAGES, _NONE)
-        for first, end in self._mapped:
-            self.follow(first * PAGE_SIZE, (end - first) * PAGE_SIZE)
+        try:
+            self._protect(0, _PAGES, _NONE)
+            for first, end in self._mapped:
+                self.follow(first * PAGE_SIZE, (end - first) * PAGE_SIZE)
+        except BaseException:  # a signal's
+            _mprotect(self._base, 0, _PAGES, _READ | _WRITE)
+            self.is_on = False
+            raise
 
     def unprotect(self) -> None:
         """Make all accessible, for good."""

@@ -82,9 +82,10 @@ class RecompilerMachine(WasmMachine):
     def _link(self, compiled: Compiled) -> None:
         """From now on run the translation."""
         if self._protects and isinstance(self._guest, ProtectedMemory) and not self._guest.is_on:
-            self._guest.protect()
-            self._follow_heap()
             self._field["protects"].value = 1
+            heap = self._field["heap_end"].value
+            self._guest.protect(self._heap_end, heap)
+            self._heap_end = heap
             if self._guest.is_lost:
                 self._unprotect()
                 return
@@ -106,6 +107,8 @@ class RecompilerMachine(WasmMachine):
         if self._guest.is_lost and self._protects:
             self._unprotect()
             return self._go_on()
+        if not self._is_linked:
+            self._link(self._software().result())
         if self._lost_trap:
             # From the last checkpoint to the same fault, with an exit that cannot be lost.
             self._lost_trap = False
@@ -177,15 +180,12 @@ class RecompilerMachine(WasmMachine):
         return super()._step()
 
     def _unprotect(self) -> None:
-        """Go on without protection by the hardware."""
+        """Go on without protection by the hardware. First of all, the translation that relies on it is let go."""
+        self._is_linked = False
         self._protects = False
         self._field["protects"].value = 0
         if isinstance(self._guest, ProtectedMemory) and self._guest.is_on:
             self._guest.unprotect()
-        self._go_on_in_software()
-
-    def _go_on_in_software(self) -> None:
-        self._link(self._software().result())
 
 
 class AutoMachine(RecompilerMachine):
@@ -237,9 +237,8 @@ class AutoMachine(RecompilerMachine):
             self._note_time()
         if self._future is not None and self._future.done() and self._future.exception() is None:
             self._link(self._future.result())
-            return super()._go_on()
-        return self._call_run()
+        return super()._go_on() if self._is_linked else self._call_run()
 
-    def _go_on_in_software(self) -> None:
-        self._is_linked = False
+    def _unprotect(self) -> None:
         self._spend, self._future = self._spend_software, None
+        super()._unprotect()

@@ -116,9 +116,10 @@ class Translations:
         try:
             future.set_result(self._translate(program, pause, compile))
         except BaseException as error:
-            with self._lock:
-                self._entries.pop(program.encoded_blob, None)
-            future.set_exception(error)
+            if not future.done():
+                with self._lock:
+                    self._entries.pop(program.encoded_blob, None)
+                future.set_exception(error)
             if not isinstance(error, Exception):
                 raise
 

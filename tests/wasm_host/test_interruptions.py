@@ -1,0 +1,110 @@
+"""Signals between any two steps of the host: what they interrupt goes on, or is done again, with the same outcome."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+
+from pvm import Exit, Reason
+from pvm.isa import GP_072
+from pvm.program import assemble
+from wasm_host import Engine
+from wasm_host.compiled import wasmtime_engine
+from wasm_host.protection import obstacle
+from wasm_host.recompiler import AutoMachine, Compiled, RecompilerMachine, compile_program
+from wasm_host.translations import Translations
+
+wasmtime_engine()
+pytestmark = pytest.mark.skipif(obstacle() is not None, reason=f"no protection by the hardware: {obstacle()}")
+
+PAGE = 4096
+
+
+class Once:
+    """A function that a signal interrupts the first time, before or after it has done its work."""
+
+    def __init__(self, function: Any, after: bool = False) -> None:
+        self.function, self.after, self.count = function, after, 0
+
+    def __call__(self, *arguments: Any) -> Any:
+        self.count += 1
+        if self.count > 1:
+            return self.function(*arguments)
+        if self.after:
+            self.function(*arguments)
+        raise KeyboardInterrupt
+
+
+def machine_of(source: str, tier: str = "recompiler", **options: Any) -> Any:
+    return Engine(tier=tier, protection="hardware").instantiate(assemble(source), **options)
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("goes_on", ["run", "step"])
+def test_after_an_sbrk(goes_on: str, after: bool) -> None:
+    machine = machine_of(".code\nload_imm_64 r6, 0x11000\nsbrk r5, r6\nload_u8 r7, [0x10000]\ntrap\n", gas=100)
+    machine._follow_heap = Once(machine._follow_heap, after)
+    with pytest.raises(KeyboardInterrupt):
+        machine.run()
+    del machine._follow_heap
+    if goes_on == "step":
+        assert machine.step() is None
+    assert machine.run() == Exit(Reason.PANIC, len(machine.program.code) - 1, 96)
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt, OSError])
+def test_while_protection_is_given_up(failure: type[BaseException]) -> None:
+    """What relies on the protection does not run without."""
+    machine = machine_of(".code\nload_u8 r7, [0x20000]\ntrap\n", gas=100)
+    assert isinstance(machine, RecompilerMachine)
+    software = machine._software
+
+    def fail() -> Future[Compiled]:
+        machine._software = software
+        raise failure
+
+    machine._guest.unprotect()
+    machine._software = fail
+    with pytest.raises(failure):
+        machine.run()
+    assert machine.run() == Exit(Reason.PAGE_FAULT, 0, 99, 0x20000)
+    machine.memory.map(0x20000, 1, "r")
+    assert machine.run() == Exit(Reason.PANIC, 5, 97)
+
+
+@pytest.mark.parametrize("name", ["follow", "_protect"])
+@pytest.mark.parametrize("after", [False, True])
+def test_while_an_auto_machine_links(name: str, after: bool) -> None:
+    machine = machine_of(".code\necalli 1\nload_u8 r7, [0x20000]\nload_u8 r7, [0x30000]\ntrap\n", "auto", gas=100)
+    assert isinstance(machine, AutoMachine)
+    machine.memory.map(0x20000, 1, "r")
+    assert machine.run().reason is Reason.HOST_CALL
+    future: Future[Compiled] = Future()
+    future.set_result(compile_program(machine.program, GP_072, "instruction", "hardware"))
+    machine._future = future
+    guest: Any = machine._guest
+    setattr(guest, name, Once(getattr(guest, name), after))
+    with pytest.raises(KeyboardInterrupt):
+        machine.run()
+    delattr(guest, name)
+    assert machine.memory.read(0x2FFF0, 32) == bytes(32)
+    assert machine.run() == Exit(Reason.PAGE_FAULT, 7, 97, 0x30000)
+    assert machine._is_linked
+
+
+def test_a_translation_that_a_signal_ends_is_made_again() -> None:
+    made = []
+
+    def translate(*arguments: object) -> Compiled:
+        made.append(1)
+        if len(made) == 1:
+            raise KeyboardInterrupt
+        return compile_program(program, GP_072, "instruction")
+
+    program = assemble(".code\ntrap\n")
+    translations = Translations(translate)
+    with pytest.raises(KeyboardInterrupt):
+        translations.get(program)
+    assert translations.get(program).recompiled.module
