@@ -36,7 +36,7 @@ PAGES = ((0x10000, "rw"), (0x20000, "rw"), (0x21000, "r"))
 REGISTERS = (0xFFFF0000, 0x10000, 0x10000, 0x20FF8, 0x10010, 1, 2, 0, 0x7FFF, 5, 6, 4, 8)
 
 # The jump tables of these have so many entries that Python's numbers take more than all else.
-TABLES = frozenset({"targets", "dynamic", "wide entries", "empty entries", "one target"})
+TABLES = frozenset({"targets", "dynamic", "alive", "wide entries", "empty entries", "one target"})
 # Those that access memory, on which either protection does work of its own.
 ACCESSES = frozenset({"accesses", "distinct", "checkpoints", "random", "unmarked"})
 # The only kind of so few instructions in so many octets that it is translated.

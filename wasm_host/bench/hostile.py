@@ -118,9 +118,10 @@ def _heavy(count: int) -> Blob:
 
 
 def _distinct(count: int) -> Blob:
-    """No two have the same octets, so nothing that is remembered by octets helps."""
+    """No two have the same octets, so nothing that is remembered by octets helps, or access octets near each other."""
     start = _op("store_imm_ind_u64", 4 << 4 | 1)
-    return _blob([start + _word(number) + _word(-number) for number in range(count)])
+    offsets = (number * _MULTIPLIER % (1 << 31) for number in range(count))
+    return _blob([start + _word(offset) + _word(~offset) for offset in offsets])
 
 
 def _long(count: int) -> Blob:
@@ -129,7 +130,10 @@ def _long(count: int) -> Blob:
 
 
 def _sbrks(count: int) -> Blob:
-    return _blob([_op("load_imm", 2, 100), *[_op("sbrk", _registers(1, 2))] * (count - 1)])
+    """On all registers, so that each is alive wherever a machine may be entered."""
+    random = Random(1)
+    instructions = [_op("sbrk", _registers(random.randrange(13), random.randrange(13))) for _ in range(_PERIOD)]
+    return _blob([_op("load_imm", 2, 100), *_repeated(instructions, count - 1)])
 
 
 def _host_calls(count: int) -> Blob:
@@ -145,9 +149,13 @@ def _jumps(count: int) -> Blob:
 
 
 def _near(count: int) -> Blob:
+    return _blob(_repeated([_BRANCH + _word(step * _BRANCH_SIZE) for step in _near_steps()], count))
+
+
+def _near_steps() -> list[int]:
+    """To blocks that are near, not before the first."""
     random = Random(1)
-    steps = [random.randrange(-90, 90) * _BRANCH_SIZE for _ in range(_PERIOD)]
-    return _blob(_repeated([_BRANCH + _word(step) for step in steps], count))
+    return [random.randrange(-min(number, 90), 90) for number in range(_PERIOD)]
 
 
 def _first(count: int) -> Blob:
@@ -187,10 +195,11 @@ def _checkpoints(count: int) -> Blob:
     """Blocks that load, store and jump back to anywhere, so that every register may have changed at every store."""
     random, instructions = Random(1), list[bytes]()
     for number in range(_PERIOD):
-        register, back = number % 13, random.randrange(REGION_BLOCKS)
+        loaded, other = 3 + number % 10, 3 + (number + 1) % 10  # the addresses' registers stay
+        back = random.randrange(min(number + 1, REGION_BLOCKS))
         instructions += [
-            _op("load_ind_u8", _registers(register, 1), 8), _op("store_ind_u8", _registers(register, 2), 8),
-            _BRANCH + _word(-12 * back - 6),  # blocks have 12 octets
+            _op("load_ind_u8", _registers(loaded, 1), 8), _op("store_ind_u8", _registers(loaded, 2), number % 99),
+            _op("branch_eq", _registers(loaded, other)) + _word(-12 * back - 6),  # blocks have 12 octets
         ]  # fmt: skip
     return _blob(_repeated(instructions, count))
 
@@ -204,9 +213,22 @@ def _targets(count: int) -> Blob:
 
 def _dynamic(count: int) -> Blob:
     """Dynamic jumps that set the register that they come from, to anywhere in a table of all blocks."""
-    random, start = Random(1), _op("load_imm_jump_ind", _registers(3, 3), 4) + _word(0)
-    instructions = [start + _word(2 * random.randrange(1, count + 1)) for _ in range(count)]
-    return _blob(instructions, range(0, len(start + _word(0)) * count, len(start + _word(0))))
+    instructions = [
+        _op("load_imm_jump_ind", _registers(number % 13, number % 13), 4) + _word(0)
+        + _word(2 * (number * _MULTIPLIER % count + 1))
+        for number in range(count)
+    ]  # fmt: skip
+    return _blob(instructions, range(0, len(instructions[0]) * count, len(instructions[0])))
+
+
+def _alive(count: int) -> Blob:
+    """Jumps to near blocks that set a register each. All may be entered, and there all registers are alive."""
+    size = 7
+    instructions = [
+        _op("load_imm_jump", 1 << 4 | number % 13, number % 100) + _word(step * size)
+        for number, step in enumerate(_near_steps())
+    ]
+    return _blob(_repeated(instructions, count), range(0, size * count, size))
 
 
 def _wide_entries(count: int) -> Blob:
@@ -264,6 +286,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("checkpoints", "loads, stores and jumps back", _checkpoints),
     Kind("targets", "every block in the jump table", _targets),
     Kind("dynamic", "dynamic jumps to anywhere", _dynamic),
+    Kind("alive", "all registers alive at every jump", _alive),
     Kind("wide entries", "jump table entries of 8 octets", _wide_entries),
     Kind("empty entries", "jump table entries of no octets", _empty_entries),
     Kind("one target", "a million jump table entries alike", _one_target),
