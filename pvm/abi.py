@@ -20,8 +20,6 @@ STEP = "step"  # () -> i32 exit code
 SBRK = "sbrk"  # (i64 amount) -> i64 old end of the heap, or 0
 FINISH = "finish"  # () -> i32 exit code: run to the end of the basic block
 
-AT_ENTRY = 0xFFFFFFFF  # pc of a recompiled region until its first checkpoint: the state is that of its entry
-
 WASM_PAGE = 1 << 16  # bytes
 GUEST_PAGES = 1 << 16  # WebAssembly pages: all of 4 GiB
 
@@ -67,6 +65,7 @@ STATE: dict[str, Field] = _fields(
     ("heap_end", 8),  # where sbrk starts; beyond heap_limit it fails
     ("heap_limit", 8),
     ("pc", 4),
+    ("at_entry", 4),  # behind pc. 1 while pc is stale: the state is that of the recompiled program's `entry`
     ("address", 4),  # of the last page fault
     ("charged", 4),  # 1 when the block around pc is paid for (0.8.0's flag; block metering)
     ("called", 4),  # 1 when the instruction at pc was a host call that has been made, or an sbrk (GREW)

@@ -27,7 +27,7 @@ TIERS: tuple[str, ...] = ("auto", "interpreter", "recompiler")
 SOFTWARE, HARDWARE = "software", "hardware"
 PROTECTIONS: tuple[str, ...] = ("auto", SOFTWARE, HARDWARE)
 
-# Instructions that the recompiler takes. Each costs some 40 microseconds, in hostile programs three times as much.
+# Instructions that the recompiler takes. Each costs some 25 microseconds, in the worst programs 300: README, Limits.
 COMPILE_LIMIT = 1 << 18
 
 
@@ -45,7 +45,7 @@ class Engine:
     - `protection`: how translations protect the guest's pages: "software" (they check each access), "hardware" (the
       processor does; not on every host) or "auto" (hardware where that works)
 
-    Raises InputError for other values.
+    They stay as they are: what an engine keeps of its programs belongs to them. Raises InputError for other values.
     """
 
     region_blocks = REGION_BLOCKS

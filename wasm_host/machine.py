@@ -118,7 +118,8 @@ class WasmMachine(Machine):
 
     def _set_pc(self, value: int) -> None:
         self._field["pc"].value = check_pc(value)
-        self._field["charged"].value = self._field["called"].value = self._exit_code.value = 0
+        for name in ("at_entry", "charged", "called", "exit"):
+            self._field[name].value = 0
 
     @property
     def gas(self) -> int:
@@ -188,7 +189,7 @@ class WasmMachine(Machine):
         self._exit_code.value = 0
 
     def _follow_heap(self) -> None:
-        """Protect the pages that sbrk has mapped as the page table says."""
+        """Protect the pages that sbrk has mapped as the page table says. It may be done again."""
         end = self._field["heap_end"].value
         if isinstance(self._guest, ProtectedMemory):
             self._guest.follow(self._heap_end, end - self._heap_end)

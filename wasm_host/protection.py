@@ -110,6 +110,8 @@ class ProtectedMemory(GuestMemory):
     def __init__(self, guest: wasmtime.Memory, engine: EngineState, store: wasmtime.Store) -> None:
         super().__init__(guest, engine, store)
         self._mapped: set[tuple[int, int]] = set()  # ranges of pages that were mapped before `protect`
+        # Addresses and lengths whose protection may differ from the page table: a signal may have ended a change.
+        self._doubtful: tuple[int, int] | None = None
 
     def protect(self, heap: int, heap_end: int) -> None:
         """Begin to protect, or leave all as it was. Generated code has mapped what lies between the two addresses."""
@@ -126,20 +128,32 @@ class ProtectedMemory(GuestMemory):
 
     def unprotect(self) -> None:
         """Make all accessible, for good."""
-        self.is_on, self.is_lost = False, True
+        self._doubtful = (0, ADDRESS_SPACE)
         # At the limit of what the system holds, this frees what the next takes: it joins all that are next to it.
         _mprotect(self._base, 0, _PAGES, _NONE)
         if not _mprotect(self._base, 0, _PAGES, _READ | _WRITE):
             reason = os.strerror(ctypes.get_errno())
             raise ResourceError(f"no room for page protection, and none to do without ({reason})")
+        self.is_on, self.is_lost = False, True
+        self._doubtful = None
+
+    def settle(self) -> None:
+        """Finish what a signal may have ended. To be called before generated code runs."""
+        if self._doubtful is not None:
+            self.follow(*self._doubtful)
+            self._doubtful = None
 
     def map(self, address: int, length: int, access: str | None) -> None:
-        super().map(address, length, access)
-        if not length:
-            return
-        if self.is_on:
+        check_range(address, length)
+        self.settle()
+        if self.is_on and length:
+            self._doubtful = (address, length)
+            super().map(address, length, access)
             self.follow(address, length)
-        elif access is not None:
+            self._doubtful = None
+            return
+        super().map(address, length, access)
+        if access is not None and length:
             self._note(address // PAGE_SIZE, -(-(address + length) // PAGE_SIZE))
 
     def _note(self, first: int, end: int) -> None:
@@ -149,7 +163,10 @@ class ProtectedMemory(GuestMemory):
 
     def read(self, address: int, length: int) -> bytes:
         check_range(address, length)
-        if not self.is_on or not length or self._is_open(address, length, abi.READABLE):
+        if not self.is_on or not length:
+            return super().read(address, length)
+        self.settle()
+        if self._is_open(address, length, abi.READABLE):
             return super().read(address, length)
         with self._opened(address, length):
             return super().read(address, length)
@@ -157,7 +174,11 @@ class ProtectedMemory(GuestMemory):
     def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
         data = bytes(memoryview(data))
         check_range(address, len(data))
-        if not self.is_on or not data or self._is_open(address, len(data), abi.READABLE | abi.WRITABLE):
+        if not self.is_on or not data:
+            super().write(address, data)
+            return
+        self.settle()
+        if self._is_open(address, len(data), abi.READABLE | abi.WRITABLE):
             super().write(address, data)
             return
         with self._opened(address, len(data)):
@@ -183,11 +204,13 @@ class ProtectedMemory(GuestMemory):
     @contextmanager
     def _opened(self, address: int, length: int) -> Iterator[None]:
         """Let this process access a range that the guest may not."""
-        self._protect(address // PAGE_SIZE, -(-(address + length) // PAGE_SIZE), _READ | _WRITE)
+        self._doubtful = (address, length)
         try:
+            self._protect(address // PAGE_SIZE, -(-(address + length) // PAGE_SIZE), _READ | _WRITE)
             yield
         finally:
             self.follow(address, length)
+        self._doubtful = None
 
     def _rights(self, first: int, end: int) -> bytes:
         return ctypes.string_at(self._table + first, end - first) if first < end else b""

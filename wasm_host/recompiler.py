@@ -67,7 +67,7 @@ class RecompilerMachine(WasmMachine):
     """
 
     _is_linked = False
-    _lost_trap = False  # whether a signal's exception may have hidden a trap
+    _was_interrupted = False  # whether a signal's exception came between a region's start and the host's hearing of it
 
     def __init__(
         self, program: Program, spec: Spec, metering: str, start: Start, calls: str, images: Images, protects: bool,
@@ -80,13 +80,15 @@ class RecompilerMachine(WasmMachine):
             self._link(compiled)
 
     def _link(self, compiled: Compiled) -> None:
-        """From now on run the translation."""
-        if self._protects and isinstance(self._guest, ProtectedMemory) and not self._guest.is_on:
+        """From now on run the translation. A signal may end this anywhere, and then it is done again."""
+        guest = self._guest
+        if self._protects and isinstance(guest, ProtectedMemory):
+            if not guest.is_on:
+                heap = self._field["heap_end"].value
+                guest.protect(self._heap_end, heap)
+                self._heap_end = heap
             self._field["protects"].value = 1
-            heap = self._field["heap_end"].value
-            self._guest.protect(self._heap_end, heap)
-            self._heap_end = heap
-            if self._guest.is_lost:
+            if guest.is_lost:
                 self._unprotect()
                 return
         names = (abi.GUEST_MEMORY, abi.ENGINE_MEMORY, abi.SBRK)
@@ -98,8 +100,11 @@ class RecompilerMachine(WasmMachine):
         self._is_linked = True
 
     def _runner(self) -> Call:
-        if self._guest.is_on and obstacle() is not None:
-            self._unprotect()
+        guest = self._guest
+        if isinstance(guest, ProtectedMemory):
+            guest.settle()
+            if guest.is_on and (not self._protects or obstacle() is not None):
+                self._unprotect()
         return self._go_on
 
     def _go_on(self) -> int:
@@ -109,65 +114,64 @@ class RecompilerMachine(WasmMachine):
             return self._go_on()
         if not self._is_linked:
             self._link(self._software().result())
-        if self._lost_trap:
-            # From the last checkpoint to the same fault, with an exit that cannot be lost.
-            self._lost_trap = False
+        field = self._field
+        if self._was_interrupted:
+            # A trap may have been lost. From the last checkpoint to the same fault, with an exit that cannot be.
+            self._was_interrupted = False
             self._settle()
             return self._call_run()
-        field = self._field
         pc = field["pc"].value
         if field["called"].value:
             entry = self._resumes.get(pc)
-            if entry is not None:
-                field["called"].value = 0
         elif self._by_block and field["charged"].value:
             entry = None
         else:
             entry = self._entries.get(pc)
         if entry is None:
             return self._call_finish()
-        field["entry"].value = entry
         try:
+            # The state stays that of the entry, should a signal keep the region from being entered.
+            field["entry"].value = entry
+            field["at_entry"].value = 1
             try:
                 code = self._call_recompiled()
             except MemoryTrap as trap:
                 return self._run_again(trap)
         except BaseException:
-            self._lost_trap = not self._exit_code.value
+            self._was_interrupted = not self._exit_code.value
             raise
         return self._call_finish() if code == abi.BAIL else code
 
     def _run_again(self, trap: MemoryTrap) -> int:
-        """Interpret from the last checkpoint to the fault that trapped, and to nothing else."""
+        """Interpret from the last checkpoint to the fault that trapped. Any other exit says that the trap was ours."""
         if not self._protects or trap.size != _GUEST_SIZE:
             raise trap
-        field = self._field
         self._settle()
         code = self._call_run()
         is_panic = code == abi.EXIT_CODES[Reason.PANIC]
         if not is_panic and code != abi.EXIT_CODES[Reason.PAGE_FAULT]:
             raise trap
-        if not is_panic and field["address"].value != trap.address % _GUEST_SIZE & -PAGE_SIZE:
+        if not is_panic and self._field["address"].value != trap.address % _GUEST_SIZE & -PAGE_SIZE:
             raise trap
         return code
 
     def _settle(self) -> None:
-        """Where a region trapped before its first checkpoint, say in the state where it was entered."""
+        """Where the state is that of an entry, say so by pc and flags."""
         field = self._field
-        if field["pc"].value != abi.AT_ENTRY:
+        if not field["at_entry"].value:
             return
         entry = field["entry"].value
         for is_call, places in enumerate((self._entries, self._resumes)):
             for pc, found in places.items():
                 if found == entry:
                     field["pc"].value, field["called"].value, field["charged"].value = pc, is_call, is_call
+                    field["at_entry"].value = 0
                     return
         raise EngineError(f"the translation has no entry {entry:#x}")
 
     @property
     def pc(self) -> int:
-        if self._is_linked:
-            self._settle()
+        self._settle()
         return self._field["pc"].value
 
     @pc.setter
@@ -175,14 +179,16 @@ class RecompilerMachine(WasmMachine):
         self._set_pc(value)
 
     def _step(self) -> Exit | None:
-        if self._is_linked:
-            self._settle()
+        if isinstance(self._guest, ProtectedMemory):
+            self._guest.settle()
+        self._settle()
         return super()._step()
 
     def _unprotect(self) -> None:
         """Go on without protection by the hardware. First of all, the translation that relies on it is let go."""
         self._is_linked = False
         self._protects = False
+        self._settle()
         self._field["protects"].value = 0
         if isinstance(self._guest, ProtectedMemory) and self._guest.is_on:
             self._guest.unprotect()

@@ -10,8 +10,9 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import wasmtime
@@ -43,11 +44,12 @@ Translate = Callable[[Program, Callable[[], object], Compile], Compiled]
 @dataclass
 class _Entry:
     """What is known of a program: whether it was looked for among the stored ones, for how long it was interpreted, in
-    seconds, and its translation once asked for."""
+    seconds, its translation once asked for, and the thread that began to make that."""
 
     is_known: bool = False
     spent: float = 0.0
     future: Future[Compiled] | None = None
+    maker: int = 0
 
 
 class Translations:
@@ -60,18 +62,20 @@ class Translations:
 
     def get(self, program: Program) -> Compiled:
         """The program's translation; made now if there is none, waited for if it is under way."""
-        future, is_new = self._future(program)
-        if is_new:
-            self._fill(future, program, int, compile_module)
+        with self._abandoned(program):
+            future, is_new = self._future(program)
+            if is_new:
+                self._fill(future, program, int, compile_module)
         return future.result()
 
     def request(self, program: Program) -> Future[Compiled]:
         """The program's translation when it is there; made in the background if there is none."""
-        future, is_new = self._future(program)
-        if is_new:
-            # A daemon, so that a process that has its result need not wait for a translation.
-            arguments = (future, program, _pacer(), _compile_aside)
-            threading.Thread(target=self._fill, args=arguments, daemon=True, name="pvm translation").start()
+        with self._abandoned(program):
+            future, is_new = self._future(program)
+            if is_new:
+                # A daemon, so that a process that has its result need not wait for a translation.
+                arguments = (future, program, _pacer(), _compile_aside)
+                threading.Thread(target=self._fill, args=arguments, daemon=True, name="pvm translation").start()
         return future
 
     def found(self, program: Program) -> Future[Compiled] | None:
@@ -109,8 +113,21 @@ class Translations:
             entry = self._entry(program)
             if entry.future is not None:
                 return entry.future, False
-            entry.future = Future()
+            entry.future, entry.maker = Future(), threading.get_ident()
             return entry.future, True
+
+    @contextmanager
+    def _abandoned(self, program: Program) -> Iterator[None]:
+        """Where a signal ends what is done here, let nobody wait for what this thread was to make."""
+        try:
+            yield
+        except BaseException as error:
+            with self._lock:
+                entry = self._entries.get(program.encoded_blob)
+                if entry and entry.future and entry.maker == threading.get_ident() and not entry.future.done():
+                    del self._entries[program.encoded_blob]
+                    entry.future.set_exception(error)
+            raise
 
     def _fill(self, future: Future[Compiled], program: Program, pause: Callable[[], object], compile: Compile) -> None:
         try:

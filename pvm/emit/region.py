@@ -25,7 +25,7 @@ from pvm.abi import EXIT_CODES
 from pvm.emit.checkpoints import NONE, checkpoints
 from pvm.emit.checks import NO_PLAN, shared_checks
 from pvm.emit.guest import is_refused, jump_table_place
-from pvm.emit.state import ENGINE, add, get_state, get_word, set_state
+from pvm.emit.state import ENGINE, add, get_state, get_word, set_pc, set_pc_to, set_state
 from pvm.emit.straight import (
     ADDRESS,
     CODE,
@@ -98,6 +98,7 @@ class Context:
     ids: dict[int, int]
     pause: Callable[[], object]
 
+
 def charges(block: Block, by_block: bool) -> bool:
     """Whether gas is taken when a block is entered.
 
@@ -141,7 +142,8 @@ class Region:
         body = (
             _load(used) + get_state("gas") + local_set(GAS)
             # Of a page fault: the last checkpoint was where the region was entered.
-            + (b"" if program.checks else set_state("pc", i32_const(abi.AT_ENTRY)))
+            + (b"" if program.checks else set_state("at_entry", i32_const(1)))
+            + set_state("called", i32_const(0))
             + block(
                 _frame(b"".join(self.out), self.number, program.by_block)
                 + _store(written) + set_state("gas", local_get(GAS)) + local_get(CODE) + op("return")
@@ -272,7 +274,7 @@ class Region:
             flag = set_state("charged", i32_const(int(is_charged)))
         else:
             flag, gas = b"", gas + (i64_const(unused) + op("i64.add") if unused else b"")
-        return _store(registers) + set_state("gas", gas) + set_state("pc", i32_const(pc)) + flag
+        return _store(registers) + set_state("gas", gas) + set_pc_to(pc) + flag
 
     def _control(self, number: int, current: Block, code: Code, pc: int) -> None:
         """The last instruction of a block, which does not just go on."""
@@ -334,24 +336,20 @@ class Region:
         return i32_const(pc) + br(self._depth(_BAIL))
 
     def _host_call(self, current: Block, code: Code, pc: int) -> bytes:
-        unused = 0 if self.program.by_block else current.rest - (current.end - current.first)
-        return (
-            set_state("call", code.text) + set_state("pc", i32_const(pc))
-            + set_state("charged", i32_const(1)) + set_state("called", i32_const(1))
-            + (_charge(-unused) if unused else b"")
-            + i32_const(EXIT_CODES[Reason.HOST_CALL]) + local_set(CODE) + br(self._depth(_EXIT))
-        )  # fmt: skip
+        call = EXIT_CODES[Reason.HOST_CALL]
+        return set_state("call", code.text) + self._give_back(current) + _called(pc, call) + br(self._depth(_EXIT))
 
     def _sbrk(self, current: Block, code: Code, pc: int) -> bytes:
         """Grow the heap. Where the host has to follow, leave as by a host call; what comes next charges anew."""
-        unused = 0 if self.program.by_block else current.rest - (current.end - current.first)
-        text = code.text + (_charge(-unused) if unused else b"")
+        text = code.text + self._give_back(current)
         if self.program.checks:
             return text
-        leave = set_state("pc", i32_const(pc)) + set_state("charged", i32_const(1)) + set_state("called", i32_const(1))
-        return text + get_state("grew") + if_(
-            leave + i32_const(abi.GREW) + local_set(CODE) + br(self._depth(_EXIT) + 1)
-        )
+        return text + get_state("grew") + if_(_called(pc, abi.GREW) + br(self._depth(_EXIT) + 1))
+
+    def _give_back(self, current: Block) -> bytes:
+        """Give back what was charged for the rest of a block, which is charged anew when that is entered."""
+        unused = 0 if self.program.by_block else current.rest - (current.end - current.first)
+        return _charge(-unused) if unused else b""
 
     def _dynamic_jump(self, code: Code, pc: int) -> bytes:
         """Through the table of entries. A halt, a panic and a bad address are the interpreter's.
@@ -390,7 +388,15 @@ def _frame(blocks: bytes, number: int, by_block: bool) -> bytes:
     else:
         bail, poor = _give_back(), b""
     leave = block(block(block(dispatch, result=I32) + bail, result=I32) + poor, result=I32)
-    return block(leave + local_set(PC) + set_state("pc", local_get(PC)) + i32_const(abi.BAIL) + local_set(CODE))
+    return block(leave + local_set(PC) + set_pc(local_get(PC)) + i32_const(abi.BAIL) + local_set(CODE))
+
+
+def _called(pc: int, code: int) -> bytes:
+    """The state behind a host call, or an sbrk that is left like one, and the code to leave with."""
+    return (
+        set_pc_to(pc) + set_state("charged", i32_const(1)) + set_state("called", i32_const(1))
+        + i32_const(code) + local_set(CODE)
+    )  # fmt: skip
 
 
 def _give_back() -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 
 from pvm.abi import STATE
-from pvm.wasm.code import i32_const, load, local_get, op, store
+from pvm.wasm.code import i32_const, i64_const, load, local_get, op, store
 
 GUEST = 0  # memory indices
 ENGINE = 1
@@ -34,6 +34,22 @@ def set_state(name: str, value: bytes) -> bytes:
 def _store_to(name: str) -> bytes:
     field = STATE[name]
     return store(_STORES[field.size], field.offset, ENGINE)
+
+
+def set_pc(pc: bytes) -> bytes:
+    """Set the state's pc to the i32 that `pc` pushes; with the same store, it is stale no more."""
+    return _ZERO + pc + op("i64.extend_i32_u") + _store_pc()
+
+
+def set_pc_to(pc: int) -> bytes:
+    """The same for a constant."""
+    return _ZERO + i64_const(pc) + _store_pc()
+
+
+@cache
+def _store_pc() -> bytes:
+    assert STATE["at_entry"].offset == STATE["pc"].offset + 4
+    return store("i64.store", STATE["pc"].offset, ENGINE)
 
 
 def get_byte(address: bytes, offset: int = 0) -> bytes:

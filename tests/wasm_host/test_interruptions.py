@@ -11,6 +11,8 @@ from pvm import Exit, Reason
 from pvm.isa import GP_072
 from pvm.program import assemble
 from wasm_host import Engine
+from wasm_host import protection as protection_module
+from wasm_host import recompiler as recompiler_module
 from wasm_host.compiled import wasmtime_engine
 from wasm_host.protection import obstacle
 from wasm_host.recompiler import AutoMachine, Compiled, RecompilerMachine, compile_program
@@ -108,3 +110,111 @@ def test_a_translation_that_a_signal_ends_is_made_again() -> None:
     with pytest.raises(KeyboardInterrupt):
         translations.get(program)
     assert translations.get(program).recompiled.module
+
+
+@pytest.mark.parametrize("protection", ["hardware", "software"])
+@pytest.mark.parametrize("metering", ["instruction", "block"])
+@pytest.mark.parametrize("after", [False, True])
+def test_before_and_after_a_region_runs(protection: str, metering: str, after: bool) -> None:
+    """A host call is made once, and paid once."""
+    calls: list[int] = []
+    program = assemble(".code\nloop:\necalli 1\nadd_imm_64 r2, r2, 1\nbranch_ne_imm r2, 3, loop\ntrap\n")
+
+    def run(interrupted: int) -> tuple[Exit, list[int]]:
+        calls.clear()
+        engine = Engine(tier="recompiler", protection=protection, metering=metering)
+        machine: Any = engine.instantiate(program, gas=100, host={1: lambda m: calls.append(m.gas)})
+        turn = 0
+
+        def enter() -> int:
+            nonlocal turn
+            turn += 1
+            if turn == interrupted:
+                if after:
+                    call()
+                raise KeyboardInterrupt
+            return int(call())
+
+        call, machine._call_recompiled = machine._call_recompiled, enter
+        while True:
+            try:
+                return machine.run(), list(calls)
+            except KeyboardInterrupt:
+                assert machine.pc < len(program.code)
+
+    expected = run(0)
+    assert len(expected[1]) == 3
+    for interrupted in range(1, 7):
+        assert run(interrupted) == expected, interrupted
+
+
+@pytest.mark.parametrize("tier", ["interpreter", "recompiler", "auto"])
+def test_any_pc_is_a_pc(tier: str) -> None:
+    machine = machine_of(".code\nload_imm r1, 1\ntrap\n", tier, gas=10, pc=0xFFFFFFFF)
+    assert machine.pc == 0xFFFFFFFF
+    assert machine.run() == Exit(Reason.PANIC, 0xFFFFFFFF, 9)
+    assert machine.registers[1] == 0
+
+
+STORE = ".code\nload_imm r4, 1\nstore_u32 [0x30000], r4\nload_imm r5, 7\ntrap\n"
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("goes_on", ["run", "step", "write"])
+@pytest.mark.parametrize("change", ["read", "write", "map none", "map rw"])
+def test_while_the_host_touches_memory(
+    monkeypatch: pytest.MonkeyPatch, change: str, goes_on: str, after: bool
+) -> None:
+    """The pages are protected as the page table says, whatever that says then."""
+    machine = machine_of(STORE, gas=100)
+    memory = machine.memory
+    if change == "map none":
+        memory.map(0x30000, PAGE, "rw")
+    with monkeypatch.context() as patched:
+        patched.setattr(protection_module, "_mprotect", Once(protection_module._mprotect, after))
+        with pytest.raises(KeyboardInterrupt):
+            match change:
+                case "read":
+                    memory.read(0x30000, 4)
+                case "write":
+                    memory.write(0x30000, b"1234")
+                case "map none":
+                    memory.map(0x30000, PAGE, None)
+                case "map rw":
+                    memory.map(0x30000, PAGE, "rw")
+    if goes_on == "write":
+        memory.write(0x30000, b"5678")
+        assert memory.read(0x30000, 4) == b"5678"
+    elif goes_on == "step":
+        assert machine.step() is None
+    access = memory.access(0x30000)
+    exit = machine.run()
+    if access == "rw":
+        assert (exit.reason, machine.registers[5]) == (Reason.PANIC, 7)
+    else:
+        assert access is None
+        assert (exit.reason, exit.address, machine.registers[5]) == (Reason.PAGE_FAULT, 0x30000, 0)
+
+
+@pytest.mark.parametrize("which", [1, 2])
+def test_while_all_is_made_accessible(monkeypatch: pytest.MonkeyPatch, which: int) -> None:
+    machine = machine_of(STORE, gas=100)
+    real, count = protection_module._mprotect, 0
+
+    def interrupted(*arguments: Any) -> bool:
+        nonlocal count
+        count += 1
+        done = real(*arguments)
+        if count == which:
+            raise KeyboardInterrupt
+        return done
+
+    with monkeypatch.context() as patched:
+        patched.setattr(protection_module, "_mprotect", interrupted)
+        patched.setattr(recompiler_module, "obstacle", lambda: "for this test")
+        with pytest.raises(KeyboardInterrupt):
+            machine.run()
+    assert machine.run() == Exit(Reason.PAGE_FAULT, 3, 98, 0x30000)
+    machine.memory.map(0x30000, PAGE, "rw")
+    assert machine.run().reason is Reason.PANIC
+    assert machine.registers[5] == 7

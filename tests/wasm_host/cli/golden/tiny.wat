@@ -11,7 +11,7 @@
   (func $run (;1;) (type 2) (result i32)
     (local $code i32) (local $entry i32)
     i32.const 0
-    i32.load $engine offset=212
+    i32.load $engine offset=216
     local.tee $entry
     i32.const 65535
     i32.and
@@ -27,7 +27,7 @@
     i32.const 7
     i32.eq
     select
-    i32.store $engine offset=208
+    i32.store $engine offset=212
     local.get $code
   )
   (func $region_0 (;2;) (type 0) (param i32) (result i32)
@@ -39,8 +39,11 @@
     i64.load $engine offset=104
     local.set 4
     i32.const 0
-    i32.const -1
-    i32.store $engine offset=136
+    i32.const 1
+    i32.store $engine offset=140
+    i32.const 0
+    i32.const 0
+    i32.store $engine offset=152
     block
       block
         block (result i32)
@@ -105,12 +108,12 @@
                 i32.sub
                 local.tee 3
                 i32.const 0
-                i32.load $engine offset=188
+                i32.load $engine offset=192
                 i32.ge_u
                 br_if 1
                 drop
                 i32.const 0
-                i32.load $engine offset=216
+                i32.load $engine offset=220
                 local.get 3
                 i32.const 2
                 i32.shl
@@ -125,7 +128,7 @@
             end
             local.set 2
             i32.const 0
-            i32.load $engine offset=192
+            i32.load $engine offset=196
             local.get 2
             i32.const 2
             i32.shl
@@ -143,7 +146,8 @@
         local.set 2
         i32.const 0
         local.get 2
-        i32.store $engine offset=136
+        i64.extend_i32_u
+        i64.store $engine offset=136
         i32.const 7
         local.set 1
       end
@@ -164,7 +168,7 @@
     i64.store $engine offset=104
     i32.const 0
     local.get 0
-    i32.store $engine offset=212
+    i32.store $engine offset=216
     local.get 0
     i32.const 65535
     i32.and
