@@ -74,7 +74,16 @@ def _engine() -> wasmtime.Engine:
     config.wasm_multi_memory = True
     config.memory_may_move = False
     config.memory_reservation = 1 << 32
+    _hint_branches(config)
     return wasmtime.Engine(config)
+
+
+def _hint_branches(config: wasmtime.Config) -> None:
+    """Have wasmtime put what our hints call unlikely out of the way. Only its C API has a name for this."""
+    from wasmtime import _bindings as ffi
+
+    if hasattr(ffi, "wasmtime_config_wasm_branch_hinting_set"):
+        ffi.wasmtime_config_wasm_branch_hinting_set(config.ptr(), True)
 
 
 class _Interpreter:

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, reduce
+from itertools import accumulate
 from operator import attrgetter, or_
 
 from pvm import abi
@@ -46,7 +47,6 @@ from pvm.isa.spec import Spec
 from pvm.machine import REGISTER_COUNT, Reason
 from pvm.wasm import I32, Function, FunctionType
 from pvm.wasm.code import (
-    block,
     br,
     br_if,
     br_table,
@@ -58,7 +58,6 @@ from pvm.wasm.code import (
     local_get,
     local_set,
     local_tee,
-    loop,
     op,
     open_block,
     open_loop,
@@ -132,6 +131,7 @@ class Region:
         checked, accesses = program.checked, program.accesses
         self.checkpoints = NONE if program.checks else checkpoints(flow, shape, codes, accesses, checked)
         self.out: list[bytes] = []
+        self.unlikely: list[tuple[int, int]] = []  # pieces of `out`, and where in them there is a branch seldom taken
 
     def function(self) -> Function:
         program, shape = self.program, self.shape
@@ -139,20 +139,23 @@ class Region:
         written = reduce(or_, map(_writes, codes))
         used = reduce(or_, map(_uses, codes)) | written
         self._blocks()
-        body = (
+        begin = (
             _load(used) + get_state("gas") + local_set(GAS)
             # Of a page fault: the last checkpoint was where the region was entered.
             + (b"" if program.checks else set_state("at_entry", i32_const(1)))
-            + set_state("called", i32_const(0))
-            + block(
-                _frame(b"".join(self.out), self.number, program.by_block)
-                + _store(written) + set_state("gas", local_get(GAS)) + local_get(CODE) + op("return")
-            )
+            + set_state("called", i32_const(0)) + open_block() + _FRAME_START
+        )  # fmt: skip
+        end = (
+            _frame_end(self.number, program.by_block)
+            + _store(written) + set_state("gas", local_get(GAS)) + local_get(CODE) + op("return") + close()
             + _store(written) + set_state("gas", local_get(GAS)) + set_state("entry", local_get(ENTRY))
             + local_get(ENTRY) + i32_const(0xFFFF) + op("i32.and")
             + local_get(ENTRY) + i32_const(16) + op("i32.shr_u") + return_call_indirect(0)
         )  # fmt: skip
-        return Function(REGION_TYPE, LOCAL_TYPES, body, f"region_{self.number}")
+        places = list(accumulate(map(len, self.out), initial=len(begin)))
+        unlikely = [places[piece] + offset for piece, offset in self.unlikely]
+        body = b"".join([begin, *self.out, end])
+        return Function(REGION_TYPE, LOCAL_TYPES, body, f"region_{self.number}", unlikely=unlikely)
 
     # --- shape -----------------------------------------------------------------------------------------------------
 
@@ -224,7 +227,9 @@ class Region:
         need = self.needs.get(number)
         if need:
             poor = (_POOR if program.by_block else _LEAVE) if charges(current, program.by_block) else _BAIL
-            out.append(_look(current.pc, need) + br_if(self._depth(poor)) + _DROP)
+            look = _look(current.pc, need)
+            self.unlikely.append((len(out), len(look)))
+            out.append(look + br_if(self._depth(poor)) + _DROP)
         if cost:
             out.append(_charge(cost))
         end = current.end
@@ -259,10 +264,12 @@ class Region:
             if special == end:  # of the block's last instruction, which is not straight
                 return
             if place in plan.before:
+                self.unlikely.append((len(out) + 2, 0))
                 out += (i32_const(pc), _refuses(plan.before[place]), bail)
             if code.guard is None or special not in checked or place in plan.covered:
                 out.append(code.text)
             else:
+                self.unlikely.append((len(out) + 2, 0))
                 out += (i32_const(pc), code.guard, bail, code.rest)
             at = special + 1
         out.extend(map(_text, codes[at:end]))
@@ -369,8 +376,14 @@ class Region:
         )  # fmt: skip
 
 
-def _frame(blocks: bytes, number: int, by_block: bool) -> bytes:
-    """The labels around a region's blocks, and what is done behind each."""
+# The labels around a region's blocks, but for the first.
+_FRAME_START = (
+    open_block() + open_block(I32) + open_block(I32) + open_block(I32) + open_loop() + open_block() + open_block()
+)  # fmt: skip
+
+
+def _frame_end(number: int, by_block: bool) -> bytes:
+    """The ends of these labels, and what is done behind each."""
     base = number << 16
     elsewhere = (
         local_get(PC) + add(local_get(ENTRY), base) + local_tee(ENTRY) + i32_const(NO_TARGET) + op("i32.eq")
@@ -381,14 +394,16 @@ def _frame(blocks: bytes, number: int, by_block: bool) -> bytes:
         + get_state("jump_count") + op("i32.ge_u") + br_if(_DISPATCH - _BAIL) + _DROP
         + add(_entry_of(local_get(ADDRESS)), -base) + local_set(ENTRY) + br(0)
     )  # fmt: skip
-    dispatch = loop(block(block(blocks) + elsewhere) + jump) + op("unreachable")
     if by_block:
         bail = set_state("charged", i32_const(1)) + br(_POOR - _LEAVE)
         poor = set_state("charged", i32_const(0))
     else:
         bail, poor = _give_back(), b""
-    leave = block(block(block(dispatch, result=I32) + bail, result=I32) + poor, result=I32)
-    return block(leave + local_set(PC) + set_pc(local_get(PC)) + i32_const(abi.BAIL) + local_set(CODE))
+    leave = local_set(PC) + set_pc(local_get(PC)) + i32_const(abi.BAIL) + local_set(CODE)
+    return (
+        close() + elsewhere + close() + jump + close() + op("unreachable") + close() + bail + close() + poor + close()
+        + leave + close()
+    )  # fmt: skip
 
 
 def _called(pc: int, code: int) -> bytes:

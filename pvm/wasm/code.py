@@ -164,9 +164,9 @@ def if_(then: bytes, otherwise: bytes | None = None, result: BlockType = None) -
     return b"".join([_CODE["if"], _block_type(result), then, _CODE["else"], otherwise, _END])
 
 
-def open_block() -> bytes:
-    """The opener of a block without a result, for code that is emitted in order; `close` ends it."""
-    return _CODE["block"] + _block_type(None)
+def open_block(result: BlockType = None) -> bytes:
+    """The opener of a block, for code that is emitted in order; `close` ends it."""
+    return _CODE["block"] + _block_type(result)
 
 
 def open_loop() -> bytes:

@@ -1,5 +1,5 @@
-"""The name and producers custom sections: WebAssembly specification, appendix "Custom Sections",
-and the tool conventions' ProducersSection."""
+"""The name, producers and branch hint custom sections: WebAssembly specification, appendix "Custom Sections",
+the tool conventions' ProducersSection, and the branch hinting proposal."""
 
 from collections.abc import Mapping, Sequence
 
@@ -36,6 +36,20 @@ def vector(items: Sequence[bytes]) -> bytes:
 def custom_section(name: str, content: bytes) -> bytes:
     """A whole custom section, section 5.5.3."""
     return b"\x00" + sized(string(name) + content)
+
+
+def branch_hint_section(unlikely: Mapping[int, Sequence[int]]) -> bytes:
+    """The section metadata.code.branch_hint of the branch hinting proposal, or b"" without hints.
+
+    By function index, the offsets of branches that are seldom taken, counted from where the function's locals are.
+    """
+    if not unlikely:
+        return b""
+    functions = [
+        index(number) + vector([unsigned(offset) + b"\x01\x00" for offset in offsets])
+        for number, offsets in sorted(unlikely.items())
+    ]
+    return custom_section("metadata.code.branch_hint", vector(functions))
 
 
 def name_map(names: Mapping[int, str]) -> bytes:

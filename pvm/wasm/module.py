@@ -80,13 +80,17 @@ class Import:
 
 @dataclass(frozen=True)
 class Function:
-    """A function: `locals` come after the parameters; `local_names` name both, from local 0 on."""
+    """A function: `locals` come after the parameters; `local_names` name both, from local 0 on.
+
+    `unlikely` are the offsets in `body`, in increasing order, of br_if and if instructions that seldom branch.
+    """
 
     type: FunctionType
     locals: Sequence[ValueType]
     body: bytes
     name: str | None = None
     local_names: Sequence[str | None] = ()
+    unlikely: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -203,6 +207,9 @@ def encode(module: Module) -> bytes:
         (11, _data_section(module)),
     )
     encoded = [bytes([number]) + sized(content) for number, content in sections if content]
+    # Hints come before the code, all else behind.
+    place = next((at for at, section in enumerate(encoded) if section[0] == 10), len(encoded))
+    encoded.insert(place, _hint_section(module))
     return b"".join([MAGIC, *encoded, _name_section(module), custom.producers_section(module.producers)])
 
 
@@ -259,6 +266,15 @@ def _data_count_section(module: Module) -> bytes:
 
 def _code_section(module: Module) -> bytes:
     return _section([sized(_locals(f.locals) + f.body + _END) for f in module.functions])
+
+
+def _hint_section(module: Module) -> bytes:
+    first = module.imported(ExternalKind.FUNCTION)
+    hints = {
+        number: [len(_locals(f.locals)) + offset for offset in f.unlikely]
+        for number, f in enumerate(module.functions, first) if f.unlikely
+    }  # fmt: skip
+    return custom.branch_hint_section(hints)
 
 
 def _data_section(module: Module) -> bytes:

@@ -233,3 +233,17 @@ def test_mistakes_refused(make: Callable[[], Module]) -> None:
 def test_negative_type_index_refused() -> None:
     with pytest.raises(ValueError, match="negative"):
         reference(-1)
+
+
+def test_branch_hints_stand_before_the_code_and_count_from_the_locals() -> None:
+    body = code.block(code.i32_const(0) + code.br_if(0))
+    functions = (Function(FunctionType(), (), b""), Function(FunctionType(), (I32,), body, unlikely=(4,)))
+    data = encode(Module(functions=functions))
+    assert body[4] == code.br_if(0)[0]
+    name = b"metadata.code.branch_hint"
+    # One function, of index 1, with one hint: at 3 octets of locals and 4 of body, one octet long, unlikely.
+    content = bytes([len(name)]) + name + bytes([1, 1, 1, 3 + 4, 1, 0])
+    section = bytes([0, len(content)]) + content
+    assert section in data
+    assert data.index(section) < data.index(body)
+    wasmtime.Module(wasmtime.Engine(), data)

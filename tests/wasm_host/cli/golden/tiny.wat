@@ -177,5 +177,6 @@
     i32.shr_u
     return_call_indirect (type 0)
   )
+  (@custom "metadata.code.branch_hint" "\01\02\01I\01\00")
   (@producers (processed-by "pvm-wasm" "0.1.0"))
 )
