@@ -113,6 +113,7 @@ PAGE_TABLE = 0x20000  # one byte for each of the guest's 2^20 pages
 PROGRAM = 0x120000  # where hosts put the program
 GROWTH = 16  # WebAssembly pages by which generated code grows the engine memory
 
+
 READABLE = 1  # page table bits; pages below 2^16, which never grant access, have them shifted by LOW_SHIFT
 WRITABLE = 2
 LOW_PAGES = 16
@@ -139,3 +140,18 @@ class Record:
 
 
 RECORD = Record()
+
+
+def program_layout(code_length: int, jump_count: int, records: int) -> tuple[dict[str, int], int]:
+    """Where a host puts a program: the state's addresses of its parts, and the address after the last one.
+
+    `records` is at most how many instructions are decoded. Translations know these addresses, too.
+    """
+    place, addresses = PROGRAM, {}
+    for name, size in (
+        ("code", code_length + PADDING), ("starts", code_length + PADDING), ("jump_table", 4 * jump_count),
+        ("entries", 4 * jump_count), ("index", 4 * (code_length + 1)), ("records", records * RECORD.size),
+    ):  # fmt: skip
+        addresses[name] = place
+        place += (size + 7) & ~7
+    return addresses, place

@@ -74,15 +74,7 @@ class WasmMachine(Machine):
         length, starts = len(blob.code), blob.starts
         # At most this many records: one a marked opcode, one in 25 unmarked octets, the first, the implicit trap.
         records = starts.count(1) + length // 25 + 2
-        place = abi.PROGRAM
-        addresses: dict[str, int] = {}
-        for name, size in (
-            ("code", length + abi.PADDING), ("starts", length + abi.PADDING),
-            ("jump_table", 4 * len(blob.jump_table)), ("entries", 4 * len(blob.jump_table)),
-            ("index", 4 * (length + 1)), ("records", records * abi.RECORD.size),
-        ):  # fmt: skip
-            addresses[name] = place
-            place += (size + 7) & ~7
+        addresses, place = abi.program_layout(length, len(blob.jump_table), records)
         stray_room = abi.RECORD.size * (length + 4) + abi.GROWTH * abi.WASM_PAGE  # see pvm.emit.prepare
         if place + stray_room > _MAX_MEMORY:
             raise InputError(f"program: {length} bytes of code are more than the interpreter can hold")

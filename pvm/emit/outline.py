@@ -213,7 +213,7 @@ def outline_of(
     shapes = tuple(shapes_of(flow, region_blocks))
     if region is not None and not 0 <= region < len(shapes):
         raise InputError(f"no region {region}: the program's are 0 to {len(shapes) - 1}")
-    whole = _whole(blob, context_of(flow, spec, metering, protection, shapes), shapes)
+    whole = _whole(blob, context_of(blob, flow, spec, metering, protection, shapes), shapes)
     wanted = range(len(shapes)) if region is None else (region,)
     regions = tuple(_region(whole, number) for number in wanted)
     return Outline(

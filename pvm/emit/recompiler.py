@@ -80,7 +80,7 @@ def recompile(
     """
     flow = flow_of(blob, spec, pause)
     shapes = tuple(shapes_of(flow, region_blocks))
-    program = context_of(flow, spec, metering, protection, shapes, pause)
+    program = context_of(blob, flow, spec, metering, protection, shapes, pause)
     ids = program.ids
     regions = tuple(Region(program, shape, region).function() for region, shape in enumerate(shapes))
     module = Module(
@@ -111,7 +111,13 @@ def recompile(
 
 
 def context_of(
-    flow: Flow, spec: Spec, metering: str, protection: str, shapes: Sequence[Shape], pause: Callable[[], object] = int
+    blob: Blob,
+    flow: Flow,
+    spec: Spec,
+    metering: str,
+    protection: str,
+    shapes: Sequence[Shape],
+    pause: Callable[[], object] = int,
 ) -> Context:
     """What the regions of a program share; `shapes` are all of theirs."""
     ids = {
@@ -123,9 +129,11 @@ def context_of(
     known = Codes(checks)
     codes = list(map(known.__getitem__, flow.forms))
     accesses, checked = bytes(map(attrgetter("access"), codes)), known if checks else Codes(True)
+    addresses, _ = abi.program_layout(len(blob.code), len(blob.jump_table), 0)
     return Context(
-        flow, spec, by_block, checks, codes, accesses, checked, costs_of(flow, spec, by_block), ids, pause
-    )
+        flow, spec, by_block, checks, codes, accesses, checked, costs_of(flow, spec, by_block), ids,
+        len(blob.jump_table), addresses["entries"], pause,
+    )  # fmt: skip
 
 
 def shapes_of(flow: Flow, region_blocks: int = REGION_BLOCKS) -> Iterator[Shape]:

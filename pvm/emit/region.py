@@ -83,7 +83,8 @@ class Context:
 
     `codes` are those of all instructions and `accesses` what these access, a byte for each; `checked` has codes that
     check, which are the same where `checks`; `costs` is what blocks take. `ids` are the entries: region << 16 | place
-    in its dispatcher. `checks` is whether all accesses are checked in the code. `pause` is called for every block.
+    in its dispatcher. `checks` is whether all accesses are checked in the code. `jump_count` is how many entries the
+    jump table has, `jump_entries` where the host puts theirs. `pause` is called for every block.
     """
 
     flow: Flow
@@ -95,6 +96,8 @@ class Context:
     checked: Codes
     costs: list[int]
     ids: dict[int, int]
+    jump_count: int
+    jump_entries: int
     pause: Callable[[], object]
 
 
@@ -146,7 +149,7 @@ class Region:
             + set_state("called", i32_const(0)) + open_block() + _FRAME_START
         )  # fmt: skip
         end = (
-            _frame_end(self.number, program.by_block)
+            _frame_end(self.number, program)
             + _store(written) + set_state("gas", local_get(GAS)) + local_get(CODE) + op("return") + close()
             + _store(written) + set_state("gas", local_get(GAS)) + set_state("entry", local_get(ENTRY))
             + local_get(ENTRY) + i32_const(0xFFFF) + op("i32.and")
@@ -370,8 +373,8 @@ class Region:
         bail = br_if(self._depth(_BAIL)) + _DROP
         place = jump_table_place(ADDRESS)
         return (
-            code.text + i32_const(pc) + place + get_state("jump_count") + op("i32.ge_u") + bail
-            + i32_const(pc) + _entry_of(place) + i32_const(NO_TARGET) + op("i32.eq") + bail
+            code.text + i32_const(pc) + place + i32_const(self.program.jump_count) + op("i32.ge_u") + bail
+            + i32_const(pc) + _entry_of(place, self.program) + i32_const(NO_TARGET) + op("i32.eq") + bail
             + code.rest + jump
         )  # fmt: skip
 
@@ -382,7 +385,7 @@ _FRAME_START = (
 )  # fmt: skip
 
 
-def _frame_end(number: int, by_block: bool) -> bytes:
+def _frame_end(number: int, program: Context) -> bytes:
     """The ends of these labels, and what is done behind each."""
     base = number << 16
     elsewhere = (
@@ -391,10 +394,10 @@ def _frame_end(number: int, by_block: bool) -> bytes:
     )  # fmt: skip
     jump = (
         local_get(PC) + jump_table_place(ADDRESS) + local_tee(ADDRESS)
-        + get_state("jump_count") + op("i32.ge_u") + br_if(_DISPATCH - _BAIL) + _DROP
-        + add(_entry_of(local_get(ADDRESS)), -base) + local_set(ENTRY) + br(0)
+        + i32_const(program.jump_count) + op("i32.ge_u") + br_if(_DISPATCH - _BAIL) + _DROP
+        + add(_entry_of(local_get(ADDRESS), program), -base) + local_set(ENTRY) + br(0)
     )  # fmt: skip
-    if by_block:
+    if program.by_block:
         bail = set_state("charged", i32_const(1)) + br(_POOR - _LEAVE)
         poor = set_state("charged", i32_const(0))
     else:
@@ -422,9 +425,9 @@ def _give_back() -> bytes:
     return local_set(PC) + charge + local_get(GAS) + op("i64.add") + local_set(GAS) + local_get(PC)
 
 
-def _entry_of(place: bytes) -> bytes:
+def _entry_of(place: bytes, program: Context) -> bytes:
     """Push the entry of a jump table place."""
-    return get_word(add(get_state("entries"), place + i32_const(2) + op("i32.shl")))
+    return get_word(place + i32_const(2) + op("i32.shl"), program.jump_entries)
 
 
 @lru_cache(maxsize=1024)

@@ -14,9 +14,10 @@ from pvm.program import assemble
 
 def found(*lines: str) -> tuple[dict[int, list[str]], dict[int, list[str]], set[int]]:
     """Registers by the instruction, and by the first one of a header; the first instructions of blocks that check."""
-    flow = flow_of(assemble(".code\n" + "\n".join(lines) + "\n").blob, GP_072)
+    blob = assemble(".code\n" + "\n".join(lines) + "\n").blob
+    flow = flow_of(blob, GP_072)
     shapes = tuple(shapes_of(flow))
-    program = context_of(flow, GP_072, "instruction", "hardware", shapes)
+    program = context_of(blob, flow, GP_072, "instruction", "hardware", shapes)
     made: Checkpoints = checkpoints(flow, shapes[0], program.codes, program.accesses, program.checked)
     within = {
         flow.blocks[number].first + place: names(mask)

@@ -108,17 +108,13 @@
                 i32.sub
                 local.tee 3
                 i32.const 0
-                i32.load $engine offset=192
                 i32.ge_u
                 br_if 1
                 drop
-                i32.const 0
-                i32.load $engine offset=220
                 local.get 3
                 i32.const 2
                 i32.shl
-                i32.add
-                i32.load $engine
+                i32.load $engine offset=1179728
                 i32.const 0
                 i32.add
                 local.set 0
