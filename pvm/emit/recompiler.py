@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from operator import attrgetter
 
 from pvm import abi
@@ -44,6 +44,7 @@ from pvm.wasm.code import call_indirect, i32_const, local_get, local_set, local_
 # A function's size: compile time grows faster than linearly with it.
 REGION_BLOCKS = 192
 REGION_INSTRUCTIONS = 4096
+REGION_ACCESSES = 1024  # each may be checked, and then it leaves the function, too
 
 _SBRK_TYPE = FunctionType((I64,), (I64,))
 _RUN_TYPE = FunctionType((), (I32,))
@@ -152,12 +153,16 @@ def shapes_of(flow: Flow, region_blocks: int = REGION_BLOCKS) -> Iterator[Shape]
 
 def _bounds(flow: Flow, region_blocks: int) -> list[int]:
     """Where regions begin, and the end of the last."""
-    bounds, instructions = [0], 0
+    bounds, first, before = [0], 0, 0
+    accesses = list(accumulate((form.instruction.row.accesses_memory for form in flow.forms), initial=0))
     for number, current in enumerate(flow.blocks):
-        instructions += current.end - current.first
-        if number > bounds[-1] and (number - bounds[-1] == region_blocks or instructions > REGION_INSTRUCTIONS):
+        is_full = (
+            number - bounds[-1] == region_blocks or current.end - first > REGION_INSTRUCTIONS
+            or accesses[current.end] - before > REGION_ACCESSES
+        )  # fmt: skip
+        if is_full and number > bounds[-1]:
             bounds.append(number)
-            instructions = current.end - current.first
+            first, before = current.first, accesses[current.first]
     return [*bounds, len(flow.blocks)]
 
 
