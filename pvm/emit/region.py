@@ -15,9 +15,10 @@ Registers are loaded from the state when it is entered, and stored when it is le
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, reduce
+from enum import Enum
+from functools import cache, lru_cache, reduce
 from itertools import accumulate
 from operator import attrgetter, or_
 
@@ -44,6 +45,7 @@ from pvm.emit.straight import (
 from pvm.flow import STRAIGHT, Block, Flow, Follows, Shape, gas_needs
 from pvm.isa.expr import DynamicJump, HostCall, Jump, Panic, Sbrk
 from pvm.isa.spec import Spec
+from pvm.isa.table import Row
 from pvm.machine import REGISTER_COUNT, Reason
 from pvm.wasm import I32, Function, FunctionType
 from pvm.wasm.code import (
@@ -115,6 +117,35 @@ def costs_of(flow: Flow, spec: Spec, by_block: bool) -> list[int]:
     if spec.validates:
         costs[-1] = 0
     return costs
+
+
+class _Ending(Enum):
+    """What the last instruction of a block does."""
+
+    BRANCH = 0
+    JUMP = 1
+    DYNAMIC = 2
+    CALL = 3
+    SBRK = 4
+    PANIC = 5
+    NOTHING = 6
+
+
+@cache
+def _ending(row: Row) -> _Ending:
+    match row.effects[-1] if row.effects else None:
+        case Jump(_, test):
+            return _Ending.JUMP if test is None else _Ending.BRANCH
+        case DynamicJump():
+            return _Ending.DYNAMIC
+        case HostCall():
+            return _Ending.CALL
+        case Sbrk():
+            return _Ending.SBRK
+        case Panic():
+            return _Ending.PANIC
+        case _:
+            return _Ending.NOTHING
 
 
 class Region:
@@ -245,37 +276,46 @@ class Region:
     def _straight(self, number: int, current: Block, end: int) -> None:
         """The instructions of a block up to the one that does not just go on."""
         program, out, first = self.program, self.out, current.first
+        codes = program.codes
         points = self.checkpoints.within.get(number, _NO_POINTS)
-        codes, pcs = program.codes, program.flow.pcs
-        checks = program.checks or number in self.checkpoints.checking
-        if not checks and not points:
-            out.extend(map(_text, codes[first:end]))
+        if program.checks or number in self.checkpoints.checking:
+            self._checked(current, end)
             return
-        plan = NO_PLAN
-        checked: Sequence[int] = ()
-        if checks:
-            checked = [place for place, kind in enumerate(program.accesses[first:end], first) if kind]
-            if len(checked) > 1:
-                plan = shared_checks([program.checked[code.form] for code in codes[first:end]])
-        bail = br_if(self._depth(_BAIL)) + _DROP
         at = first
-        for special in sorted({*checked, *(first + place for place in points)}):
+        for place, registers in points.items():
+            special = first + place
             out.extend(map(_text, codes[at:special]))
-            code, pc, place = program.checked[codes[special].form], pcs[special], special - first
-            if place in points:
-                out.append(self._checkpoint(pc, points[place], current.rest - place, is_charged=True))
-            if special == end:  # of the block's last instruction, which is not straight
-                return
+            at = special
+            pc = program.flow.pcs[special]
+            out.append(self._checkpoint(pc, registers, current.rest - place, is_charged=True))
+        out.extend(map(_text, codes[at:end]))
+
+    def _checked(self, current: Block, end: int) -> None:
+        """The same where accesses are checked."""
+        program, out, first = self.program, self.out, current.first
+        codes, pcs = program.codes[first:end], program.flow.pcs
+        accesses = [place for place, kind in enumerate(program.accesses[first:end]) if kind]
+        if not accesses:
+            out.extend(map(_text, codes))
+            return
+        if not program.checks:
+            codes = [program.checked[code.form] for code in codes]
+        plan = shared_checks(codes) if len(accesses) > 1 else NO_PLAN
+        bail = br_if(self._depth(_BAIL)) + _DROP
+        at = 0
+        for place in accesses:
+            out.extend(map(_text, codes[at:place]))
+            code, pc = codes[place], pcs[first + place]
             if place in plan.before:
                 self.unlikely.append((len(out) + 2, 0))
                 out += (i32_const(pc), _refuses(plan.before[place]), bail)
-            if code.guard is None or special not in checked or place in plan.covered:
+            if code.guard is None or place in plan.covered:
                 out.append(code.text)
             else:
                 self.unlikely.append((len(out) + 2, 0))
                 out += (i32_const(pc), code.guard, bail, code.rest)
-            at = special + 1
-        out.extend(map(_text, codes[at:end]))
+            at = place + 1
+        out.extend(map(_text, codes[at:]))
 
     def _checkpoint(self, pc: int, registers: int, unused: int, is_charged: bool) -> bytes:
         """Store what the interpreter needs to go on from here. `unused` gas has been charged for what comes."""
@@ -288,21 +328,20 @@ class Region:
 
     def _control(self, number: int, current: Block, code: Code, pc: int) -> None:
         """The last instruction of a block, which does not just go on."""
-        row = code.form.instruction.row
-        match row.effects[-1] if row.effects else None:
-            case Jump(_, None):
-                text = self._bail(pc) if current.target is None else code.text + self._goto(number, current.target, 0)
-            case Jump():
+        match _ending(code.form.instruction.row):
+            case _Ending.BRANCH:
                 text = self._branch(number, current, code, pc)
-            case DynamicJump():
+            case _Ending.JUMP:
+                text = self._bail(pc) if current.target is None else code.text + self._goto(number, current.target, 0)
+            case _Ending.DYNAMIC:
                 text = self._dynamic_jump(code, pc)
-            case HostCall():
+            case _Ending.CALL:
                 text = self._host_call(current, code, pc)
-            case Sbrk():
+            case _Ending.SBRK:
                 text = self._sbrk(current, code, pc)
-            case Panic():
+            case _Ending.PANIC:
                 text = self._bail(pc)
-            case _:
+            case _Ending.NOTHING:
                 text = code.text
         self.out.append(text)
 
