@@ -27,8 +27,7 @@ from operator import attrgetter, or_
 
 from pvm.emit.checks import shared_checks
 from pvm.emit.straight import READS, WRITES, Code, Codes
-from pvm.flow import Flow, Follows, Shape
-from pvm.isa.expr import DynamicJump
+from pvm.flow import Ending, Flow, Follows, Shape, ending_of
 
 _written = attrgetter("written")
 
@@ -162,14 +161,13 @@ def _ways(flow: Flow, shape: Shape, pure: dict[int, range]) -> tuple[list[list[i
     lasts = {loop.header - first: loop.last - first for loop in shape.loops}
     onwards: list[list[int]] = [[] for _ in range(count)]
     for number, block in enumerate(flow.blocks[first : shape.end]):
-        row = flow.forms[block.end - 1].instruction.row
         if block.falls and number + 1 < count:
             onwards[number].append(number + 1)
         if block.target is not None and first <= block.target < shape.end:
             target = block.target - first
             is_direct = target > number or number <= lasts.get(target, -1)
             onwards[number].append(target if is_direct else count)
-        if row.effects and isinstance(row.effects[-1], DynamicJump):
+        if ending_of(flow.forms[block.end - 1].instruction.row) is Ending.DYNAMIC:
             onwards[number].append(count)
     onwards.append([entry - first for entry in shape.entries])
     entering = []

@@ -16,8 +16,7 @@ from enum import Enum
 from pvm.emit.recompiler import REGION_BLOCKS, context_of, shapes_of
 from pvm.emit.region import Context, Region
 from pvm.errors import InputError
-from pvm.flow import STRAIGHT, Block, Flow, Follows, Shape, flow_of
-from pvm.isa.expr import DynamicJump, HostCall, Jump, Panic, Sbrk
+from pvm.flow import STRAIGHT, Block, Ending, Flow, Follows, Shape, ending_of, flow_of
 from pvm.isa.spec import Spec
 from pvm.machine import REGISTER_COUNT
 from pvm.program.blob import Blob
@@ -36,17 +35,6 @@ class Way(Enum):
     DISPATCHER = "dispatcher"  # backwards, where that is no loop
     REGION = "region"  # it calls another region's function
     ENTRY = "entry"  # by the host, after a host call
-
-
-class Ending(Enum):
-    """What the last instruction of a block does."""
-
-    FALLS = "falls"
-    JUMP = "jump"
-    BRANCH = "branch"
-    DYNAMIC = "dynamic jump"
-    CALL = "host call"
-    PANIC = "panic"
 
 
 class Obstacle(Enum):
@@ -346,7 +334,7 @@ def _entrances(whole: _Whole, number: int, loop: LoopOutline | None) -> tuple[En
 def _follows_sbrk(whole: _Whole, number: int) -> bool:
     """Whether the block before ends with an sbrk, after which a machine may be entered as after a host call."""
     flow = whole.program.flow
-    return any(isinstance(effect, Sbrk) for effect in flow.forms[flow.blocks[number].first - 1].instruction.row.effects)
+    return ending_of(flow.forms[flow.blocks[number].first - 1].instruction.row) is Ending.SBRK
 
 
 def _end(whole: _Whole, region: Region, number: int, block: Block) -> End:
@@ -357,22 +345,16 @@ def _end(whole: _Whole, region: Region, number: int, block: Block) -> End:
         return End(Ending.FALLS, None, None, falls, None)
     text = _text(whole, pc)
     jump = None if block.target is None else _jump(whole, region, number, block.target)
-    match form.instruction.row.effects[-1:]:
-        case (Jump(_, None),):
-            return End(Ending.JUMP, text, jump, None, None)
-        case (Jump(),):
+    match ending_of(form.instruction.row):
+        case Ending.BRANCH:
             if spec.validates and (jump is None or flow.pcs[block.end] not in flow.starts):
                 jump = falls = None
             return End(Ending.BRANCH, text, jump, falls, None)
-        case (DynamicJump(),):
-            return End(Ending.DYNAMIC, text, None, None, None)
-        case (HostCall(),):
+        case Ending.CALL:
             after = Onward(number + 1, whole.region_of(number + 1), Way.ENTRY)
             return End(Ending.CALL, text, None, after, form.instruction.x)
-        case (Panic(),):
-            return End(Ending.PANIC, text, None, None, None)
-        case _:
-            return End(Ending.FALLS, text, None, falls, None)
+        case ending:
+            return End(ending, text, jump, falls, None)
 
 
 def _text(whole: _Whole, pc: int) -> str:

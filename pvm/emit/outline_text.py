@@ -20,7 +20,6 @@ from pvm.emit.outline import (
     HARDWARE,
     BlockOutline,
     End,
-    Ending,
     LoopOutline,
     Onward,
     Outline,
@@ -28,7 +27,7 @@ from pvm.emit.outline import (
     RegionOutline,
     Way,
 )
-from pvm.flow import Follows
+from pvm.flow import Ending, Follows
 
 _INDENT = "  "
 
@@ -169,7 +168,7 @@ def _end(end: End) -> str:
             rest = f"host call {end.call}, then {falls}"
         case Ending.PANIC:
             rest = "panics"
-        case Ending.FALLS:
+        case Ending.FALLS | Ending.SBRK:
             rest = falls or "panics"
     return rest if end.instruction is None else f"{end.instruction}: {rest}"
 

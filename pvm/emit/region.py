@@ -17,8 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
-from functools import cache, lru_cache, reduce
+from functools import lru_cache, reduce
 from itertools import accumulate
 from operator import attrgetter, or_
 
@@ -42,10 +41,8 @@ from pvm.emit.straight import (
     load_register,
     store_register,
 )
-from pvm.flow import STRAIGHT, Block, Flow, Follows, Shape, gas_needs
-from pvm.isa.expr import DynamicJump, HostCall, Jump, Panic, Sbrk
+from pvm.flow import STRAIGHT, Block, Ending, Flow, Follows, Shape, ending_of, gas_needs
 from pvm.isa.spec import Spec
-from pvm.isa.table import Row
 from pvm.machine import REGISTER_COUNT, Reason
 from pvm.wasm import I32, Function, FunctionType
 from pvm.wasm.code import (
@@ -117,35 +114,6 @@ def costs_of(flow: Flow, spec: Spec, by_block: bool) -> list[int]:
     if spec.validates:
         costs[-1] = 0
     return costs
-
-
-class _Ending(Enum):
-    """What the last instruction of a block does."""
-
-    BRANCH = 0
-    JUMP = 1
-    DYNAMIC = 2
-    CALL = 3
-    SBRK = 4
-    PANIC = 5
-    NOTHING = 6
-
-
-@cache
-def _ending(row: Row) -> _Ending:
-    match row.effects[-1] if row.effects else None:
-        case Jump(_, test):
-            return _Ending.JUMP if test is None else _Ending.BRANCH
-        case DynamicJump():
-            return _Ending.DYNAMIC
-        case HostCall():
-            return _Ending.CALL
-        case Sbrk():
-            return _Ending.SBRK
-        case Panic():
-            return _Ending.PANIC
-        case _:
-            return _Ending.NOTHING
 
 
 class Region:
@@ -328,20 +296,20 @@ class Region:
 
     def _control(self, number: int, current: Block, code: Code, pc: int) -> None:
         """The last instruction of a block, which does not just go on."""
-        match _ending(code.form.instruction.row):
-            case _Ending.BRANCH:
+        match ending_of(code.form.instruction.row):
+            case Ending.BRANCH:
                 text = self._branch(number, current, code, pc)
-            case _Ending.JUMP:
+            case Ending.JUMP:
                 text = self._bail(pc) if current.target is None else code.text + self._goto(number, current.target, 0)
-            case _Ending.DYNAMIC:
+            case Ending.DYNAMIC:
                 text = self._dynamic_jump(code, pc)
-            case _Ending.CALL:
+            case Ending.CALL:
                 text = self._host_call(current, code, pc)
-            case _Ending.SBRK:
+            case Ending.SBRK:
                 text = self._sbrk(current, code, pc)
-            case _Ending.PANIC:
+            case Ending.PANIC:
                 text = self._bail(pc)
-            case _Ending.NOTHING:
+            case Ending.FALLS:
                 text = code.text
         self.out.append(text)
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from functools import cache
 from itertools import accumulate, pairwise
 from operator import attrgetter
 
-from pvm.isa.expr import HostCall, Jump, Sbrk
+from pvm.isa.expr import DynamicJump, HostCall, Jump, Panic, Sbrk
 from pvm.isa.spec import Spec
 from pvm.isa.table import Row
 from pvm.program.blob import Blob
@@ -25,6 +26,36 @@ STRAIGHT, ENDS, CALLS = range(3)
 
 # An opcode, marked or not, and the octets up to the next one (A.2's skip).
 _INSTRUCTIONS = re.compile(rb"(?s).\x00{0,%d}" % MAX_SKIP)
+
+
+class Ending(Enum):
+    """What a block's last instruction does."""
+
+    FALLS = "falls"
+    JUMP = "jump"
+    BRANCH = "branch"
+    DYNAMIC = "dynamic jump"
+    CALL = "host call"
+    SBRK = "sbrk"
+    PANIC = "panic"
+
+
+@cache
+def ending_of(row: Row) -> Ending:
+    """What instructions of a row do at the end of a block; FALLS for all that just go on."""
+    match row.effects[-1] if row.effects else None:
+        case Jump(_, test):
+            return Ending.JUMP if test is None else Ending.BRANCH
+        case DynamicJump():
+            return Ending.DYNAMIC
+        case HostCall():
+            return Ending.CALL
+        case Sbrk():
+            return Ending.SBRK
+        case Panic():
+            return Ending.PANIC
+        case _:
+            return Ending.FALLS
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # compared by identity: tables have them as keys
@@ -60,13 +91,16 @@ def form_of(instruction: Instruction) -> Form:
 @cache
 def _control(row: Row) -> tuple[int, bool, str]:
     """Kind, whether the next instruction may follow, and the field of a jump's target or nothing."""
-    jump = next((effect for effect in row.effects if isinstance(effect, Jump)), None)
-    if any(isinstance(effect, HostCall) for effect in row.effects):
-        return CALLS, False, ""
-    if any(isinstance(effect, Sbrk) for effect in row.effects):
-        return CALLS, True, ""
-    falls = not row.ends_block or not row.effects or (jump is not None and jump.condition is not None)
-    return ENDS if row.ends_block else STRAIGHT, falls, jump.target.field if jump else ""
+    match ending_of(row):
+        case Ending.CALL:
+            return CALLS, False, ""
+        case Ending.SBRK:
+            return CALLS, True, ""
+        case Ending.JUMP | Ending.BRANCH as ending:
+            [jump] = (effect for effect in row.effects if isinstance(effect, Jump))
+            return ENDS, ending is Ending.BRANCH, jump.target.field
+        case _:
+            return ENDS if row.ends_block else STRAIGHT, not row.ends_block or not row.effects, ""
 
 
 def forms_of(blob: Blob, spec: Spec) -> tuple[list[Form], list[int]]:

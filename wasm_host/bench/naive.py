@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pvm import abi
+from pvm.emit.guest import guest_load, guest_store, is_refused
 from pvm.emit.helpers import LOCALS, sequence
 from pvm.emit.lower import low, value
 from pvm.isa.expr import Effect, Sbrk, SetReg, Store
@@ -16,13 +17,12 @@ from pvm.isa.table import Row
 from pvm.machine import REGISTER_COUNT
 from pvm.program import Instruction
 from pvm.wasm import I32, I64
-from pvm.wasm.code import call, i32_const, i64_const, if_, load, local_get, local_set, op, store
+from pvm.wasm.code import call, i32_const, i64_const, if_, local_get, local_set, op
 
-# The function that the code is for: its locals, its memories, and the function that it calls for `sbrk`.
+# The function that the code is for: its locals, and the function that it calls for `sbrk`.
 ADDRESS, SCRATCH = 0, 1
 FIRST_REGISTER = SCRATCH + LOCALS
 LOCAL_TYPES = (I32,) + (I64,) * (LOCALS + REGISTER_COUNT)
-GUEST, ENGINE = 0, 1
 SBRK = 0
 
 
@@ -63,24 +63,15 @@ class _Operands:
         return i32_const(self._immediates[field] & 0xFFFFFFFF)
 
     def load(self, width: int, signed: bool, address: bytes) -> bytes:
-        name = "i64.load" if width == 8 else f"i64.load{8 * width}_{'s' if signed else 'u'}"
-        return self.checked(address, width, abi.READABLE) + load(name, 0, GUEST, align=0)
+        return self.checked(address, width, abi.READABLE) + guest_load(width, signed)
 
     def checked(self, address: bytes, width: int, bit: int) -> bytes:
         """Push the address, once both ends of the access are seen to grant the right `bit`."""
-        rights = _page_rights(local_get(ADDRESS))
-        if width > 1:
-            rights += _page_rights(local_get(ADDRESS) + i32_const(width - 1) + op("i32.add")) + op("i32.and")
-        refused = rights + i32_const(bit) + op("i32.and") + op("i32.eqz") + if_(op("unreachable"))
+        refused = is_refused(ADDRESS, width, bit) + if_(op("unreachable"))
         return address + local_set(ADDRESS) + refused + local_get(ADDRESS)
 
     def helper(self, name: str) -> bytes:
         return sequence(name, SCRATCH)
-
-
-def _page_rights(address: bytes) -> bytes:
-    page = address + i32_const(abi.GUEST_PAGE_BITS) + op("i32.shr_u")
-    return page + load("i32.load8_u", abi.PAGE_TABLE, ENGINE)
 
 
 def _effect_code(effect: Effect, bind: _Operands) -> bytes:
@@ -90,8 +81,6 @@ def _effect_code(effect: Effect, bind: _Operands) -> bytes:
         case Sbrk(field, amount):
             return value(amount, bind) + call(SBRK) + bind.set_register(field)
         case Store(width, address, expr):
-            name = "i64.store" if width == 8 else f"i64.store{8 * width}"
-            checked = bind.checked(low(address, bind), width, abi.WRITABLE)
-            return checked + value(expr, bind) + store(name, 0, GUEST, align=0)
+            return bind.checked(low(address, bind), width, abi.WRITABLE) + value(expr, bind) + guest_store(width)
         case _:
             raise AssertionError(f"{effect} is not straight")

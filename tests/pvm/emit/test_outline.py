@@ -11,7 +11,6 @@ import pytest
 from pvm.emit.outline import (
     HARDWARE,
     SOFTWARE,
-    Ending,
     Entrance,
     Obstacle,
     Outline,
@@ -23,7 +22,7 @@ from pvm.emit.outline_text import outline_text
 from pvm.emit.recompiler import recompile
 from pvm.errors import InputError
 from pvm.examples import EXAMPLES, example
-from pvm.flow import Follows
+from pvm.flow import Ending, Follows
 from pvm.fuzz import random_case
 from pvm.isa import GP_072
 from pvm.isa import spec as find_spec
