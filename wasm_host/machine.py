@@ -6,13 +6,12 @@ In: a program and its start. Out: `WasmMachine`, with the interface of `pvm.Mach
 from __future__ import annotations
 
 import gc
-from array import array
 
 import wasmtime
 
 from pvm import abi
-from pvm.emit.tables import opcode_tables
-from pvm.errors import InputError, ResourceError
+from pvm.emit.placed import placed
+from pvm.errors import ResourceError
 from pvm.isa import Spec
 from pvm.machine import Exit, Machine, Reason, Start, check_gas, check_pc, check_reason, load_segments
 from pvm.program import Program, is_entry, is_valid
@@ -27,7 +26,6 @@ from wasm_host.protection import ProtectedMemory
 SLICE = 1 << 26
 _OUT_OF_GAS = abi.EXIT_CODES[Reason.OUT_OF_GAS]
 _HOST_CALL = abi.EXIT_CODES[Reason.HOST_CALL]
-_MAX_MEMORY = 1 << 32  # bytes
 
 
 class WasmMachine(Machine):
@@ -70,26 +68,11 @@ class WasmMachine(Machine):
 
     def _load_program(self) -> None:
         """Put the program and the opcode tables into the engine memory and have it decoded."""
-        blob, spec, state = self.program.blob, self.spec, self._state
-        length, starts = len(blob.code), blob.starts
-        # At most this many records: one a marked opcode, one in 25 unmarked octets, the first, the implicit trap.
-        records = starts.count(1) + length // 25 + 2
-        addresses, place = abi.program_layout(length, len(blob.jump_table), records)
-        stray_room = abi.RECORD.size * (length + 4) + abi.GROWTH * abi.WASM_PAGE  # see pvm.emit.prepare
-        if place + stray_room > _MAX_MEMORY:
-            raise InputError(f"program: {length} bytes of code are more than the interpreter can hold")
-        state.reserve(place)
-        state.write(addresses["code"], blob.code)
-        state.write(addresses["starts"], starts + bytes([1]) * abi.PADDING)
-        state.write(addresses["jump_table"], _words(blob.jump_table))
-        for address, table in opcode_tables(spec):
-            state.write(address, table)
-        numbers = {
-            **addresses, "code_length": length, "jump_count": len(blob.jump_table),
-            "metering": int(self.metering == "block"), "read_only_panics": int(spec.read_only_panics),
-            "validates": int(spec.validates), "protects": 0,
-        }  # fmt: skip
-        for name, number in numbers.items():
+        place = placed(self.program, self.spec, self.metering)
+        self._state.reserve(place.size)
+        for address, data in place.pieces:
+            self._state.write(address, data)
+        for name, number in place.numbers.items():
             self._field[name].value = number
         self._call_prepare()
 
@@ -216,14 +199,6 @@ def _instance(store: wasmtime.Store) -> wasmtime.Instance:
         raise ResourceError(
             f"no room for one more machine: each takes 8 GiB of address space and 6 memory maps ({first})"
         ) from error
-
-
-def _words(entries: tuple[int, ...]) -> bytes:
-    """Jump table entries as 4 bytes each; larger ones lead nowhere all the same."""
-    try:
-        return array("I", entries).tobytes()
-    except OverflowError:
-        return array("I", (min(entry, 0xFFFFFFFF) for entry in entries)).tobytes()
 
 
 def function(export: object) -> wasmtime.Func:

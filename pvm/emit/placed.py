@@ -1,0 +1,60 @@
+"""A program as a host puts it into the engine memory, before it calls `prepare`.
+
+In: a program, a spec and a metering. Out: a frozen `Placed`, the same for every host (`pvm.abi`).
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+
+from pvm import abi
+from pvm.emit.tables import opcode_tables
+from pvm.errors import InputError
+from pvm.isa import Spec
+from pvm.program import Program
+
+_MAX_MEMORY = 1 << 32  # bytes
+
+
+@dataclass(frozen=True)
+class Placed:
+    """What the engine memory has to hold.
+
+    It must be `size` bytes long. `pieces` are addresses and what to write there, `numbers` values of `pvm.abi.STATE`.
+    """
+
+    size: int
+    pieces: tuple[tuple[int, bytes], ...]
+    numbers: dict[str, int]
+
+
+def placed(program: Program, spec: Spec, metering: str) -> Placed:
+    """The program's place in the engine memory. Raises InputError for more code than the interpreter can hold."""
+    blob = program.blob
+    length, starts = len(blob.code), blob.starts
+    # At most this many records: one a marked opcode, one in 25 unmarked octets, the first, the implicit trap.
+    records = starts.count(1) + length // 25 + 2
+    addresses, size = abi.program_layout(length, len(blob.jump_table), records)
+    stray_room = abi.RECORD.size * (length + 4) + abi.GROWTH * abi.WASM_PAGE  # see pvm.emit.prepare
+    if size + stray_room > _MAX_MEMORY:
+        raise InputError(f"program: {length} bytes of code are more than the interpreter can hold")
+    pieces = (
+        (addresses["code"], blob.code),
+        (addresses["starts"], starts + bytes([1]) * abi.PADDING),
+        (addresses["jump_table"], _words(blob.jump_table)),
+        *opcode_tables(spec),
+    )
+    numbers = {
+        **addresses, "code_length": length, "jump_count": len(blob.jump_table), "metering": int(metering == "block"),
+        "read_only_panics": int(spec.read_only_panics), "validates": int(spec.validates), "protects": 0,
+    }  # fmt: skip
+    return Placed(size, pieces, numbers)
+
+
+def _words(entries: tuple[int, ...]) -> bytes:
+    """Jump table entries as 4 bytes each; larger ones lead nowhere all the same."""
+    try:
+        return array("I", entries).tobytes()
+    except OverflowError:
+        return array("I", (min(entry, 0xFFFFFFFF) for entry in entries)).tobytes()
