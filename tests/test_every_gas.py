@@ -105,6 +105,7 @@ def test_programs_that_work_on_memory(first: int) -> None:
     [
         ("hello", b"JAM"), ("fibonacci", b"\4"), ("sieve", b"\x0a\0\0\0"), ("sort", bytes([3, 0, 0, 0, 1, 0, 0, 0])),
         ("matrix", b"\2"), ("life", life_args(2, 1, 1, {(0, 0)})),
+        ("mandelbrot", bytes([2, 0, 1, 0, 3, 0, 0, 0])),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize(("spec", "metering"), list(product(SPEC_NAMES, METERINGS)))

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pvm.errors import InputError
 
@@ -19,11 +20,26 @@ LOG_CALL = 100  # the host call by which `hello` logs: JIP-1
 
 
 @dataclass(frozen=True)
+class Pixels:
+    """A picture in the guest's memory that can be shown while the program runs.
+
+    Its first pixel is at `address`, and rows are `stride` octets apart. `format` says what a pixel is: one octet, 0 or
+    1 ("bool8"); one octet of brightness ("grey8"); red, green, blue and alpha ("rgba32").
+    """
+
+    address: int
+    width: int
+    height: int
+    stride: int
+    format: Literal["bool8", "grey8", "rgba32"]
+
+
+@dataclass(frozen=True)
 class Example:
     """One program.
 
     `args` are arguments worth running with, `gas` is enough for them under every version and metering, and
-    `expected` computes the result for any arguments in plain Python.
+    `expected` computes the result for any arguments in plain Python. `pixels` is where it draws, with `args`.
     """
 
     name: str
@@ -31,6 +47,7 @@ class Example:
     args: bytes
     gas: int
     expected: Callable[[bytes], bytes]
+    pixels: Pixels | None = None
 
     @property
     def source(self) -> str:
@@ -112,6 +129,40 @@ def _life(args: bytes) -> bytes:
     return bytes((row, column) in alive for row in range(height) for column in range(width))
 
 
+_FRACTION = 28  # bits after the point
+
+
+def _mandelbrot(args: bytes) -> bytes:
+    if len(args) < 8:
+        return b""
+    width, height, iterations = struct.unpack_from("<HHI", args)
+    if not (1 <= width <= 512 and 1 <= height <= 512 and iterations):
+        return b""
+    real, imaginary, step = -3 << _FRACTION - 2, 0, (3 << _FRACTION) // width
+    if len(args) >= 32:
+        real, imaginary, step = struct.unpack_from("<3q", args, 8)
+    columns = [_coordinate(real + (column - width // 2) * step) for column in range(width)]
+    rows = [_coordinate(imaginary + (row - height // 2) * step) for row in range(height)]
+    return bytes(_brightness(column, row, iterations) for row in rows for column in columns)
+
+
+def _coordinate(value: int) -> int:
+    """Wrapped around to -4 … 4."""
+    half = 4 << _FRACTION
+    return (value + half) % (2 * half) - half
+
+
+def _brightness(real: int, imaginary: int, iterations: int) -> int:
+    x = y = 0
+    for taken in range(iterations):
+        x_squared, y_squared = x * x, y * y
+        if x_squared + y_squared > 4 << 2 * _FRACTION:
+            return min(8 * taken, 255)
+        y = (x * y >> _FRACTION - 1) + imaginary
+        x = (x_squared - y_squared >> _FRACTION) + real
+    return 0
+
+
 # Drawn in the middle of the torus; it takes 1103 generations to settle on an endless plane.
 _R_PENTOMINO = {(32, 23), (33, 23), (31, 24), (32, 24), (32, 25)}
 
@@ -125,5 +176,13 @@ EXAMPLES: tuple[Example, ...] = (
     Example("blake2b", "BLAKE2b-256", b"The quick brown fox jumps over the lazy dog", 10_000_000, _blake2b),
     Example("sort", "Heapsort", _NUMBERS, 100_000_000, _sort),
     Example("matrix", "Multiply matrices", b"\x18", 100_000_000, _matrix),
-    Example("life", "Game of Life", life_args(64, 48, 100, _R_PENTOMINO), 1_000_000_000, _life),
+    # Of its two grids the one with generations 0, 2, 4 … 100, without its border.
+    Example(
+        "life", "Game of Life", life_args(64, 48, 100, _R_PENTOMINO), 1_000_000_000, _life,
+        Pixels(0x21000 + 66 + 1, 64, 48, 66, "bool8"),
+    ),
+    Example(
+        "mandelbrot", "The Mandelbrot set", struct.pack("<HHI", 128, 96, 100), 1_000_000_000, _mandelbrot,
+        Pixels(0x21000, 128, 96, 128, "grey8"),
+    ),
 )

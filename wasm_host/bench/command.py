@@ -16,7 +16,7 @@ _NAMES = (
     "host-call", "process", "instantiate", "compile", "cold", "warm", "replay", "memory",
 )  # fmt: skip
 _ON_REQUEST = ("hostile",)  # takes a quarter of an hour by itself
-_EXAMPLES = ("fibonacci", "sieve", "blake2b", "sort", "matrix", "life")
+_EXAMPLES = ("fibonacci", "sieve", "blake2b", "sort", "matrix", "life", "mandelbrot")
 _INTERRUPTED = 130  # exit status after Ctrl-C, by custom 128 + SIGINT
 
 

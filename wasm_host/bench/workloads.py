@@ -74,4 +74,7 @@ _SIZES: dict[str, tuple[bytes, bytes, bytes]] = {
     "sort": (_numbers(1 << 17), _numbers(1 << 13), _numbers(200)),
     "matrix": (b"\x80", b"\x40", b"\x0c"),
     "life": (_life(64, 48, 500), _life(64, 48, 30), _life(16, 12, 5)),
+    "mandelbrot": (
+        struct.pack("<HHI", 512, 384, 60), struct.pack("<HHI", 128, 96, 40), struct.pack("<HHI", 16, 12, 16)
+    ),
 }

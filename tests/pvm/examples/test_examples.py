@@ -13,6 +13,7 @@ from pvm.isa import GP_072, GP_080
 from pvm.machine import Reason
 from pvm.program import Program, assemble, block_starts, decode, disassemble, is_valid
 from pvm.reference import ReferenceEngine, ReferenceMachine
+from wasm_host import Engine
 
 NUMBERS = random.Random(1).randbytes(400)
 GLIDER = {(1, 0), (2, 1), (0, 2), (1, 2), (2, 2)}
@@ -33,6 +34,12 @@ SMALL = [
     ("life", life_args(5, 0, 3, GLIDER)),
     ("life", struct.pack("<HHI", 257, 3, 1)),
     ("life", b"\1\0\1"),
+    *(("mandelbrot", struct.pack("<HHI", *sizes)) for sizes in ((1, 1, 1), (4, 3, 9), (1, 0, 9), (513, 1, 9), (5, 5, 0))),
+    *(("mandelbrot", struct.pack("<HHI3q", 5, 4, 30, *place)) for place in (
+        (0, 0, 1 << 26), (-1 << 28, 1 << 26, -3), (1 << 63 - 1, 12345, (1 << 61) + 12345)
+    )),
+    ("mandelbrot", struct.pack("<HHI2q", 3, 3, 5, 1, 2)),
+    ("mandelbrot", b"\1\0\1"),
 ]
 
 
@@ -87,6 +94,19 @@ def test_expected_results() -> None:
     assert int.from_bytes(example("fibonacci").expected(b"\x0a"), "little") == 55
     assert int.from_bytes(example("sieve").expected(b""), "little") == 9592
     assert sum(example("life").expected(life_args(8, 8, 4, GLIDER))) == 5
+    assert example("mandelbrot").expected(struct.pack("<HHI3q", 3, 1, 50, 0, 0, 2 << 28)) == bytes((0, 0, 16))
+
+
+@pytest.mark.parametrize("name", ["life", "mandelbrot"])
+def test_pixels_lie_where_the_program_draws(name: str) -> None:
+    """When it ends, they are its result."""
+    each = example(name)
+    assert each.pixels is not None
+    machine = Engine(tier="interpreter").instantiate(assemble(each.source), args=each.args, gas=each.gas)
+    assert machine.run().reason is Reason.HALT
+    picture = each.pixels
+    rows = (picture.address + row * picture.stride for row in range(picture.height))
+    assert b"".join(machine.memory.read(row, picture.width) for row in rows) == machine.result()
 
 
 def test_unknown_example() -> None:
