@@ -9,11 +9,12 @@ import click
 
 from pvm.errors import InputError
 from pvm.isa import spec as find_spec
+from pvm.printable import escaped
 from pvm.program import assemble, decode, disassemble, jumps_to_no_block
 from wasm_host.cli.engines import format_option, spec_option
 from wasm_host.cli.failures import SUCCESS, blamed_on
 from wasm_host.cli.inputs import EXAMPLE_PREFIX, STDIN, label_of, load_program, read_source
-from wasm_host.cli.output import counted, escaped, write_output
+from wasm_host.cli.output import counted, write_output
 
 PROGRAM_SUFFIX = ".pvm"
 _STDOUT = "-"

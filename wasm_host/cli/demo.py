@@ -13,11 +13,11 @@ from rich.text import Text
 from pvm.examples import EXAMPLES, Example
 from pvm.isa import SPEC_NAMES
 from pvm.isa import spec as find_spec
+from pvm.log import log_handlers
 from pvm.machine import METERINGS, Reason
 from pvm.program import assemble
 from wasm_host.cli.engines import TIERS, json_option, make_engine
 from wasm_host.cli.failures import FAILURE, SUCCESS
-from wasm_host.cli.log import log_handlers
 from wasm_host.cli.output import brief_bytes, console, duration, fancy, mark, new_table, print_json, tracked
 from wasm_host.cli.run import Outcome, timed_run
 

@@ -14,7 +14,7 @@ import click
 import wasmtime
 
 from pvm.errors import AddressError, EngineError, InputError, ResourceError
-from wasm_host.cli.output import escaped
+from pvm.printable import escaped
 
 SUCCESS, FAILURE, BAD_INPUT, BUG, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 70, 130, 141
 TRACEBACK_VARIABLE = "PVM_TRACEBACK"  # set to anything, it lets an unexpected error show where it came from

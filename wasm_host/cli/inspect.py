@@ -8,9 +8,9 @@ from typing import Any
 import click
 from rich.table import Table
 
-from pvm.errors import ProgramError
 from pvm.isa import GP_080, Spec
 from pvm.isa import spec as find_spec
+from pvm.printable import escaped
 from pvm.program import (
     Blob,
     Instruction,
@@ -22,13 +22,12 @@ from pvm.program import (
     invalid_at,
     is_valid,
 )
-from pvm.program.codec import read_fixed, read_natural, take
+from pvm.program.facts import ENTRY_POINTS, metadata_text
 from wasm_host.cli.engines import format_option, json_option, spec_option
 from wasm_host.cli.failures import SUCCESS
 from wasm_host.cli.inputs import load_program
-from wasm_host.cli.output import as_text, console, counted, escaped, facts_table, new_table, print_json
+from wasm_host.cli.output import console, counted, facts_table, new_table, print_json
 
-_ENTRY_POINTS = ((0, "refine, is-authorized"), (5, "accumulate"))
 _SHOWN_MIX, _SHOWN_METADATA, _SHOWN_PCS = 20, 64, 8
 _HOST_CALL = "ecalli"
 
@@ -89,30 +88,7 @@ def gather(program: Program, spec: Spec) -> dict[str, Any]:
 def _metadata(metadata: bytes | None) -> dict[str, Any] | None:
     if metadata is None:
         return None
-    return {"hex": metadata.hex(), "text": as_text(metadata) or conventional_text(metadata)}
-
-
-def conventional_text(metadata: bytes) -> str | None:
-    """The metadata that JAM's Rust tools write, as "name version, license, author, …"; None when it has another form.
-
-    A zero octet, then name, version, license and the number of authors with each of them, as counted strings.
-    """
-    try:
-        variant, offset = read_fixed(metadata, 0, 1, "variant")
-        strings: list[str] = []
-        wanted = 3
-        while len(strings) < wanted:
-            length, offset = read_natural(metadata, offset, "length")
-            data, offset = take(metadata, offset, length, "string")
-            strings.append(data.decode("utf-8"))
-            if len(strings) == 3:
-                authors, offset = read_natural(metadata, offset, "authors")
-                wanted += authors
-    except (ProgramError, UnicodeDecodeError):
-        return None
-    if variant != 0 or offset != len(metadata) or not "".join(strings).isprintable():
-        return None
-    return ", ".join((f"{strings[0]} {strings[1]}", *strings[2:]))
+    return {"hex": metadata.hex(), "text": metadata_text(metadata)}
 
 
 def _memory(program: Program) -> dict[str, Any]:
@@ -136,7 +112,7 @@ def _entry_points(blob: Blob, spec: Spec, pcs: set[int]) -> list[dict[str, Any]]
     """What stands at the entry points; None where no instruction begins."""
     return [
         {"pc": pc, "purpose": purpose, "instruction": _text(decode_at(blob, spec, pc)) if pc in pcs else None}
-        for pc, purpose in _ENTRY_POINTS
+        for pc, purpose in ENTRY_POINTS
     ]
 
 

@@ -22,6 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from pvm.errors import InputError
+from pvm.printable import as_text, escaped
 
 T = TypeVar("T")
 
@@ -116,20 +117,6 @@ def duration(seconds: float) -> str:
 def counted(count: int, noun: str) -> str:
     """A number of things: `1 byte`, `2,000 bytes`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def escaped(text: str) -> str:
-    """The text on one line: what is not printable, such as control sequences, becomes an escape."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-
-
-def as_text(data: bytes) -> str | None:
-    """The data as text when it is printable UTF-8 of one line or more, else None."""
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-    return text if text and all(c.isprintable() or c in "\n\t" for c in text) else None
 
 
 def brief_bytes(data: bytes) -> str:

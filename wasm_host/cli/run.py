@@ -11,7 +11,9 @@ from rich.text import Text
 
 from pvm.errors import InputError
 from pvm.isa import spec as find_spec
+from pvm.log import log_handlers
 from pvm.machine import DEFAULT_GAS, Exit, Machine, Reason
+from pvm.printable import as_text, escaped
 from pvm.program import Program, decode_at, format_instruction, why_panic
 from wasm_host.cli.engines import (
     format_option,
@@ -25,8 +27,7 @@ from wasm_host.cli.engines import (
 )
 from wasm_host.cli.failures import FAILURE, SUCCESS, blamed_on
 from wasm_host.cli.inputs import STDIN, load_program, number_type, read_args
-from wasm_host.cli.log import log_handlers
-from wasm_host.cli.output import as_text, console, counted, duration, escaped, facts_table, new_table, print_json
+from wasm_host.cli.output import console, counted, duration, facts_table, new_table, print_json
 
 _STYLES = {Reason.HALT: "bold green", Reason.HOST_CALL: "bold yellow"}
 _SHOWN_RESULT = 256  # bytes

@@ -10,11 +10,12 @@ from pvm.emit.outline import BlockOutline, End, LoopOutline, Onward, Outline, Po
 from pvm.emit.outline_text import outline_text
 from pvm.isa import Spec
 from pvm.isa import spec as find_spec
+from pvm.printable import escaped
 from pvm.program import Program, invalid_at
 from wasm_host.cli.engines import Decorator, format_option, json_option, metering_option, spec_option
 from wasm_host.cli.failures import SUCCESS, blamed_on
 from wasm_host.cli.inputs import Loaded, load_program, number_type
-from wasm_host.cli.output import escaped, print_json, write_output
+from wasm_host.cli.output import print_json, write_output
 from wasm_host.engine import HARDWARE, SOFTWARE
 
 # No "auto": what is printed is the same on every host.

@@ -11,7 +11,6 @@ import pytest
 from pvm.examples import EXAMPLES, example
 from pvm.isa import ROWS
 from pvm.program import Program, assemble
-from wasm_host.cli.inspect import conventional_text
 
 
 @pytest.mark.parametrize("name", [known.name for known in EXAMPLES])
@@ -118,13 +117,6 @@ def test_inspect_a_plain_program_with_invalid_opcodes(pvm):
 def test_inspect_refuses_bad_input(bad_input, tmp_path):
     bad_input(("inspect", tmp_path), "is a directory")
     bad_input(("inspect", "-", "--format", "standard"), "standard input: ", stdin=b"123")
-
-
-def test_conventional_metadata():
-    assert conventional_text(b"\0\x01n\x011\x01L\x01\x01a") == "n 1, L, a"
-    for other in (b"", b"\0", b"\x01\x01n\x011\x01L\x00", b"\0\x01n\x011\x01L\x00more", b"\0\x01\xff\x011\x01L\x00"):
-        assert conventional_text(other) is None
-    assert conventional_text(b"\0\x01n\x011\x01L" + b"\xff" * 9) is None  # 2^64 - 1 authors that are not there
 
 
 def test_isa(pvm):

@@ -1,4 +1,4 @@
-"""Host call 100, `log` (JIP-1), for programs run by hand: each entry becomes a line on standard error."""
+"""Host call 100, `log` (JIP-1), for programs run by hand: each entry becomes a line of text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from pvm.examples import LOG_CALL
 from pvm.machine import Handler, Machine, Memory
-from wasm_host.cli.output import escaped
+from pvm.printable import escaped
 
 WHAT = (1 << 64) - 2  # the result that says: no such call; JIP-1 has `log` return it always
 LEVELS: tuple[str, ...] = ("fatal", "warn", "info", "debug", "trace")

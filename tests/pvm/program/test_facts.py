@@ -1,0 +1,18 @@
+"""What is known about programs beyond their formats."""
+
+from __future__ import annotations
+
+from pvm.program.facts import conventional_text, metadata_text
+
+
+def test_conventional_metadata():
+    assert conventional_text(b"\0\x01n\x011\x01L\x01\x01a") == "n 1, L, a"
+    for other in (b"", b"\0", b"\x01\x01n\x011\x01L\x00", b"\0\x01n\x011\x01L\x00more", b"\0\x01\xff\x011\x01L\x00"):
+        assert conventional_text(other) is None
+    assert conventional_text(b"\0\x01n\x011\x01L" + b"\xff" * 9) is None  # 2^64 - 1 authors that are not there
+
+
+def test_metadata_that_is_text():
+    assert metadata_text(b"a service") == "a service"
+    assert metadata_text(b"\0\x01n\x011\x01L\x01\x01a") == "n 1, L, a"
+    assert metadata_text(b"\xff\0") is None
