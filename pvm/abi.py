@@ -1,12 +1,14 @@
 """The contract between generated WebAssembly and every host: memories, offsets, exports, exit codes.
 
-In: nothing. Out: constants. The engine memory (memory 1 of the interpreter) holds registers, gas, pc, page table and
+In: nothing. Out: constants, also as JSON for hosts that are no Python. The engine memory (memory 1 of the interpreter) holds registers, gas, pc, page table and
 the decoded program; the guest memory (memory 0) is the guest's 4 GiB and nothing else. All numbers are little-endian.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from pvm.machine import REGISTER_COUNT, Reason
 
@@ -28,6 +30,7 @@ GUEST_PAGES = 1 << 16  # WebAssembly pages: all of 4 GiB
 STOPPED = 0  # a step is done; or, where the spec validates, pc is no entry any more (the host says: a panic)
 BAIL = 7  # a recompiled program leaves the rest of the block to the interpreter
 GREW = 8  # sbrk has mapped pages which the host has to make accessible (`protects`); to be gone past as a host call
+BREAKPOINT = 9  # the record where the interpreter stands has the handler BREAK
 EXIT_CODES: dict[Reason, int] = {
     Reason.HALT: 1,
     Reason.PANIC: 2,
@@ -88,6 +91,7 @@ STATE: dict[str, Field] = _fields(
     ("entry", 4),  # of the recompiled program: where it is entered, or goes on after a host call
     ("entries", 4),  # address of 4-byte entries of the recompiled program, one for each jump table entry
     ("record", 4),  # where the interpreter's hot loop begins and ended
+    ("counts", 4),  # address of 8 zero bytes for each pc from 0 to code_length, for the interpreter that counts
 )
 PADDING = 32  # bytes after the code and after the starts
 
@@ -102,6 +106,9 @@ ENDS = 0x80  # gas is charged anew after it: T and the invalid opcodes
 WIDTH_MASK = 0x0F
 CONDITIONAL = 0x40  # a branch
 STORES = 0x80
+# A handler that the host may put into a record for the time of a `run`, so that it stops there with BREAKPOINT: before
+# the instruction, and at a block's start before the block is paid. The record before it must not be a pair with it.
+BREAK = 0xFF
 # Scratch of the interpreter.
 LEAD_IN = 0x700  # a record that costs nothing and leads to the one where a run begins without a charge
 TAIL = 0x720  # the trap at a pc beyond the code
@@ -155,3 +162,22 @@ def program_layout(code_length: int, jump_count: int, records: int) -> tuple[dic
         addresses[name] = place
         place += (size + 7) & ~7
     return addresses, place
+
+
+# --- for hosts in other languages ----------------------------------------------------------------------------------
+
+
+def as_dict() -> dict[str, Any]:
+    """All constants by name: numbers and strings; STATE and RECORD as objects, EXIT_CODES by the reason's text."""
+    plain = {name: value for name, value in globals().items() if name.isupper() and isinstance(value, int | str)}
+    return {
+        **plain,
+        "STATE": {name: asdict(field) for name, field in STATE.items()},
+        "RECORD": asdict(RECORD),
+        "EXIT_CODES": {reason.value: code for reason, code in EXIT_CODES.items()},
+    }
+
+
+def as_json() -> str:
+    """The same as one JSON object."""
+    return json.dumps(as_dict(), indent=1) + "\n"

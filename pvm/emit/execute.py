@@ -8,7 +8,7 @@ from __future__ import annotations
 from pvm import abi
 from pvm.abi import EXIT_CODES, LEAD_IN, PATCHED, RECORD
 from pvm.emit import prepare
-from pvm.emit.handlers import LINK, SBRK_EXIT, STOP
+from pvm.emit.handlers import LINK, SBRK_EXIT, STOP, count
 from pvm.emit.state import ENGINE, add, get_byte, get_state, get_word, has, increment, set_byte, set_state, set_word
 from pvm.machine import Reason
 from pvm.program.standard import PAGE_SIZE, ZONE_SIZE
@@ -45,15 +45,18 @@ _LOCAL_NAMES = (
 _SLOW, _STOP, _FAULT, _CALL, _GROW, _EXIT, _RESUME = range(7)
 
 
-def functions(index: dict[str, int]) -> tuple[Function, ...]:
-    """The functions named by `NAMES`; `index` has the indices of all functions of the module."""
+def functions(index: dict[str, int], counts: bool = False) -> tuple[Function, ...]:
+    """The functions named by `NAMES`; `index` has the indices of all functions of the module.
+
+    With `counts`, parts of blocks are counted as such in `run`. Single steps are not counted.
+    """
     execute = index["execute"]
     return (
         Function(FunctionType((I64,), (I64,)), (I64, I64, I32, I32), _sbrk(), "sbrk",
                  ("amount", "old", "new", "first", "end")),
         Function(FunctionType((I32,), ()), (), _patch(), "patch", ("record",)),
         Function(FunctionType((I32,), ()), (), _unpatch(), "unpatch", ("record",)),
-        Function(FunctionType((I32,), (I32,)), _LOCALS, _execute(index), "execute", _LOCAL_NAMES),
+        Function(FunctionType((I32,), (I32,)), _LOCALS, _execute(index, counts), "execute", _LOCAL_NAMES),
         *(
             Function(FunctionType((), (I32,)), (), i32_const(how_far) + call(execute), name)
             for name, how_far in ((abi.RUN, _TO_EXIT), (abi.STEP, _ONE), (abi.FINISH, _TO_BLOCK_END))
@@ -61,7 +64,7 @@ def functions(index: dict[str, int]) -> tuple[Function, ...]:
     )  # fmt: skip
 
 
-def _execute(index: dict[str, int]) -> bytes:
+def _execute(index: dict[str, int], counts: bool) -> bytes:
     run = (
         set_state("record", local_get(_RECORD)) + set_state("gas", local_get(_GAS))
         + call(index["dispatch"]) + local_set(_REASON)
@@ -73,12 +76,12 @@ def _execute(index: dict[str, int]) -> bytes:
         EXIT_CODES[Reason.HOST_CALL]: _CALL, SBRK_EXIT: _GROW,
     }  # fmt: skip
     table = [to.get(code, _EXIT) for code in range(max(to) + 1)]
-    body = block(run + br_table(table, _EXIT)) + _slow(index)
+    body = block(run + br_table(table, _EXIT)) + _slow(index, counts)
     body = block(body) + _stopped()
     body = block(body) + _faulted()
     body = block(body) + _called() + br(_EXIT - _GROW)
     body = block(body) + _grow(index) + br(_RESUME - _EXIT)
-    return _begin(index) + loop(block(body)) + _end(index)
+    return _begin(index) + loop(block(body)) + _end(index, counts)
 
 
 def _begin(index: dict[str, int]) -> bytes:
@@ -139,7 +142,7 @@ def _ends_block() -> bytes:
     )
 
 
-def _slow(index: dict[str, int]) -> bytes:
+def _slow(index: dict[str, int], counts: bool) -> bytes:
     """A block was to be entered with too little gas."""
     leave = br(_EXIT - _STOP + 1)  # this code stands in the block of `_STOP`, and each leaves in an `if`
     end_step = (
@@ -155,6 +158,7 @@ def _slow(index: dict[str, int]) -> bytes:
         follow
         + add(local_get(_RECORD), local_get(_GAS) + op("i32.wrap_i64") + i32_const(RECORD.size) + op("i32.mul"))
         + local_tee(_PATCHED) + call(index["patch"])
+        + (count(local_get(_RECORD), 1) + count(local_get(_PATCHED), -1) if counts else b"")
         + i64_const(0) + local_set(_GAS)
         + _enter_without_charge()
     )  # fmt: skip
@@ -236,24 +240,32 @@ def _enter_without_charge() -> bytes:
     )  # fmt: skip
 
 
-def _end(index: dict[str, int]) -> bytes:
+def _end(index: dict[str, int], counts: bool) -> bytes:
     """Store the state. Exits inside a block give back the gas that was charged for what did not run."""
-    unused = get_word(local_get(_RECORD), RECORD.charge) + i32_const(1) + op("i32.sub") + op("i64.extend_i32_u")
+    is_break = local_get(_REASON) + i32_const(abi.BREAKPOINT) + op("i32.eq")
+    has_run = local_get(_REASON) + i32_const(abi.BREAKPOINT) + op("i32.ne")  # the instruction of the exit
+    charge = get_word(local_get(_RECORD), RECORD.charge)
     to_patch = local_get(_PATCHED) + local_get(_RECORD) + op("i32.sub") + i32_const(RECORD.size) + op("i32.div_u")
-    to_patch += i32_const(1) + op("i32.sub") + op("i64.extend_i32_u")
+    unused = local_get(_PATCHED) + if_(to_patch, charge, result=I32) + has_run + op("i32.sub")
     is_step = local_get(_STEPPING) + i32_const(_ONE) + op("i32.eq")
     give_back = local_get(_STEPPING) + if_(local_get(_HELD) + local_set(_GAS))
     give_back += get_state("metering") + is_step + op("i32.or") + op("i32.eqz") + if_(
-        local_get(_GAS)
-        + local_get(_PATCHED) + if_(to_patch, unused, result=I64)
-        + op("i64.add") + local_set(_GAS)
+        local_get(_GAS) + unused + op("i64.extend_i32_u") + op("i64.add") + local_set(_GAS)
+        + (_uncount(unused, has_run) if counts else b"")
     )
+    # By block, a breakpoint at a block's start leaves it to be paid.
+    is_start = has(get_word(prepare.index_of(get_word(local_get(_RECORD), RECORD.pc))), 1)
+    pay_later = is_break + if_(is_start + get_state("metering") + op("i32.and") + if_(
+        local_get(_GAS) + charge + op("i64.extend_i32_u") + op("i64.add") + local_set(_GAS)
+        + set_state("charged", i32_const(0))
+        + (count(local_get(_RECORD), -1) if counts else b"")
+    ))
     is_inside = local_get(_REASON) + i32_const(abi.STOPPED) + op("i32.ne")
     is_inside += local_get(_REASON) + i32_const(EXIT_CODES[Reason.OUT_OF_GAS]) + op("i32.ne") + op("i32.and")
     is_call = local_get(_REASON) + i32_const(EXIT_CODES[Reason.HOST_CALL]) + op("i32.eq")
     is_call += local_get(_REASON) + i32_const(abi.GREW) + op("i32.eq") + op("i32.or")
     return (
-        is_inside + if_(give_back + set_state("charged", i32_const(1)) + set_state("called", is_call))
+        is_inside + if_(give_back + set_state("charged", i32_const(1)) + set_state("called", is_call) + pay_later)
         + local_get(_PATCHED) + if_(local_get(_PATCHED) + call(index["unpatch"]))
         + set_state("gas", local_get(_GAS))
         + set_state("pc", get_word(local_get(_RECORD), RECORD.pc))
@@ -262,14 +274,24 @@ def _end(index: dict[str, int]) -> bytes:
     )  # fmt: skip
 
 
+def _uncount(unused: bytes, has_run: bytes) -> bytes:
+    """By instruction, what of a block did not run is not counted: from where it was left to its end or the patch."""
+    next_ = local_get(_RECORD) + i32_const(RECORD.size) + has_run + op("i32.mul") + op("i32.add")
+    return unused + if_(
+        count(next_, -1) + local_get(_PATCHED) + if_(count(local_get(_PATCHED), 1))
+    )
+
+
 def _patch() -> bytes:
-    """(record): make it stop the run, and the record before it run alone."""
+    """(record): make it stop the run, and the record before it run alone, unless that is a breakpoint."""
     before = add(local_get(0), -RECORD.size)
+    alone = get_byte(prepare.opcode_of(before), abi.HANDLERS)
+    is_break = get_byte(before) + i32_const(abi.BREAK) + op("i32.eq")
     return (
         set_word(i32_const(PATCHED), 0, get_byte(local_get(0)))
         + set_word(i32_const(PATCHED), 4, get_byte(before))
         + set_byte(local_get(0), RECORD.handler, i32_const(STOP))
-        + set_byte(before, RECORD.handler, get_byte(prepare.opcode_of(before), abi.HANDLERS))
+        + set_byte(before, RECORD.handler, i32_const(abi.BREAK) + alone + is_break + op("select"))
     )  # fmt: skip
 
 

@@ -27,6 +27,7 @@ from pvm.wasm.code import (
     br_if,
     br_table,
     i32_const,
+    i64_const,
     if_,
     load,
     local_get,
@@ -52,21 +53,21 @@ _LOCAL_NAMES = ("record", "address", "target", "gas", "cost")
 
 # Labels, from the innermost: how many levels each lies outside the blocks of the handlers. Each of those after ENTER
 # leaves with an exit code.
-_NEXT, _ENTER, _SLOW, _STOP, _FAULT, _PANIC, _HALT, _CALL, _SBRK = range(9)
+_NEXT, _ENTER, _SLOW, _STOP, _FAULT, _PANIC, _HALT, _CALL, _SBRK, _BREAK = range(10)
 _EXITS: tuple[int, ...] = (  # by label, from _SLOW on
     EXIT_CODES[Reason.OUT_OF_GAS], abi.STOPPED, EXIT_CODES[Reason.PAGE_FAULT], EXIT_CODES[Reason.PANIC],
-    EXIT_CODES[Reason.HALT], EXIT_CODES[Reason.HOST_CALL], SBRK_EXIT,
+    EXIT_CODES[Reason.HALT], EXIT_CODES[Reason.HOST_CALL], SBRK_EXIT, abi.BREAKPOINT,
 )  # fmt: skip
 
 
-def dispatch_function(pairs: Sequence[tuple[str, str]]) -> Function:
-    """The function `dispatch`."""
+def dispatch_function(pairs: Sequence[tuple[str, str]], counts: bool = False) -> Function:
+    """The function `dispatch`; with `counts` it counts how often each block is entered (`count`)."""
     charge = (
         local_get(_RECORD) + load("i64.load32_u", RECORD.charge, ENGINE) + local_set(_COST)
         + local_get(_GAS) + local_get(_COST) + op("i64.lt_u") + br_if(1)
         + local_get(_GAS) + local_get(_COST) + op("i64.sub") + local_set(_GAS)
     )  # fmt: skip
-    body = loop(charge + _next(pairs))
+    body = loop(charge + (count(local_get(_RECORD), 1) if counts else b"") + _next(pairs))
     for depth, code in enumerate(_EXITS):
         address = local_get(_ADDRESS) if code == EXIT_CODES[Reason.PAGE_FAULT] else i32_const(0)
         results = set_state("address", address) + i32_const(code) + local_set(_TARGET)
@@ -76,10 +77,19 @@ def dispatch_function(pairs: Sequence[tuple[str, str]]) -> Function:
     return Function(FunctionType((), (I32,)), _LOCALS, begin + block(body) + end, "dispatch", _LOCAL_NAMES)
 
 
+def count(record: bytes, by: int) -> bytes:
+    """Add to the count of the record's pc: entries less exits, so that the sum over a block up to an instruction is
+    how often that was carried out. What lies beyond the code, and LEAD_IN, counts at the code's end."""
+    pc = get_word(record, RECORD.pc)
+    within = pc + get_state("code_length") + pc + get_state("code_length") + op("i32.lt_u") + op("select")
+    place = add(get_state("counts"), within + i32_const(3) + op("i32.shl"))
+    return place + place + load("i64.load", 0, ENGINE) + i64_const(by) + op("i64.add") + store("i64.store", 0, ENGINE)
+
+
 def _next(pairs: Sequence[tuple[str, str]]) -> bytes:
     """The inner loop: run the current record's handler."""
     count = FIRST_PAIR + len(pairs)
-    nest = get_byte(local_get(_RECORD)) + br_table(range(count), STOP)
+    nest = get_byte(local_get(_RECORD)) + br_table(range(count), count + _BREAK)
     for handler in range(count):
         labels = count - 1 - handler  # blocks still open around this handler's code
         nest = block(nest) + _handler_code(handler, labels, pairs)

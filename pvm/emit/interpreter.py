@@ -31,8 +31,11 @@ from pvm.wasm.code import i32_const
 _EXPORTS = (abi.PREPARE, abi.RUN, abi.STEP, abi.FINISH, abi.SBRK)
 
 
-def interpreter_module(pairs: Sequence[tuple[str, str]] = PAIRS) -> Module:
-    """The interpreter as a module value; `pairs` are the rows that one handler carries out together."""
+def interpreter_module(pairs: Sequence[tuple[str, str]] = PAIRS, counts: bool = False) -> Module:
+    """The interpreter as a module value; `pairs` are the rows that one handler carries out together.
+
+    With `counts` it counts how often instructions were carried out, by pc: where a debugger wants to know.
+    """
     names = (*prepare.NAMES, "dispatch", *execute.NAMES)
     index = {name: i for i, name in enumerate(names)}
     pair_bytes = tuple(
@@ -42,8 +45,8 @@ def interpreter_module(pairs: Sequence[tuple[str, str]] = PAIRS) -> Module:
     return Module(
         functions=(
             *prepare.functions(index, TRAP, LINK, STOP),
-            dispatch_function(pairs),
-            *execute.functions(index),
+            dispatch_function(pairs, counts),
+            *execute.functions(index, counts),
         ),
         memories=(
             Memory(abi.GUEST_PAGES, abi.GUEST_PAGES, name="guest"),
@@ -54,13 +57,13 @@ def interpreter_module(pairs: Sequence[tuple[str, str]] = PAIRS) -> Module:
             Export(abi.ENGINE_MEMORY, ExternalKind.MEMORY, ENGINE),
             *(Export(name, ExternalKind.FUNCTION, index[name]) for name in _EXPORTS),
         ),
-        data=pair_bytes,
+        data=(*pair_bytes, DataSegment(ENGINE, i32_const(abi.LEAD_IN + abi.RECORD.pc), b"\xff" * 4)),
         name="pvm interpreter",
         producers=(("pvm-wasm", __version__),),
     )
 
 
 @cache
-def interpreter_bytes() -> bytes:
+def interpreter_bytes(counts: bool = False) -> bytes:
     """The interpreter as a binary module."""
-    return encode(interpreter_module())
+    return encode(interpreter_module(counts=counts))

@@ -79,7 +79,7 @@ def _table(table: int, opcode: bytes) -> bytes:
     return get_byte(opcode, table)
 
 
-def _index_of(pc: bytes) -> bytes:
+def index_of(pc: bytes) -> bytes:
     """Push the address of a pc's index entry."""
     return add(get_state("index"), pc + i32_const(2) + op("i32.shl"))
 
@@ -187,7 +187,7 @@ def _resolve(trap: int) -> bytes:
         get_state("validates") + op("i32.eqz") + br_if(0)
         + has(_table(TRAITS, local_get(opcode)), CONDITIONAL) + op("i32.eqz") + br_if(0)
     )  # fmt: skip
-    is_bad = local_get(target) + op("i32.eqz") + has(get_word(_index_of(get_word(following, RECORD.pc))), 1)
+    is_bad = local_get(target) + op("i32.eqz") + has(get_word(index_of(get_word(following, RECORD.pc))), 1)
     is_bad += op("i32.eqz") + op("i32.or")
     return block(
         opcode_of(local_get(record)) + local_set(opcode)
@@ -207,7 +207,7 @@ def _block_start_record(pc: bytes, target: int) -> bytes:
         pc + local_tee(target) + get_state("code_length") + op("i32.gt_u")
         + if_(
             i32_const(0) + local_set(target),
-            get_word(_index_of(local_get(target))) + local_tee(target) + i32_const(-2) + op("i32.and")
+            get_word(index_of(local_get(target))) + local_tee(target) + i32_const(-2) + op("i32.and")
             + i32_const(0) + has(local_get(target), 1) + op("select") + local_set(target),
         )
     )  # fmt: skip
@@ -228,7 +228,7 @@ def _prepare(index: dict[str, int], trap: int, stop: int) -> bytes:
             local_get(pc) + get_state("code_length") + op("i32.ge_u") + br_if(1)
             + read_operands
             + only_valid
-            + set_word(_index_of(local_get(pc)), 0, local_get(record) + local_get(start) + op("i32.or"))
+            + set_word(index_of(local_get(pc)), 0, local_get(record) + local_get(start) + op("i32.or"))
             + local_get(pc) + local_get(record) + call(index["decode"]) + local_set(next_)
             + is_opcode + has(local_get(operands), TERMINATES) + i32_const(0) + op("i32.ne") + op("i32.and")
             + local_set(start)
@@ -240,7 +240,7 @@ def _prepare(index: dict[str, int], trap: int, stop: int) -> bytes:
     # The implicit trap after the code. In 0.8.0 the end cannot be entered: machines stop there, for nothing, and the
     # host finds that the pc is no entry.
     tail = (
-        set_word(_index_of(local_get(pc)), 0, local_get(record)
+        set_word(index_of(local_get(pc)), 0, local_get(record)
                  + get_state("validates") + if_(i32_const(0), local_get(start), result=I32) + op("i32.or"))
         + set_byte(local_get(record), RECORD.handler,
                    get_state("validates") + if_(i32_const(stop), i32_const(trap), result=I32))
@@ -325,12 +325,12 @@ def _stray(index: dict[str, int], trap: int, link: int) -> bytes:
             + br(0)
         ))  # fmt: skip
 
-    entry = get_word(_index_of(local_get(begin)))
+    entry = get_word(index_of(local_get(begin)))
     forget = for_each_stray(
-        entry + local_get(at) + op("i32.eq") + if_(set_word(_index_of(local_get(begin)), 0, i32_const(0)))
+        entry + local_get(at) + op("i32.eq") + if_(set_word(index_of(local_get(begin)), 0, i32_const(0)))
     )
     remember = for_each_stray(
-        entry + op("i32.eqz") + if_(set_word(_index_of(local_get(begin)), 0, local_get(at)))
+        entry + op("i32.eqz") + if_(set_word(index_of(local_get(begin)), 0, local_get(at)))
     )
     at_end = local_get(pc) + get_state("code_length") + op("i32.ge_u")
     append_trap = (
@@ -354,7 +354,7 @@ def _stray(index: dict[str, int], trap: int, link: int) -> bytes:
             + local_get(at) + local_get(begin) + op("i32.gt_u") + br_if(0)
         )
     )  # fmt: skip
-    target = get_word(_index_of(local_get(pc))) + i32_const(-2) + op("i32.and")
+    target = get_word(index_of(local_get(pc))) + i32_const(-2) + op("i32.and")
     append_link = (
         make_room
         + target + local_set(at)
@@ -395,7 +395,7 @@ def _locate(index: dict[str, int], trap: int) -> bytes:
         + i32_const(TAIL)
     )  # fmt: skip
     within = (
-        get_word(_index_of(local_get(pc))) + i32_const(-2) + op("i32.and") + local_tee(record)
+        get_word(index_of(local_get(pc))) + i32_const(-2) + op("i32.and") + local_tee(record)
         + if_(local_get(record), local_get(pc) + call(index["stray"]), result=I32)
     )  # fmt: skip
     return (
