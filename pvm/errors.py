@@ -16,11 +16,15 @@ class ProgramError(InputError):
 
 
 class AssemblyError(InputError):
-    """A line of assembly that cannot be assembled; `line` counts from 1."""
+    """A line of assembly that cannot be assembled.
 
-    def __init__(self, line: int, message: str) -> None:
+    `line` counts from 1, and so does `column`, that of the word which the message is about, None where that is not
+    known. `message` is the text without the line.
+    """
+
+    def __init__(self, line: int, message: str, column: int | None = None) -> None:
         super().__init__(f"line {line}: {message}")
-        self.line = line
+        self.line, self.message, self.column = line, message, column
 
 
 class TraceError(InputError):

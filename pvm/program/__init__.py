@@ -7,6 +7,7 @@ from pvm.program.disassembler import disassemble, disassemble_lines, format_inst
 from pvm.program.explain import jumps_to_no_block, why_panic
 from pvm.program.program import FORMAT_NAMES, Program
 from pvm.program.standard import PAGE_SIZE, Sections, Segment
+from pvm.program.survey import Survey, survey
 
 __all__ = [
     "FORMAT_NAMES",
@@ -16,6 +17,7 @@ __all__ = [
     "Program",
     "Sections",
     "Segment",
+    "Survey",
     "assemble",
     "block_starts",
     "decode",
@@ -29,5 +31,6 @@ __all__ = [
     "jumps_to_no_block",
     "pack_bitmask",
     "skip",
+    "survey",
     "why_panic",
 ]  # fmt: skip

@@ -78,7 +78,7 @@ the instruction after it, `ret` is `jump_ind ra`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 from itertools import islice
 
@@ -104,14 +104,17 @@ def assemble(source: str, spec: Spec | str = GP_072) -> Program:
 
     Raises AssemblyError, which names the line; InputError for an unknown version.
     """
-    assembler = _Assembler(find_spec(spec))
+    assembler = Assembler(find_spec(spec))
     for line, text in enumerate(source.split("\n"), 1):
         assembler.read(Cursor(line, text, assembler))
     return assembler.finish()
 
 
-class _Assembler:
-    """What is known after some lines. `value` and `dynamic_address` make it the `Names` of its cursors."""
+class Assembler:
+    """What is known after some lines; `code` is what they wrote.
+
+    `value` and `dynamic_address` make it the `Names` of its cursors.
+    """
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
@@ -121,7 +124,7 @@ class _Assembler:
         self._metadata: bytes | None = None
         self._data = {"rodata": bytearray(), "data": bytearray()}
         self._values: dict[str, int] = {}  # constants and data labels
-        self._code = CodeWriter()
+        self.code = CodeWriter()
         self._directives: dict[str, Callable[[Cursor], None]] = {
             ".standard": self._read_standard, ".plain": self._read_plain, ".metadata": self._read_metadata,
             ".rodata": self._begin_section, ".data": self._begin_section, ".code": self._begin_section,
@@ -140,7 +143,7 @@ class _Assembler:
             pass
         if name in REGISTERS or name == "pc":
             raise AssemblyError(line, f"{name!r} is no value")
-        if name in self._code.labels:
+        if name in self.code.labels:
             raise AssemblyError(line, f"{name!r} is a code label: write @{name} for its dynamic address")
         hint = "constants and data labels are defined before they are used, @ takes a code label's dynamic address"
         raise AssemblyError(line, f"unknown value {name!r} ({hint})")
@@ -148,12 +151,12 @@ class _Assembler:
     def dynamic_address(self, line: int, name: str) -> int:
         if name in self._values:
             raise AssemblyError(line, f"{name!r} is no code label")
-        return self._code.dynamic_address(line, name)
+        return self.code.dynamic_address(line, name)
 
     def _define(self, cursor: Cursor, name: str) -> None:
         if name in REGISTERS or name == "pc":
             cursor.fail(f"{name!r} is reserved")
-        if name in self._values or name in self._code.labels:
+        if name in self._values or name in self.code.labels:
             cursor.fail(f"{name!r} is defined twice")
 
     # --- lines ---
@@ -172,15 +175,20 @@ class _Assembler:
             self._read_instruction(cursor, word)
         cursor.end()
 
-    def finish(self) -> Program:
-        """The program, once every line is read."""
-        for line, name in self._code.references():
+    def unresolved(self) -> Iterator[AssemblyError]:
+        """Uses of labels that are none, once every line is read."""
+        for line, name in self.code.references():
             if name in self._values:
-                raise AssemblyError(line, f"{name!r} is no code label")
-            if name not in self._code.labels:
-                raise AssemblyError(line, f"unknown label {name!r}{_suggestion(name, self._code.labels)}")
-        code, starts = self._code.link()
-        table, size = self._code.link_jump_table()
+                yield AssemblyError(line, f"{name!r} is no code label")
+            elif name not in self.code.labels:
+                yield AssemblyError(line, f"unknown label {name!r}{_suggestion(name, self.code.labels)}")
+
+    def finish(self) -> Program:
+        """The program, once every line is read. Raises AssemblyError."""
+        for error in self.unresolved():
+            raise error
+        code, starts = self.code.link()
+        table, size = self.code.link_jump_table()
         try:
             blob = Blob(code, starts, table, size)
             if self._standard is None:
@@ -198,7 +206,7 @@ class _Assembler:
             self._values[name] = self._data_address()
         else:
             self._section = "code"
-            self._code.define(name)
+            self.code.define(name)
 
     def _data_address(self) -> int:
         if self._section == "rodata":
@@ -287,7 +295,7 @@ class _Assembler:
         octets = cursor.octets()
         if not octets:
             cursor.fail(f"{word} without octets")
-        self._code.write(octets, marked=word == ".raw")
+        self.code.write(cursor.line, octets, marked=word == ".raw")
 
     def _read_constant(self, cursor: Cursor) -> None:
         name = cursor.name("a name")
@@ -302,12 +310,12 @@ class _Assembler:
         if cursor.token == "entry_size" and cursor.after == "=":
             cursor.take()
             cursor.take()
-            self._code.set_entry_size(cursor.line, self._number(cursor, 256))
+            self.code.set_entry_size(cursor.line, self._number(cursor, 256))
         while cursor.token:
             if cursor.at_name() and cursor.token not in self._values:
-                self._code.add_entry(cursor.line, cursor.take())
+                self.code.add_entry(cursor.line, cursor.take())
             else:
-                self._code.add_entry(cursor.line, self._number(cursor, 1 << 64))
+                self.code.add_entry(cursor.line, self._number(cursor, 1 << 64))
             if not cursor.accept(","):
                 break
 
@@ -342,10 +350,10 @@ class _Assembler:
         widths: dict[str, int] = {}
         for index, operand in enumerate(operands_of(BY_NAME[word])):
             if index and not cursor.accept(","):
-                cursor.fail(f"{word} takes {len(operands_of(BY_NAME[word]))} operands: {_usage(word)}")
+                cursor.fail(f"{word} takes {len(operands_of(BY_NAME[word]))} operands: {_usage(word)}", here=True)
             self._read_operand(cursor, word, operand, values, widths)
         if cursor.token:
-            cursor.fail(f"too much after the operands of {word}: {_usage(word)}")
+            cursor.fail(f"too much after the operands of {word}: {_usage(word)}", here=True)
         return self._write(cursor, word, values, widths)
 
     def _read_call(self, cursor: Cursor) -> None:
@@ -356,13 +364,13 @@ class _Assembler:
         values: dict[str, int | str] = {"a": register}
         widths: dict[str, int] = {}
         self._read_target(cursor, "y", values, widths)
-        after = self._code.label_in_table(cursor.line)
-        values["x"] = self._code.dynamic_address(cursor.line, after)
+        after = self.code.label_in_table(cursor.line)
+        values["x"] = self.code.dynamic_address(cursor.line, after)
         self._write(cursor, "load_imm_jump", values, widths)
-        self._code.define(after)
+        self.code.define(after)
 
     def _write(self, cursor: Cursor, name: str, values: dict[str, int | str], widths: dict[str, int]) -> None:
-        self._code.write_instruction(cursor.line, BY_NAME[name].format, self._spec.opcodes[name], values, widths)
+        self.code.write_instruction(cursor.line, BY_NAME[name].format, self._spec.opcodes[name], values, widths)
 
     def _read_operand(
         self, cursor: Cursor, word: str, operand: Operand, values: dict[str, int | str], widths: dict[str, int]
@@ -374,7 +382,7 @@ class _Assembler:
             cursor.expect("[")
         if operand.register:
             if cursor.token not in REGISTERS:
-                cursor.fail(f"expected a register in {_usage(word)}, found {cursor.token[:40]!r}")
+                cursor.fail(f"expected a register in {_usage(word)}, found {cursor.token[:40]!r}", here=True)
             values[operand.register] = REGISTERS[cursor.take()]
         if field:
             values[field] = 0
@@ -414,7 +422,7 @@ class _Assembler:
         if cursor.token == "pc":
             cursor.take()
             if cursor.token not in ("+", "-"):
-                cursor.fail("expected + or - after pc")
+                cursor.fail("expected + or - after pc", here=True)
             offset = cursor.sum()
             if width_of(offset) > MAX_WIDTH:
                 cursor.fail(f"{_short(offset)} does not fit an offset of 4 octets")
@@ -422,10 +430,10 @@ class _Assembler:
         elif cursor.at_name() and cursor.token not in REGISTERS and cursor.token not in self._values:
             values[field] = cursor.take()
         elif cursor.token[:1].isdigit() or cursor.token in ("-", *self._values):
-            values[field] = self._code.label_of_pc(cursor.sum())
+            values[field] = self.code.label_of_pc(cursor.sum())
             widths[field] = MAX_WIDTH
         else:
-            cursor.fail(f"expected a label as target, found {cursor.token[:40]!r}")
+            cursor.fail(f"expected a label as target, found {cursor.token[:40]!r}", here=True)
         self._read_width(cursor, field, widths)
 
 

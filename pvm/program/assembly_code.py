@@ -38,6 +38,7 @@ class CodeWriter:
         self._entries: list[tuple[int, str | int]] = []  # of the jump table: line, label or number
         self._entry_of: dict[str, int] = {}
         self._entry_size: tuple[int, int] | None = None  # line, octets
+        self._written: list[tuple[int, int, int]] = []  # line and position of what was written
         self._before: list[int] = [0]  # once linked: octets of left-out offsets before each of them
 
     @property
@@ -60,8 +61,9 @@ class CodeWriter:
         self.add_entry(line, name)
         return name
 
-    def write(self, octets: bytes, marked: bool) -> None:
+    def write(self, line: int, octets: bytes, marked: bool) -> None:
         """Append octets; the bitmask marks the first when `marked`."""
+        self._written.append((line, *self._position))
         self._octets += octets
         self._starts.append(marked)
         self._starts += bytes(len(octets) - 1)
@@ -81,7 +83,7 @@ class CodeWriter:
             if chosen[-1] < least:
                 raise AssemblyError(line, f"{numbers[field.name]} needs {least} octets, /{chosen[-1]} is not enough")
         position = self._position
-        self.write(encode_instruction(format, opcode, numbers, chosen), marked=True)
+        self.write(line, encode_instruction(format, opcode, numbers, chosen), marked=True)
         last = format.immediates[-1].name if format.immediates else ""
         target = values.get(last)
         if isinstance(target, str):
@@ -148,6 +150,14 @@ class CodeWriter:
             if entry.bit_length() > 8 * size:
                 raise AssemblyError(at, f"the jump table entry {entry} does not fit entry_size={size}")
         return table, size
+
+    def pcs_of_labels(self) -> dict[str, int]:
+        """The pcs of the labels that the source names, after `link`."""
+        return {name: self._pc(name) for name in self.labels if name[0] not in ":="}
+
+    def pcs_and_lines(self) -> list[tuple[int, int]]:
+        """For all that was written its pc and its line, in the order of both, after `link`."""
+        return [(octets + self._before[offsets], line) for line, octets, offsets in self._written]
 
     def _pc(self, label: str) -> int:
         octets, offsets = self.labels[label]

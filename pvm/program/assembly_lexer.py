@@ -49,9 +49,15 @@ class Cursor:
         self._tokens.append("")  # the line's end
         self._at = 0
 
-    def fail(self, message: str) -> NoReturn:
-        """Raise AssemblyError for this line."""
-        raise AssemblyError(self.line, message)
+    def fail(self, message: str, here: bool = False) -> NoReturn:
+        """Raise AssemblyError for this line: for the token that was read last, or `here` for the next one."""
+        raise AssemblyError(self.line, message, self.column(here))
+
+    def column(self, here: bool = False) -> int:
+        """Where the token begins that was read last, or `here` the next one; counted from 1."""
+        starts = [found.start() for found in _TOKEN.finditer(self._text)]
+        index = self._at if here else max(0, self._at - 1)
+        return 1 + (starts[index] if index < len(starts) else len(self._text.rstrip()))
 
     @property
     def token(self) -> str:
@@ -80,12 +86,12 @@ class Cursor:
     def expect(self, token: str) -> None:
         """Step over `token`."""
         if not self.accept(token):
-            self.fail(f"expected {token!r}, found {self._found()}")
+            self.fail(f"expected {token!r}, found {self._found()}", here=True)
 
     def end(self) -> None:
         """Check that nothing is left."""
         if self.token:
-            self.fail(f"expected the end of the line, found {self._found()}")
+            self.fail(f"expected the end of the line, found {self._found()}", here=True)
 
     def at_name(self) -> bool:
         """Whether the next token is a name."""
@@ -94,7 +100,7 @@ class Cursor:
     def name(self, what: str) -> str:
         """The next token, which must be a name."""
         if not self.at_name():
-            self.fail(f"expected {what}, found {self._found()}")
+            self.fail(f"expected {what}, found {self._found()}", here=True)
         return self.take()
 
     def sum(self) -> int:
@@ -119,10 +125,10 @@ class Cursor:
         """A string in double quotes, in UTF-8."""
         token = self.token
         if token[:1] != '"':
-            self.fail(f"expected a string, found {self._found()}")
+            self.fail(f"expected a string, found {self._found()}", here=True)
         # The text without its escapes tells a closing quote from an escaped one.
         if not _ESCAPE.sub("", token[1:]).endswith('"'):
-            self.fail("a string without a closing quote")
+            self.fail("a string without a closing quote", here=True)
         self.take()
         body = token[1:-1]
         octets = bytearray()
@@ -160,7 +166,7 @@ class Cursor:
             return sign * self._names.dynamic_address(self.line, self.name("a label after @"))
         if self.at_name():
             return sign * self._names.value(self.line, self.take())
-        self.fail(f"expected a value, found {self._found()}")
+        self.fail(f"expected a value, found {self._found()}", here=True)
 
     def _number(self) -> int:
         token = self.take()
