@@ -25,7 +25,7 @@ from pvm.program.decode import MAX_SKIP, TRAP, Instruction, decode_closed, decod
 STRAIGHT, ENDS, CALLS = range(3)
 
 # An opcode, marked or not, and the octets up to the next one (A.2's skip).
-_INSTRUCTIONS = re.compile(rb"(?s).\x00{0,%d}" % MAX_SKIP)
+MARKS = re.compile(rb"(?s).\x00{0,%d}" % MAX_SKIP)
 
 
 class Ending(Enum):
@@ -105,7 +105,7 @@ def _control(row: Row) -> tuple[int, bool, str]:
 
 def forms_of(blob: Blob, spec: Spec) -> tuple[list[Form], list[int]]:
     """All forms and their pcs, the implicit trap after the code last."""
-    pcs = [0, *accumulate(map(len, _INSTRUCTIONS.findall(blob.starts)))]
+    pcs = [0, *accumulate(map(len, MARKS.findall(blob.starts)))]
     known, code = Forms(spec), blob.code
     found = list(map(known.__getitem__, [code[pc:end] for pc, end in pairwise(pcs)]))
     forms = _whole(found, blob, spec, pcs) if None in known.values() else found

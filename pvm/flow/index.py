@@ -1,0 +1,139 @@
+"""The index of a program: where its instructions are, what they are, and where they jump, in arrays.
+
+In: a blob and a spec. Out: a frozen `Index`, 10 bytes an instruction. Takes linear time, 0.6 microseconds an
+instruction, 2 where none has octets of its own, and little more memory than the index itself: it is made for programs
+that are shown a window at a time.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from itertools import accumulate, compress, count, pairwise
+from operator import attrgetter
+
+from pvm.flow.forms import MARKS, Ending, Form, Forms, ending_of, form_of
+from pvm.isa.expr import Store
+from pvm.isa.spec import Spec
+from pvm.isa.table import Row
+from pvm.program.blob import Blob
+from pvm.program.decode import decode_at, decode_octets
+
+# `Index.kinds`
+STRAIGHT, JUMP, DYNAMIC, CALL, TRAP, LOAD, STORE = range(7)
+NO_TARGET = -1
+
+_CHUNK = 1 << 16  # octets of code
+_LONGEST = 32  # octets that an instruction may look at
+
+
+@dataclass(frozen=True, eq=False)
+class Index:
+    """One entry an instruction, by pc.
+
+    `blocks` has 1 where the paper's blocks start, `targets` the pc that a static jump or branch leads to (which may lie
+    anywhere below 2^31), else `NO_TARGET`. `kinds` are the constants above; a trap is also an invalid opcode.
+    """
+
+    pcs: array[int]
+    kinds: bytes
+    targets: array[int]
+    blocks: bytes
+
+    def find(self, pc: int) -> int | None:
+        """The number of the instruction at a pc; None where execution from pc 0 finds none."""
+        number = bisect_left(self.pcs, pc)
+        return number if number < len(self.pcs) and self.pcs[number] == pc else None
+
+    def starts_block(self, pc: int) -> bool:
+        """Whether a block starts at a pc within the code."""
+        number = self.find(pc)
+        return number is not None and self.blocks[number] == 1
+
+    def block_around(self, number: int) -> tuple[int, int]:
+        """The instructions [first, end) of the block that instruction `number` lies in."""
+        first, end = self.blocks.rfind(1, 0, number + 1), self.blocks.find(1, number + 1)
+        return max(0, first), len(self.pcs) if end < 0 else end
+
+
+def index_of(blob: Blob, spec: Spec, progress: Callable[[float], object] = float) -> Index:
+    """The index of a program. `progress` gets how much of it is done, from 0 to 1, now and then."""
+    pcs, targets = array("I"), array("i")
+    kinds, ends = bytearray(), bytearray()
+    known, marks, code, size = Forms(spec), blob.starts, blob.code, len(blob.code)
+    pc = 0
+    while pc < size:
+        progress(pc / size)
+        lengths = list(map(len, MARKS.findall(marks, pc, min(size, pc + _CHUNK))))
+        if pc + _CHUNK < size:
+            lengths.pop()  # it may go on after the chunk
+        places = [*accumulate(lengths, initial=pc)]
+        forms = [
+            known[code[at:end]] or form_of(decode_octets(blob.padded[at : at + _LONGEST], end - at, spec))
+            for at, end in pairwise(places)
+        ]
+        pc = places.pop()
+        shown = list(map(_shown, forms))
+        pcs.extend(places)
+        kinds += bytes(map(attrgetter("kind"), shown))
+        ends += bytes(map(attrgetter("ends"), shown))
+        chunk = array("i", [NO_TARGET]) * len(forms)
+        for number in compress(count(), map(attrgetter("jumps"), shown)):
+            target = places[number] + (forms[number].offset or 0)
+            chunk[number] = target if 0 <= target < 1 << 31 else NO_TARGET
+        targets.extend(chunk)
+    return Index(pcs, bytes(kinds), targets, _blocks(blob, spec, pcs, ends))
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What the index says of a form. `ends` is whether a block may start after it."""
+
+    kind: int
+    ends: bool
+    jumps: bool
+
+
+def _shown(form: Form) -> _Shown:
+    return _shown_row(form.instruction.row, form.instruction.valid)
+
+
+@cache
+def _shown_row(row: Row, valid: bool) -> _Shown:
+    return _Shown(_kind(row), row.ends_block and valid, ending_of(row) in (Ending.JUMP, Ending.BRANCH))
+
+
+def _kind(row: Row) -> int:
+    match ending_of(row):
+        case Ending.JUMP | Ending.BRANCH:
+            return JUMP
+        case Ending.DYNAMIC:
+            return DYNAMIC
+        case Ending.CALL:
+            return CALL
+        case Ending.PANIC:
+            return TRAP
+        case _ if row.accesses_memory:
+            return STORE if any(isinstance(effect, Store) for effect in row.effects) else LOAD
+        case _:
+            return STRAIGHT
+
+
+def _blocks(blob: Blob, spec: Spec, pcs: array[int], ends: bytearray) -> bytes:
+    """Where blocks start: at 0, and after what ends one at a marked pc (`pvm.program.decode.block_starts`)."""
+    if not pcs:
+        return b""
+    marks = blob.starts
+    blocks = bytearray(len(pcs))
+    blocks[0] = 1
+    for number in compress(count(), ends):
+        if marks[pcs[number]] and number + 1 < len(pcs):
+            blocks[number + 1] = 1
+    if spec.validates:
+        for number in compress(count(), blocks):
+            pc = pcs[number]
+            blocks[number] = marks[pc] == 1 and decode_at(blob, spec, pc).valid
+    return bytes(blocks)
