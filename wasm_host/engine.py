@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from pvm.emit.recompiler import REGION_BLOCKS
+from pvm.emit.recompiler import REGION_BLOCKS, is_taken
 from pvm.errors import InputError, ResourceError
 from pvm.isa import spec as find_spec
 from pvm.machine import DEFAULT_GAS, Handler, check_metering, start_of
@@ -27,17 +27,14 @@ TIERS: tuple[str, ...] = ("auto", "interpreter", "recompiler")
 SOFTWARE, HARDWARE = "software", "hardware"
 PROTECTIONS: tuple[str, ...] = ("auto", SOFTWARE, HARDWARE)
 
-# Instructions that the recompiler takes. Each costs some 25 microseconds, in the worst programs 300: README, Limits.
-COMPILE_LIMIT = 1 << 18
-
 
 class Engine:
     """Makes machines that run generated WebAssembly on wasmtime.
 
     - `spec`: "0.7.2" or "0.8.0"
     - `tier`: "auto" (interprets at once, and translates what runs for long in the background), "interpreter" or
-      "recompiler" (translates the program before it runs). A program of more than `COMPILE_LIMIT` instructions is left
-      to the interpreter.
+      "recompiler" (translates the program before it runs). Programs that are too large (`pvm.emit.recompiler.is_taken`)
+      are left to the interpreter.
     - `metering`: "instruction" (each takes 1 gas) or "block" (a block's sum is taken when it is entered)
     - `calls`: how generated code is entered: "fast" (wasmtime's C API), "public", or "auto"
     - `cache`: where compiled code is kept on disk: True for the user's folder (`wasm_host.cache.open_cache`), False for
@@ -116,7 +113,7 @@ class Engine:
         interpreter(self.cache)
         options = (program, self.spec, self.metering, start, self.calls, self._images)
         mode = self._mode()
-        if self.tier == "interpreter" or _instructions(program) > COMPILE_LIMIT:
+        if self.tier == "interpreter" or not is_taken(program.blob):
             return WasmMachine(*options)
         translations, software = self._translations[mode], partial(self._translations[SOFTWARE].request, program)
         protects = mode == HARDWARE
@@ -133,8 +130,3 @@ class Engine:
         if reason is not None and self.protection == HARDWARE:
             raise ResourceError(f"no protection by the hardware: {reason}")
         return HARDWARE if reason is None else SOFTWARE
-
-
-def _instructions(program: Program) -> int:
-    """At most how many instructions the program decodes to: its marks, and one in 25 unmarked octets."""
-    return program.blob.starts.count(1) + len(program.code) // 25

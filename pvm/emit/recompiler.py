@@ -46,6 +46,9 @@ REGION_BLOCKS = 192
 REGION_INSTRUCTIONS = 4096
 REGION_ACCESSES = 1024  # each may be checked, and then it leaves the function, too
 
+# Instructions of programs that are translated. Each costs some 25 microseconds, in the worst programs 300.
+MAX_INSTRUCTIONS = 1 << 18
+
 _SBRK_TYPE = FunctionType((I64,), (I64,))
 _RUN_TYPE = FunctionType((), (I32,))
 _RUN = 1  # function index, after the imported sbrk; regions follow
@@ -63,6 +66,12 @@ class Recompiled:
     entries: dict[int, int]
     resumes: dict[int, int]
     jumps: bytes
+
+
+def is_taken(blob: Blob) -> bool:
+    """Whether hosts should have a program translated: larger ones are left to the interpreter."""
+    at_most = blob.starts.count(1) + len(blob.code) // 25  # its marks, and one in 25 unmarked octets
+    return at_most <= MAX_INSTRUCTIONS
 
 
 def recompile(

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from pvm import Exit, Program, Reason
+from pvm.emit import recompiler
 from pvm.program import assemble
 from wasm_host import Engine
 from wasm_host import engine as engine_module
@@ -134,7 +135,7 @@ def test_an_auto_machine_survives_a_failed_translation(monkeypatch: pytest.Monke
 
 
 def test_large_programs_are_left_to_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "COMPILE_LIMIT", 3)
+    monkeypatch.setattr(recompiler, "MAX_INSTRUCTIONS", 3)
     for tier in ("recompiler", "auto"):
         machine = Engine(tier=tier).instantiate(long_loop(5))
         assert type(machine) is WasmMachine

@@ -16,13 +16,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pvm.emit.recompiler import recompile
+from pvm.emit.recompiler import MAX_INSTRUCTIONS, recompile
 from pvm.isa import GP_072
 from pvm.program import Blob, Program
 from wasm_host.bench.hostile import KINDS, Kind, of_octets, of_weight
 from wasm_host.bench.measure import BYTES, Ratio, Report, Section, elapsed
 from wasm_host.compiled import compile_module, interpreter
-from wasm_host.engine import COMPILE_LIMIT, HARDWARE, SOFTWARE, Engine
+from wasm_host.engine import HARDWARE, SOFTWARE, Engine
 from wasm_host.recompiler import RecompilerMachine
 
 # Figures: nanoseconds, and the most bytes that were resident at a time, Python and the interpreter included.
@@ -58,7 +58,7 @@ def hostile_steps(report: Report, quick: bool) -> Iterator[tuple[str, Callable[[
     if not is_measurable():
         report.absent["hostile"] = "this system has no VmHWM in /proc/self/status, as Linux has"
         return
-    kinds, limit, octets = (KINDS[:2], _QUICK, 10 * _QUICK) if quick else (KINDS, COMPILE_LIMIT, OCTETS)
+    kinds, limit, octets = (KINDS[:2], _QUICK, 10 * _QUICK) if quick else (KINDS, MAX_INSTRUCTIONS, OCTETS)
     largest = report.section(
         "hostile", f"Hostile programs of at most {limit:,} instructions, translated, with either protection"
     )
