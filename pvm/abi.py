@@ -1,7 +1,8 @@
 """The contract between generated WebAssembly and every host: memories, offsets, exports, exit codes.
 
-In: nothing. Out: constants, also as JSON for hosts that are no Python. The engine memory (memory 1 of the interpreter) holds registers, gas, pc, page table and
-the decoded program; the guest memory (memory 0) is the guest's 4 GiB and nothing else. All numbers are little-endian.
+In: nothing. Out: constants, also as JSON for hosts that are no Python. The engine memory (memory 1 of the interpreter)
+holds registers, gas, pc, page table and the decoded program; the guest memory (memory 0) is the guest's 4 GiB and
+nothing else. All numbers are little-endian.
 """
 
 from __future__ import annotations

@@ -93,7 +93,22 @@ def recompile(
     program = context_of(blob, flow, spec, metering, protection, shapes, pause)
     ids = program.ids
     regions = tuple(Region(program, shape, region).function() for region, shape in enumerate(shapes))
-    module = Module(
+    entries = {
+        flow.blocks[number].pc: entry for number, entry in ids.items() if flow.blocks[number].follows is Follows.BLOCK
+    }
+    resumes = {
+        flow.pcs[flow.blocks[number].first - 1]: entry
+        for number, entry in ids.items()
+        if flow.blocks[number].follows is Follows.CALL
+    }
+    targets = (ids[flow.index[pc]] if pc in flow.starts else NO_TARGET for pc in blob.jump_table)
+    jumps = b"".join(target.to_bytes(4, "little") for target in targets)
+    return Recompiled(encode(module_of(regions)), entries, resumes, jumps)
+
+
+def module_of(regions: Sequence[Function]) -> Module:
+    """The module of a program whose regions became these functions."""
+    return Module(
         imports=(
             Import("pvm", abi.GUEST_MEMORY, Memory(abi.GUEST_PAGES, abi.GUEST_PAGES, name="guest")),
             Import("pvm", abi.ENGINE_MEMORY, Memory(1, abi.GUEST_PAGES, name="engine")),
@@ -107,17 +122,6 @@ def recompile(
         name="pvm program",
         producers=(("pvm-wasm", __version__),),
     )
-    entries = {
-        flow.blocks[number].pc: entry for number, entry in ids.items() if flow.blocks[number].follows is Follows.BLOCK
-    }
-    resumes = {
-        flow.pcs[flow.blocks[number].first - 1]: entry
-        for number, entry in ids.items()
-        if flow.blocks[number].follows is Follows.CALL
-    }
-    targets = (ids[flow.index[pc]] if pc in flow.starts else NO_TARGET for pc in blob.jump_table)
-    jumps = b"".join(target.to_bytes(4, "little") for target in targets)
-    return Recompiled(encode(module), entries, resumes, jumps)
 
 
 def context_of(

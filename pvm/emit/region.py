@@ -133,6 +133,7 @@ class Region:
         checked, accesses = program.checked, program.accesses
         self.checkpoints = NONE if program.checks else checkpoints(flow, shape, codes, accesses, checked)
         self.out: list[bytes] = []
+        self.offsets: list[int] = []  # in the body, of the pieces of `out`
         self.unlikely: list[tuple[int, int]] = []  # pieces of `out`, and where in them there is a branch seldom taken
 
     def function(self) -> Function:
@@ -154,7 +155,7 @@ class Region:
             + local_get(ENTRY) + i32_const(0xFFFF) + op("i32.and")
             + local_get(ENTRY) + i32_const(16) + op("i32.shr_u") + return_call_indirect(0)
         )  # fmt: skip
-        places = list(accumulate(map(len, self.out), initial=len(begin)))
+        places = self.offsets = list(accumulate(map(len, self.out), initial=len(begin)))
         unlikely = [places[piece] + offset for piece, offset in self.unlikely]
         body = b"".join([begin, *self.out, end])
         return Function(REGION_TYPE, LOCAL_TYPES, body, f"region_{self.number}", unlikely=unlikely)

@@ -11,7 +11,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from itertools import accumulate, compress, count, pairwise
 from operator import attrgetter
 
@@ -50,8 +50,15 @@ class Index:
 
     def starts_block(self, pc: int) -> bool:
         """Whether a block starts at a pc within the code."""
-        number = self.find(pc)
-        return number is not None and self.blocks[number] == 1
+        return 0 <= pc < len(self._starts) and self._starts[pc] == 1
+
+    @cached_property
+    def _starts(self) -> bytes:
+        """1 for each pc at which a block starts, as far as there are such."""
+        starts = bytearray(self.pcs[-1] + 1 if self.pcs else 0)
+        for pc in compress(self.pcs, self.blocks):
+            starts[pc] = 1
+        return bytes(starts)
 
     def block_around(self, number: int) -> tuple[int, int]:
         """The instructions [first, end) of the block that instruction `number` lies in."""

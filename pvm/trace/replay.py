@@ -6,11 +6,11 @@ In: a `Trace` and an engine. Out: a `Replay`: what was verified, and the first d
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pvm.errors import InputError, TraceError
-from pvm.machine import AnyEngine, Exit, Machine, Reason
-from pvm.program import Program
+from pvm.machine import AnyEngine, Exit, Machine, Reason, Start, load_segments, start_of
+from pvm.program import Program, Segment
 from pvm.program.standard import ARGUMENTS_START, HALT_ADDRESS, INPUT_SIZE, STACK_END
 from pvm.trace.ecalli import Call, State, Trace
 
@@ -50,17 +50,39 @@ def start_machine(trace: Trace, engine: AnyEngine, program: Program | None = Non
     """A machine in the trace's start state. Raises TraceError when its program cannot be loaded."""
     try:
         program = program or Program.parse(trace.program)
-        # Arguments of the length that r8 gives, for their pages; what they hold is written with all else below.
-        args = bytes(min(trace.start.registers[8], INPUT_SIZE)) if _is_standard(program, trace.start) else b""
-        machine = engine.instantiate(program, args=args, gas=trace.start.gas, pc=trace.start.pc)
+        machine = engine.instantiate(program, _arguments(trace, program), trace.start.gas, trace.start.pc)
     except InputError as error:
         raise TraceError(f"program: {error}") from None
-    for chunk in trace.memory:
-        if program.sections is None:
-            machine.memory.map(chunk.address, len(chunk.data), "rw")
-        machine.memory.write(chunk.address, chunk.data)
+    load_segments(machine.memory, _recorded(trace, program))
     machine.registers[:] = list(trace.start.registers)
     return machine
+
+
+def start_of_trace(trace: Trace, program: Program) -> Start:
+    """The same state as a value. Its last segments are what was recorded: of no pages where those are there already.
+
+    Raises TraceError when the program cannot be started.
+    """
+    try:
+        start = start_of(program, _arguments(trace, program), trace.start.gas, trace.start.pc, None)
+    except InputError as error:
+        raise TraceError(f"program: {error}") from None
+    segments = (*start.segments, *_recorded(trace, program))
+    return replace(start, registers=trace.start.registers, segments=segments)
+
+
+def _arguments(trace: Trace, program: Program) -> bytes:
+    """Arguments of the length that r8 gives, for their pages; what they hold is among what was recorded."""
+    return bytes(min(trace.start.registers[8], INPUT_SIZE)) if _is_standard(program, trace.start) else b""
+
+
+def _recorded(trace: Trace, program: Program) -> tuple[Segment, ...]:
+    """What was written before the start. Plain programs get the pages for it, too."""
+    is_plain = program.sections is None
+    return tuple(
+        Segment("recorded", chunk.address, len(chunk.data) if is_plain else 0, "rw", chunk.data)
+        for chunk in trace.memory
+    )
 
 
 def answer(machine: Machine, call: Call) -> None:

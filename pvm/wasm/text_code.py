@@ -67,6 +67,18 @@ def function_lines(scope: Scope, cursor: Cursor, depth: int, lines: list[str]) -
     cursor.finish("function body")
 
 
+def instruction_offsets(body: bytes) -> list[int]:
+    """Where each instruction of a function's body begins, which is without the final `end`: each is a line of text.
+
+    Raises WasmError at bad input.
+    """
+    scope, cursor, offsets = Scope(ModuleNames(), 1, 1, {}), Cursor(body, 0, len(body)), []
+    while not cursor.done():
+        offsets.append(cursor.offset)
+        _text(scope, cursor, _instruction(cursor))
+    return offsets
+
+
 def constant(scope: Scope, cursor: Cursor) -> str:
     """Read a constant expression and its `end`, as one line. Raises WasmError at bad input."""
     texts: list[str] = []

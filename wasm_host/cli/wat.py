@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 import click
 
 from pvm.emit.interpreter import interpreter_bytes
 from pvm.emit.recompiler import recompile
+from pvm.emit.region_text import region_text
 from pvm.errors import InputError
 from pvm.isa import Spec
 from pvm.isa import spec as find_spec
@@ -20,7 +19,6 @@ from wasm_host.cli.output import write_output
 from wasm_host.cli.shape import protection_option, region_option, warn_of_invalid
 
 _MAGIC = b"\0asm"
-_REGIONS = re.compile(r"(?ms)^  \(func \$region_\d+ .*?^  \)\n")
 
 
 @click.command("wat")
@@ -50,9 +48,12 @@ def command(
     found = None if source is None else _load(source, format_, find_spec(spec))
     if isinstance(found, Loaded):
         warn_of_invalid(found, find_spec(spec))
-        text = to_text(recompile(found.program.blob, find_spec(spec), metering, protection).module)
-        if region is not None:
-            text = _function(text, region)
+        options = (found.program.blob, find_spec(spec), metering, protection)
+        if region is None:
+            text = to_text(recompile(*options).module)
+        else:
+            with blamed_on("--region"):
+                text = region_text(*options, region)
     elif region is not None:
         raise InputError("--region: only what the recompiler makes of a program has regions")
     else:
@@ -81,12 +82,3 @@ def _parse(data: bytes, format: str, spec: Spec) -> Program:
         return assemble(data.decode("utf-8"), spec)
     except UnicodeDecodeError as error:
         raise InputError(f"not UTF-8 at byte {error.start}") from None
-
-
-def _function(text: str, region: int) -> str:
-    """The text of a region's function."""
-    functions = _REGIONS.findall(text)
-    if region >= len(functions):
-        raise InputError(f"--region: no region {region}: the program's are 0 to {len(functions) - 1}")
-    found: str = functions[region]
-    return "".join(line[2:] for line in found.splitlines(keepends=True))
