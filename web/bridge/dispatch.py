@@ -1,0 +1,95 @@
+"""From a request to its result or its error.
+
+In: a method's name and parameters. Out: `{"result": …}` or `{"error": {"message", "where", "line", "column"}}`; no
+exception is lost, and none gets out.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pvm.errors import AssemblyError, PvmError
+from pvm.printable import escaped
+from web.bridge.listing import explain_value, lines_value
+from web.bridge.lockstep import Lockstep, MakeEngine
+from web.bridge.machines import Progress, image_value, shape_value, translate_value, wat_value
+from web.bridge.opened import Loaded, assembled_value, index_value, load, opened_value, unknown_handle
+from web.bridge.recorded import trace_text
+from web.bridge.values import Params, Refused
+
+KEPT = 8  # programs, the last ones used
+_LONGEST_MESSAGE = 2000  # characters
+
+
+class Bridge:
+    """The page's session in Python: the programs that it has opened and what was worked out about them.
+
+    `make_engine` makes engines for comparing them, from a tier, a spec and a metering.
+    """
+
+    def __init__(self, make_engine: MakeEngine | None = None) -> None:
+        self._loaded: OrderedDict[str, Loaded] = OrderedDict()
+        self._lockstep = Lockstep(make_engine)
+        self._methods: dict[str, Callable[[Params, Progress], Any]] = {
+            "open": lambda params, _: opened_value(self._keep(load(params))),
+            "assemble": lambda params, _: assembled_value(params, self._keep),
+            "index": lambda params, _: index_value(self._find(params)),
+            "lines": lambda params, _: lines_value(self._find(params), params),
+            "explain": lambda params, _: explain_value(self._find(params), params),
+            "image": lambda params, _: image_value(self._find(params), params),
+            "translate": lambda params, progress: translate_value(self._find(params), params, progress),
+            "wat": lambda params, _: wat_value(self._find(params), params),
+            "shape": lambda params, _: shape_value(self._find(params), params),
+            "trace_text": lambda params, _: {"text": trace_text(self._find(params).data, params)},
+            "lockstep_start": lambda params, _: self._lockstep.start(self._find(params), params),
+            "lockstep_run": lambda params, _: self._lockstep.run(params),
+            "lockstep_end": lambda params, _: self._lockstep.end(params),
+        }
+
+    def call(self, method: str, params: Mapping[str, Any], progress: Progress = dict) -> dict[str, Any]:
+        """Carry out one request; `progress` gets reports while it lasts."""
+        try:
+            known = self._methods.get(method)
+            if known is None:
+                raise Refused("method", f"unknown method {method!r}")
+            if not isinstance(params, Mapping):
+                raise Refused("params", "params: an object is needed")
+            return {"result": known(Params(params), progress)}
+        except PvmError as error:
+            return {"error": _refused(error)}
+        except Exception as error:
+            first = (str(error).splitlines() or [""])[0]
+            return {"error": {"message": _cut(f"this is a bug of pvm: {type(error).__name__}: {first}")}}
+
+    def _keep(self, loaded: Loaded) -> Loaded:
+        """Keep a program; one that was kept before keeps what was worked out about it."""
+        known = self._loaded.get(loaded.handle)
+        if known is None or known.name != loaded.name:
+            known = self._loaded[loaded.handle] = loaded
+        self._loaded.move_to_end(loaded.handle)
+        while len(self._loaded) > KEPT:
+            self._loaded.popitem(last=False)
+        return known
+
+    def _find(self, params: Params) -> Loaded:
+        loaded = self._loaded.get(params.text("handle"))
+        if loaded is None:
+            raise unknown_handle()
+        self._loaded.move_to_end(loaded.handle)
+        return loaded
+
+
+def _refused(error: PvmError) -> dict[str, Any]:
+    found: dict[str, Any] = {"message": _cut(str(error))}
+    if isinstance(error, Refused):
+        found["where"] = error.where
+    if isinstance(error, AssemblyError):
+        found |= {"message": _cut(error.message), "line": error.line, "column": error.column}
+    return found
+
+
+def _cut(text: str) -> str:
+    """One line of a bounded length."""
+    return escaped(text[:_LONGEST_MESSAGE])

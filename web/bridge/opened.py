@@ -1,0 +1,263 @@
+"""What the page has opened: programs and recorded runs.
+
+In: bytes or text, and what they are said to be. Out: a frozen `Loaded`, and the `Opened` object of it for the page.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from itertools import compress
+from typing import Any
+
+from pvm.emit.recompiler import MAX_INSTRUCTIONS, Recompiled, is_taken
+from pvm.errors import InputError, ProgramError, TraceError
+from pvm.examples import EXAMPLES, Example
+from pvm.flow.index import CALL, JUMP, TRAP, Index, index_of
+from pvm.isa import SPEC_NAMES, Spec
+from pvm.isa import spec as find_spec
+from pvm.printable import escaped
+from pvm.program import FORMAT_NAMES, Program, Survey, invalid_at, survey
+from pvm.program.facts import ENTRY_POINTS, metadata_text
+from pvm.trace import Trace, parse_trace
+from web.bridge.recorded import trace_value
+from web.bridge.values import Big, Params, Refused, pairs, words
+
+FORMATS: tuple[str, ...] = (*FORMAT_NAMES, "asm", "trace")
+KEPT_LABELS = 20_000  # of jump targets that the source does not name
+_SHOWN = 5  # pcs in a note
+_LONGEST_NAME = 200  # characters of a file's name that are kept
+_TRACE_MARK = b"program 0x"
+_WASM_MARK = b"\0asm"
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A program, where it comes from, and what has been worked out about it since.
+
+    `source` is there for assembly, `trace` for a recorded run, whose program it is.
+    """
+
+    handle: str
+    name: str
+    spec: Spec
+    program: Program
+    source: str | None = None
+    survey: Survey | None = None
+    trace: Trace | None = None
+    translations: dict[str, Recompiled] = field(default_factory=dict)  # by metering
+
+    @cached_property
+    def data(self) -> bytes:
+        """The program's own bytes in its format."""
+        return self.program.encode() if self.trace is None else self.trace.program
+
+    @cached_property
+    def index(self) -> Index:
+        """Where its instructions are."""
+        return index_of(self.program.blob, self.spec)
+
+    @cached_property
+    def labels(self) -> dict[int, str]:
+        """Names of pcs: the source's, and the disassembler's for jump targets, of which there are limited many."""
+        named: dict[int, str] = {}
+        if self.survey is not None:
+            for pc, name in self.survey.labels:
+                named.setdefault(pc, name)
+        index, size = self.index, len(self.program.code)
+        targets = {target for target in index.targets if 0 <= target < size}.union(self.program.jump_table)
+        for pc in sorted(targets):
+            if len(named) >= KEPT_LABELS:
+                break
+            if pc not in named and index.find(pc) is not None:
+                named[pc] = f"l{pc}"
+        return named
+
+    @cached_property
+    def example(self) -> Example | None:
+        """The example that it is."""
+        return next((example for example in EXAMPLES if example.source == self.source), None)
+
+
+def load(params: Params) -> Loaded:
+    """What `open` was given. Raises InputError for whatever it is not."""
+    name, data = params.text("name", "")[:_LONGEST_NAME], params.octets("data")
+    spec = find_spec(params.choice("spec", SPEC_NAMES, SPEC_NAMES[0]))
+    format = params.choice("format", FORMATS, "auto")
+    if format == "auto":
+        format, program = _detect(data)
+    else:
+        program = None if format in ("asm", "trace") else Program.parse(data, format)
+    handle = handle_of(data, format, spec)
+    if format == "asm":
+        return assembled(name, text_of(data), spec)
+    if format == "trace":
+        trace = parse_trace(data)
+        try:
+            return Loaded(handle, name, spec, Program.parse(trace.program), trace=trace)
+        except ProgramError as error:
+            raise TraceError(f"program: {error}") from None
+    assert program is not None
+    return Loaded(handle, name, spec, program)
+
+
+def assembled(name: str, source: str, spec: Spec, found: Survey | None = None) -> Loaded:
+    """Assembly that has been assembled. Raises its first AssemblyError."""
+    found = survey(source, spec) if found is None else found
+    if found.program is None:
+        raise found.errors[0]
+    handle = handle_of(source.encode("utf-8", "surrogatepass"), "asm", spec)
+    return Loaded(handle, name, spec, found.program, source, found)
+
+
+def text_of(data: bytes) -> str:
+    """Assembly as it lies in files. Raises InputError unless it is UTF-8."""
+    try:
+        return data.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise InputError(f"not UTF-8 at byte {error.start}") from None
+
+
+def handle_of(data: bytes, format: str, spec: Spec) -> str:
+    """The same for the same content, so that what was opened before can be named again."""
+    digest = hashlib.blake2b(data, digest_size=12, person=spec.name.encode()[:16], salt=format.encode()[:16])
+    return digest.hexdigest()
+
+
+def _detect(data: bytes) -> tuple[str, Program | None]:
+    """The format of a file by its content: a program that reads to its last byte, a recorded run, assembly."""
+    try:
+        program = Program.parse(data)
+        return program.format, program
+    except ProgramError as error:
+        failure = error
+    if data.startswith(_WASM_MARK):
+        raise InputError("a WebAssembly module, and no PVM program")
+    if _TRACE_MARK in data:
+        return "trace", None
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise failure from None
+    if not data or any(not c.isprintable() and c not in "\t\n\r\f\ufeff" for c in text):
+        raise failure
+    return "asm", None
+
+
+# --- for the page --------------------------------------------------------------------------------------------------
+
+
+def opened_value(loaded: Loaded) -> dict[str, Any]:
+    """The `Opened` object."""
+    program, index = loaded.program, loaded.index
+    found = loaded.survey
+    return {
+        "handle": loaded.handle, "kind": "program" if loaded.trace is None else "trace", "name": loaded.name,
+        "format": program.format, "spec": loaded.spec.name, "metadata": _metadata(program.metadata),
+        "code_length": len(program.code), "instructions": len(index.pcs), "blocks": index.blocks.count(1),
+        "jump_table": len(program.jump_table), "entry_points": _entry_points(loaded),
+        "segments": [
+            {"name": s.name, "address": s.address, "length": s.length, "access": s.access}
+            for s in (() if program.sections is None else program.sections.segments())
+        ],
+        "hash": hashlib.blake2b(loaded.data, digest_size=32).hexdigest(), "data": loaded.data,
+        "notes": list(_notes(loaded)), "source": loaded.source,
+        "source_lines": None if found is None else pairs(found.lines),
+        "example": None if loaded.example is None else example_value(loaded.example),
+        "trace": None if loaded.trace is None else trace_value(loaded.trace),
+    }  # fmt: skip
+
+
+def assembled_value(params: Params, keep: Callable[[Loaded], object]) -> dict[str, Any]:
+    """The result of `assemble`: errors are values here. `keep` gets what could be assembled."""
+    spec = find_spec(params.choice("spec", SPEC_NAMES, SPEC_NAMES[0]))
+    source, name = params.text("text", ""), params.text("name", "")[:_LONGEST_NAME]
+    found = survey(source, spec)
+    errors = [{"line": e.line, "column": e.column, "message": escaped(e.message)} for e in found.errors]
+    if found.program is None:
+        return {"opened": None, "errors": errors, "labels": [], "lines": words(())}
+    loaded = assembled(name, source, spec, found)
+    keep(loaded)
+    return {
+        "opened": opened_value(loaded), "errors": [], "labels": [list(label) for label in found.labels],
+        "lines": pairs(found.lines),
+    }  # fmt: skip
+
+
+def index_value(loaded: Loaded) -> dict[str, Any]:
+    """The `Index` object."""
+    index = loaded.index
+    return {
+        "pcs": index.pcs, "block": index.blocks, "targets": index.targets, "kinds": index.kinds,
+        "labels": [[pc, name] for pc, name in sorted(loaded.labels.items())],
+    }  # fmt: skip
+
+
+def example_value(example: Example) -> dict[str, Any]:
+    """An example's own arguments and gas, and where it draws."""
+    return {
+        "name": example.name, "title": example.title, "args": example.args.hex(), "gas": Big(example.gas),
+        "pixels": None if example.pixels is None else asdict(example.pixels),
+    }  # fmt: skip
+
+
+def _metadata(metadata: bytes | None) -> str | None:
+    return None if metadata is None else escaped(metadata_text(metadata) or metadata[:64].hex())
+
+
+def _entry_points(loaded: Loaded) -> list[dict[str, Any]]:
+    """Where the program can be entered: by JAM, at block starts, when it is more than a plain blob."""
+    if loaded.program.sections is None:
+        return [{"pc": 0, "name": "start"}]
+    index = loaded.index
+    found = [{"pc": pc, "name": name} for pc, name in ENTRY_POINTS if index.starts_block(pc)]
+    return found if len(found) > 1 else [{"pc": 0, "name": "start"}]
+
+
+def _notes(loaded: Loaded) -> list[str]:
+    """What is wrong or worth knowing, a sentence each."""
+    program, spec, index = loaded.program, loaded.spec, loaded.index
+    blob, notes = program.blob, []
+    if spec.validates and (found := invalid_at(blob, spec)) is not None:
+        notes.append(f"Invalid in {spec.name}, it panics at once: {found}.")
+    lost = [
+        pc for pc, target in compress(zip(index.pcs, index.targets, strict=True), index.kinds.translate(_IS_JUMP))
+        if not index.starts_block(target)
+    ]  # fmt: skip
+    if lost:
+        notes.append(f"{_counted(lost, 'jump')} to where no block starts, and so {_panic(lost)}.")
+    wrong = [pc for pc in set(program.jump_table) if not index.starts_block(pc)]
+    if wrong:
+        notes.append(f"{len(wrong):,} of the jump table's targets are no block starts.")
+    invalid = [
+        pc for pc in compress(index.pcs, index.kinds.translate(_IS_TRAP))
+        if spec.by_opcode[blob.code[pc]] is None
+    ]  # fmt: skip
+    if invalid:
+        notes.append(f"{_counted(invalid, 'invalid opcode')}: {_panic(invalid)}.")
+    if not is_taken(blob):
+        notes.append(f"More than {MAX_INSTRUCTIONS:,} instructions: the interpreter runs it, it is not translated.")
+    calls = index.kinds.count(CALL)
+    if calls:
+        notes.append(f"{calls:,} host call{'s' * (calls != 1)} in the code.")
+    return notes
+
+
+# What `bytes.translate` makes of kinds: 1 for the one that is looked for.
+_IS_JUMP, _IS_TRAP = (bytes(kind == wanted for kind in range(256)) for wanted in (JUMP, TRAP))
+
+
+def _counted(pcs: list[int], noun: str) -> str:
+    shown = ", ".join(map(str, pcs[:_SHOWN])) + ("…" if len(pcs) > _SHOWN else "")
+    return f"{len(pcs):,} {noun}{'s' * (len(pcs) != 1)} (pc {shown})"
+
+
+def _panic(pcs: list[int]) -> str:
+    return "panics" if len(pcs) == 1 else "panic"
+
+
+def unknown_handle() -> Refused:
+    """The error for a program that is not kept any more."""
+    return Refused("handle", "this program is not open any more: open it again")
