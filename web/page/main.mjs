@@ -1,0 +1,106 @@
+/** The page: makes the model and the panels, and opens the first program. */
+
+import { missingFeatures } from "./host.mjs";
+import { listenToKeys, makeActions } from "./ui/actions.mjs";
+import { Calls } from "./ui/calls.mjs";
+import { Debugger } from "./ui/debugger.mjs";
+import { Dialogs } from "./ui/dialogs.mjs";
+import { button, byId, h, setText } from "./ui/dom.mjs";
+import { Editor } from "./ui/editor.mjs";
+import { Explain } from "./ui/explain.mjs";
+import { Listing } from "./ui/listing.mjs";
+import { Lockstep } from "./ui/lockstep.mjs";
+import { Memory } from "./ui/memory.mjs";
+import { Pixels } from "./ui/pixels.mjs";
+import { ProgramInfo } from "./ui/program_info.mjs";
+import { Python } from "./ui/python.mjs";
+import { Registers } from "./ui/registers.mjs";
+import { splitter } from "./ui/splitters.mjs";
+import { Tabs } from "./ui/tabs.mjs";
+import { heatSwitch, startForm, toolbar } from "./ui/toolbar.mjs";
+import { Verdict } from "./ui/verdict.mjs";
+import { Wat } from "./ui/wat.mjs";
+
+const FIRST_EXAMPLE = "hello";
+
+function start() {
+  const missing = missingFeatures();
+  if (missing.length) return refuse(missing);
+  const python = new Python();
+  const model = new Debugger(python);
+  const tabs = new Tabs();
+  const dialogs = new Dialogs(model);
+  const listing = new Listing(model);
+  const memory = new Memory(model, tabs);
+  const showMemory = (address) => memory.goTo(address);
+  const showCode = (pc) => { tabs.show("code"); listing.follow(pc); };
+  const actions = makeActions(model, { listing, tabs, dialogs, memory });
+  dialogs.actions = actions;
+  dialogs.onTheme = () => listing.redraw();
+  toolbar(model, actions);
+  startForm(model);
+  heatSwitch(model, listing);
+  new Registers(model, showMemory);
+  new Explain(model, listing, showMemory);
+  const calls = new Calls(model, tabs, showMemory, () => byId("file").click());
+  new Verdict(model, calls);
+  new Pixels(model, tabs, showMemory);
+  new Editor(model, tabs, listing);
+  new Wat(model, tabs, listing);
+  new Lockstep(model, showCode);
+  new ProgramInfo(model, tabs, showMemory, showCode);
+  for (const id of ["split-left", "split-top"]) splitter(byId(id), byId("work"));
+  for (const [place, names] of [["top-actions", ["open", "share"]], ["page-actions", ["theme", "help"]]]) {
+    for (const name of names) {
+      const { icon, text, title, keys, run, label } = actions[name];
+      byId(place).append(button(icon, text, { id: name, class: "quiet", title: `${title} (${keys[0]})`, "aria-label": label ?? null, onclick: run }));
+    }
+  }
+  listenToKeys(actions, tabs);
+  showPython(python);
+  openFirst(model, dialogs);
+}
+
+async function openFirst(model, dialogs) {
+  const chooser = byId("example");
+  chooser.addEventListener("change", () => chooser.value && dialogs.openExample(chooser.value));
+  model.on("program", ({ opened }) => {
+    chooser.value = opened.example?.name ?? "";
+    document.title = `${opened.name.replace(/^example:/, "")} – PVM on WebAssembly`;
+  });
+  const linked = dialogs.openLink();
+  try {
+    const examples = await model.examples();
+    chooser.replaceChildren(h("option", { value: "" }, "– choose –"), ...examples.map(({ name, title }) => h("option", { value: name, title }, name)));
+    chooser.value = model.program?.opened.example?.name ?? "";
+  } catch (error) {
+    model.problem(error);
+  }
+  if (!await linked && !model.program) await dialogs.openExample(FIRST_EXAMPLE);
+}
+
+/** How far Python has loaded, in words and as a bar. @param {Python} python */
+function showPython(python) {
+  const chip = byId("python");
+  python.on("status", ({ ready, failed, text, fraction }) => {
+    chip.classList.toggle("ready", ready);
+    chip.classList.toggle("failed", failed !== null);
+    chip.title = failed ?? (ready ? "Python runs in this page: files, the assembler, the recompiler and lock-step are there"
+      : "Python loads in the background. Examples run without it; files, the assembler and the recompiler come with it");
+    setText(byId("python-text"), ready ? "Python ready" : text);
+    const progress = byId("python-progress");
+    progress.hidden = ready || failed !== null;
+    progress.value = fraction;
+  });
+}
+
+/** Says what the browser lacks. @param {string[]} missing */
+function refuse(missing) {
+  setText(byId("state"), "Cannot run");
+  byId("state").dataset.kind = "bad";
+  const message = byId("message");
+  message.hidden = false;
+  message.replaceChildren(h("span", null, `This browser cannot run the engine. It lacks ${missing.join(" and ")}: a current Chrome, Edge or Firefox has that.`));
+}
+
+start();

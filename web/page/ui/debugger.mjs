@@ -1,0 +1,450 @@
+/**
+ * The one model behind all panels: the program, the settings it starts with, and the machine in the guest worker.
+ *
+ * Events: "program" (another one), "view" (the machine moved or was changed), "state" (what can be done now),
+ * "settings", "breakpoints", "progress" ({log, instructions_per_second} while running), "problem" ({where, message}).
+ */
+
+import { revive, WorkerClient } from "../workers.mjs";
+import { Emitter } from "./events.mjs";
+import { parseAddress, parseBytes, parseInteger, printable, toHex } from "./format.mjs";
+import { Program } from "./program.mjs";
+import { recall, remember } from "./remembered.mjs";
+import { Translations } from "./translations.mjs";
+
+const STOP_WITHIN = 2000; // milliseconds in which a run has to answer a stop; then its worker is ended
+const STEPS_BY_RUNNING = 256; // more than that many instructions are run, and can be stopped
+const SHOWN_ARGS = 200; // bytes up to which arguments are shown as text
+const DEFAULT_GAS = "10000000";
+
+export class Debugger extends Emitter {
+  /** @type {Program|null} */
+  program = null;
+  /** @type {import("./types.mjs").View|null} */
+  view = null;
+  /** The view before, to tell what changed. @type {import("./types.mjs").View|null} */
+  before = null;
+  /** @type {"empty"|"loading"|"running"|"paused"|"ended"} */
+  state = "empty";
+  /** What the machine is busy with, for people. */
+  doing = "";
+  /** @type {Set<number>} */
+  breakpoints = new Set();
+  /** Instructions a second, null for full speed. @type {number|null} */
+  pace = null;
+  rate = 0;
+  /** Whether settings were changed that apply from the next reset on. */
+  stale = false;
+  answersFromTrace = true;
+  heat = recall("heat", "on") === "on";
+  /** @type {import("./types.mjs").Settings} */
+  settings = {
+    args: "", gas: DEFAULT_GAS, pc: "0", spec: "0.7.2", metering: recall("metering", "instruction"), tier: recall("tier", "auto"),
+  };
+  #guest;
+  #parts = null;
+  #image = null;
+  #pending = null;
+  #repace = false;
+  #generation = 0;
+  #images = new Map();
+
+  /** @param {import("./python.mjs").Python} python */
+  constructor(python) {
+    super();
+    this.python = python;
+    this.translations = new Translations(this);
+    this.#guest = new WorkerClient(new URL("../guest_worker.mjs", import.meta.url), { name: "guest" });
+    python.on("restarted", () => { this.program?.lose(); this.#images.clear(); });
+  }
+
+  // --- programs ----------------------------------------------------------------------------------------------------
+
+  /** @returns {Promise<import("./types.mjs").ExampleInfo[]>} */
+  async examples() {
+    this.examplesLoading ??= fetchText("data/examples.json").then(revive);
+    return this.examplesLoading;
+  }
+
+  /** Opens an example as the build has made it: without Python. @param {string} name @param {object} [settings] */
+  async openExample(name, settings = {}) {
+    const known = (await this.examples()).find((example) => example.name === name);
+    if (!known) throw new Error(`there is no example "${name}"`);
+    await this.#opening(`Loading ${name}`, async () => {
+      const built = revive(await fetchText(`data/examples/${known.name}.json`));
+      const wanted = settings.spec ?? built.opened.spec;
+      if (wanted === built.opened.spec) return new Program(built.opened, built.index, this.python, built);
+      return this.#openSource(built.opened.source, built.opened.name, wanted, built.opened.example);
+    }, { ...settings });
+  }
+
+  /** Opens bytes of any kind that Python knows. @param {string} name @param {Uint8Array} data @param {string} format */
+  async openBytes(name, data, format = "auto", settings = {}) {
+    const spec = settings.spec ?? this.settings.spec;
+    await this.#opening(`Reading ${name}`, async () => {
+      const opened = await this.python.call("open", { name, data, format, spec });
+      return this.#indexed(opened);
+    }, { ...settings, spec });
+  }
+
+  /** Opens what the editor has assembled. @param {import("./types.mjs").Opened} opened */
+  async openAssembled(opened) {
+    const keep = this.program?.opened.name === opened.name ? { ...this.settings } : {};
+    await this.#opening("Loading the assembled program", () => this.#indexed(opened), { ...keep, spec: opened.spec });
+  }
+
+  async #openSource(source, name, spec, example) {
+    const opened = await this.python.call("open", { name, data: new TextEncoder().encode(source), format: "asm", spec });
+    return this.#indexed({ ...opened, example: opened.example ?? example });
+  }
+
+  async #indexed(opened) {
+    return new Program(opened, await this.python.call("index", { handle: opened.handle }), this.python);
+  }
+
+  /** Runs `open` to get a program, and shows that; on failure what was there stays. */
+  async #opening(doing, open, settings) {
+    const generation = ++this.#generation;
+    const stateBefore = this.state;
+    this.#setState("loading", this.python.status.ready ? doing : `${doing} (${this.python.status.text.toLowerCase()})`);
+    let program;
+    try {
+      program = await open();
+    } catch (error) {
+      if (generation === this.#generation) this.#setState(stateBefore === "running" || stateBefore === "loading" ? "paused" : stateBefore);
+      throw error;
+    }
+    if (generation !== this.#generation) return;
+    await this.stop();
+    this.#images.clear();
+    this.program = program;
+    this.breakpoints = new Set();
+    this.settings = { ...this.settings, ...startOf(program.opened), ...settings };
+    this.answersFromTrace = program.opened.trace !== null;
+    this.before = this.view = null;
+    this.emit("program", program);
+    this.emit("settings");
+    await this.reset();
+  }
+
+  // --- settings ----------------------------------------------------------------------------------------------------
+
+  /** Sets one setting. At the start it applies at once, later from the next reset on. */
+  async change(name, value) {
+    if (name === "heat") {
+      this.heat = value;
+      remember("heat", value ? "on" : "off");
+    } else {
+      this.settings = { ...this.settings, [name]: value };
+      if (name === "metering" || name === "tier") remember(name, value);
+    }
+    this.emit("settings");
+    if (!this.program || name === "tier") return;
+    if (this.view && this.view.time > 0) {
+      this.stale = true;
+      this.emit("settings");
+    } else {
+      await this.reset();
+    }
+  }
+
+  /** The bytes of the arguments. Throws with `where` if the text is none. */
+  get args() {
+    return at("args", () => parseBytes(this.settings.args));
+  }
+
+  /** The machine anew, from its start, with the settings as they are. */
+  async reset() {
+    if (!this.program) return;
+    await this.stop();
+    const generation = ++this.#generation;
+    this.#setState("loading", "Preparing the machine");
+    try {
+      if (this.program.opened.spec !== this.settings.spec) await this.#changeSpec();
+      const image = await this.#imageNow();
+      const parts = await this.#loadParts();
+      if (generation !== this.#generation) return;
+      const counts = this.heat && this.settings.tier !== "recompiler";
+      const trace = this.program.opened.trace;
+      const view = await this.#guest.call("load", {
+        ...parts, counting: counts ? parts.counting : null, image, counts,
+        answers: trace && this.answersFromTrace ? { kind: "trace", trace, verify: true } : null,
+      });
+      this.translations.loaded(image);
+      if (generation !== this.#generation) return;
+      this.stale = false;
+      this.before = null;
+      this.emit("problem", null);
+      this.emit("settings");
+      this.#accept(view);
+    } catch (error) {
+      if (generation === this.#generation) this.#setState(this.view ? "paused" : "empty");
+      this.problem(error);
+    }
+  }
+
+  async #changeSpec() {
+    const { name, data, source, example, format } = this.program.opened;
+    const spec = this.settings.spec;
+    this.program = source !== null
+      ? await this.#openSource(source, name, spec, example)
+      : await this.#indexed(await this.python.call("open", { name, data, format, spec }));
+    this.breakpoints = new Set([...this.breakpoints].filter((pc) => this.program.has(pc)));
+    this.emit("program", this.program);
+    this.emit("breakpoints");
+  }
+
+  /** The image for the settings: the built one where it is that, else from Python. */
+  async #imageNow() {
+    const { opened, built } = this.program;
+    const { metering } = this.settings;
+    const args = this.args;
+    const gas = at("gas", () => parseInteger(this.settings.gas));
+    const pc = at("pc", () => parseAddress(this.settings.pc));
+    const example = opened.example;
+    if (built && example && pc === 0 && gas === BigInt(example.gas) && toHex(args) === example.args && built.images[metering]) {
+      return built.images[metering];
+    }
+    const key = [metering, gas, pc, toHex(args)].join();
+    if (!this.#images.has(key)) {
+      if (this.#images.size > 4) this.#images.clear();
+      this.#images.set(key, await this.program.ask("image", { metering, args, gas, pc }));
+    }
+    return this.#images.get(key);
+  }
+
+  async #loadParts() {
+    this.#parts ??= (async () => {
+      const [abi, interpreter, counting] = await Promise.all([
+        fetchText("data/abi.json").then(JSON.parse),
+        WebAssembly.compileStreaming(fetch("data/interpreter.wasm")),
+        WebAssembly.compileStreaming(fetch("data/interpreter_counting.wasm")),
+      ]);
+      return { abi, interpreter, counting };
+    })();
+    try {
+      return await this.#parts;
+    } catch (error) {
+      this.#parts = null;
+      throw error;
+    }
+  }
+
+  // --- moving ------------------------------------------------------------------------------------------------------
+
+  get canMove() {
+    return this.state === "paused" && this.#pending === null;
+  }
+
+  get canBack() {
+    return (this.state === "paused" || this.state === "ended") && this.#pending === null && this.view?.can_back === true;
+  }
+
+  /** Whether the machine stands at a host call that waits for an answer. */
+  get atCall() {
+    return this.state === "paused" && this.view?.exit?.reason === "host-call";
+  }
+
+  /** Runs to an exit, a breakpoint, `until`, or `budget` instructions. */
+  async run({ until = "exit", budget = null, extra = [] } = {}) {
+    if (!this.canMove) return;
+    const params = { breakpoints: Uint32Array.from([...this.breakpoints, ...extra]), until, log: true };
+    await this.#move("Running", async () => {
+      await this.translations.prepare();
+      for (;;) {
+        this.#repace = false;
+        const view = await this.#guest.call("run", { ...params, budget, pace: this.pace }, {
+          onprogress: (progress) => this.#progress(progress),
+        });
+        if (!(this.#repace && view.stopped === "stop")) return view;
+      }
+    }, "running");
+  }
+
+  /** @param {"instruction"|"block"} unit @param {number} count */
+  async step(unit, count = 1) {
+    if (!this.canMove) return;
+    if (unit === "instruction" && count > STEPS_BY_RUNNING) return this.run({ budget: BigInt(count) });
+    await this.#move("Stepping", () => this.#guest.call("step", { count, unit }));
+  }
+
+  /** @param {"instruction"|"block"|"call"|"breakpoint"|"start"} unit @param {number} count */
+  async back(unit, count = 1) {
+    if (!this.canBack) return;
+    await this.#move("Going back", () => this.#guest.call("back", { count, unit, breakpoints: Uint32Array.from(this.breakpoints) }));
+  }
+
+  /** Answers the host call at which the machine stands. */
+  async answer(answer) {
+    if (!this.atCall || this.#pending) return;
+    await this.#move("Answering", () => this.#guest.call("answer", answer));
+  }
+
+  /** Ends a run. If the worker does not answer in time it is ended, and the machine starts anew. */
+  async stop() {
+    const pending = this.#pending;
+    if (!pending) return;
+    this.#repace = false;
+    this.#guest.call("stop", {}).catch(() => {});
+    const stopped = await Promise.race([pending.then(() => true), new Promise((resolve) => { setTimeout(() => resolve(false), STOP_WITHIN); })]);
+    if (stopped) return;
+    this.#guest.restart();
+    this.#pending = null;
+    this.problem(new Error("The program did not stop in time. Its worker was ended, and the machine starts anew."));
+    await this.reset();
+  }
+
+  /** Sets the pace, also of a run under way. @param {number|null} pace */
+  setPace(pace) {
+    if (pace === this.pace) return;
+    this.pace = pace;
+    if (this.state !== "running" || this.#repace) return;
+    this.#repace = true;
+    this.#guest.call("stop", {}).catch(() => {});
+  }
+
+  async #move(doing, work, state = null) {
+    const generation = this.#generation;
+    let finish = () => {};
+    const pending = new Promise((resolve) => { finish = () => resolve(undefined); });
+    this.#pending = pending;
+    if (state) this.#setState(state, doing);
+    try {
+      const view = await work();
+      if (this.#pending === pending) this.#pending = null;
+      if (generation === this.#generation) this.#accept(view);
+    } catch (error) {
+      if (this.#pending === pending) {
+        this.#pending = null;
+        if (generation === this.#generation) this.#setState("paused");
+        this.problem(error);
+      }
+    } finally {
+      finish();
+    }
+  }
+
+  #progress({ view, log, instructions_per_second: rate }) {
+    this.rate = rate;
+    this.before = this.view;
+    this.view = view;
+    this.emit("progress", { log });
+  }
+
+  #accept(view) {
+    this.before = this.view;
+    this.view = view;
+    const over = view.exit && view.exit.reason !== "host-call" && view.exit.reason !== "page-fault" && view.exit.reason !== "out-of-gas";
+    this.#setState(over ? "ended" : "paused");
+    this.emit("view", view);
+  }
+
+  #setState(state, doing = "") {
+    this.state = state;
+    this.doing = doing;
+    this.emit("state");
+  }
+
+  // --- looking and changing ----------------------------------------------------------------------------------------
+
+  /** @returns {Promise<{bytes: Uint8Array, access: Uint8Array}>} */
+  read(address, length) {
+    return this.#guest.call("read", { address, length });
+  }
+
+  /** @returns {Promise<{address: number, length: number, access: number}[]>} */
+  pages() {
+    return this.#guest.call("pages", {});
+  }
+
+  search(bytes, from, backwards) {
+    return this.#guest.call("search", { bytes, from, backwards });
+  }
+
+  counts() {
+    return this.#guest.call("counts", {});
+  }
+
+  log() {
+    return this.#guest.call("log", {});
+  }
+
+  recording() {
+    return this.#guest.call("recording", {});
+  }
+
+  link(translation) {
+    return this.#guest.call("link", { translation });
+  }
+
+  /** Changes registers, gas or pc of the paused machine. */
+  async set(change) {
+    await this.#edit(() => this.#guest.call("set", { registers: {}, gas: null, pc: null, ...change }));
+  }
+
+  async write(address, bytes) {
+    await this.#edit(async () => {
+      await this.#guest.call("write", { address, bytes });
+      return null;
+    });
+  }
+
+  async map(address, length, access) {
+    await this.#edit(() => this.#guest.call("map", { address, length, access }));
+  }
+
+  async #edit(work) {
+    if (this.state === "running" || this.state === "loading" || this.#pending) {
+      throw new Error("Stop the program first: only a paused machine can be changed.");
+    }
+    const view = await work();
+    this.#accept(view ?? this.view);
+  }
+
+  toggleBreakpoint(pc) {
+    if (!this.breakpoints.delete(pc)) this.breakpoints.add(pc);
+    this.emit("breakpoints");
+  }
+
+  clearBreakpoints() {
+    this.breakpoints.clear();
+    this.emit("breakpoints");
+  }
+
+  /** Says what went wrong, beside what caused it where that is known. @param {any} error */
+  problem(error) {
+    this.emit("problem", { where: error.where ?? null, message: sentence(error.message || String(error)) });
+  }
+}
+
+/** What a program starts with unless the user says otherwise. */
+function startOf(opened) {
+  const start = opened.trace?.start;
+  if (start) return { args: start.args ? toHex(start.args) : "", gas: String(start.gas), pc: String(start.pc), spec: opened.spec };
+  const example = opened.example;
+  if (!example) return { args: "", gas: DEFAULT_GAS, pc: "0", spec: opened.spec };
+  const bytes = parseBytes(example.args);
+  const text = bytes.length <= SHOWN_ARGS ? printable(bytes) : null;
+  return { args: text ? `"${text}"` : example.args, gas: String(example.gas), pc: "0", spec: opened.spec };
+}
+
+/** Runs `parse`; its error gets `where`. */
+function at(where, parse) {
+  try {
+    return parse();
+  } catch (error) {
+    throw Object.assign(new Error(error.message), { where });
+  }
+}
+
+function sentence(message) {
+  const text = message.trim();
+  return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+}
+
+async function fetchText(path) {
+  const response = await fetch(path);
+  if (!response.ok) throw new Error(`${path} could not be loaded (${response.status})`);
+  return response.text();
+}
+

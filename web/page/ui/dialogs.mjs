@@ -1,0 +1,194 @@
+/** Opening (examples, files, dropped files, links), sharing, the shortcuts, light and dark. */
+
+import { button, byId, h, setText } from "./dom.mjs";
+import { plural, size } from "./format.mjs";
+import { remember } from "./remembered.mjs";
+import { fromFragment, toFragment } from "./share.mjs";
+
+const LARGEST = 64 << 20; // bytes of a file
+
+export class Dialogs {
+  /** @type {import("./actions.mjs").Actions} */
+  actions = {};
+
+  /** @param {import("./debugger.mjs").Debugger} model */
+  constructor(model) {
+    this.model = model;
+    this.dialog = byId("dialog");
+    this.file = byId("file");
+    this.message = byId("message");
+    this.file.addEventListener("change", () => {
+      const [file] = this.file.files;
+      if (file) this.openFile(file);
+      this.file.value = "";
+    });
+    this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
+    this.#listenToDrops();
+    addEventListener("hashchange", () => this.openLink());
+    model.on("problem", (problem) => this.#problem(problem));
+    model.on("program", () => { if (this.dialog.open) this.dialog.close(); });
+  }
+
+  // --- messages ----------------------------------------------------------------------------------------------------
+
+  #problem(problem) {
+    if (!problem) return this.say("");
+    if (["args", "gas", "pc", "tier", "spec", "metering"].includes(problem.where)) return;
+    this.say(problem.message);
+  }
+
+  /** A message across the page, until it is closed or something else succeeds; "" takes it away. */
+  say(text) {
+    this.message.hidden = !text;
+    this.message.replaceChildren(...(text ? [h("span", { class: "grow" }, text), button("close", "", { class: "quiet", "aria-label": "Close the message", onclick: () => this.say("") })] : []));
+  }
+
+  async #try(work) {
+    try {
+      this.say("");
+      await work();
+    } catch (error) {
+      this.model.problem(error);
+      if (this.dialog.open) this.dialog.close();
+    }
+  }
+
+  // --- opening -----------------------------------------------------------------------------------------------------
+
+  openExample(name) {
+    return this.#try(() => this.model.openExample(name));
+  }
+
+  async openFile(file) {
+    await this.#try(async () => {
+      if (file.size > LARGEST) throw new Error(`${file.name} has ${size(file.size)}: no program is larger than ${size(LARGEST)}`);
+      const data = new Uint8Array(await file.arrayBuffer());
+      try {
+        await this.model.openBytes(file.name, data, file.name.endsWith(".pvmasm") ? "asm" : "auto");
+      } catch (error) {
+        throw new Error(`${file.name}: ${error.message}`);
+      }
+    });
+  }
+
+  /** Opens what the address's fragment holds. @returns {Promise<boolean>} whether it holds anything */
+  async openLink() {
+    const fragment = location.hash.slice(1);
+    if (!fragment || fragment === "listing") return false;
+    let found = true;
+    await this.#try(async () => {
+      const shared = await fromFragment(fragment);
+      if (shared === null) found = false;
+      else if ("example" in shared) await this.model.openExample(shared.example);
+      else await this.model.openBytes(shared.name, shared.data, shared.format, shared.settings);
+    });
+    return found && this.model.program !== null;
+  }
+
+  #listenToDrops() {
+    const drop = byId("drop");
+    let depth = 0;
+    const holdsFile = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+    addEventListener("dragenter", (event) => {
+      if (!holdsFile(event)) return;
+      event.preventDefault();
+      depth++;
+      drop.hidden = false;
+    });
+    addEventListener("dragover", (event) => holdsFile(event) && event.preventDefault());
+    addEventListener("dragleave", (event) => {
+      if (holdsFile(event) && --depth <= 0) drop.hidden = true;
+    });
+    addEventListener("drop", (event) => {
+      if (!holdsFile(event)) return;
+      event.preventDefault();
+      depth = 0;
+      drop.hidden = true;
+      const [file] = event.dataTransfer.files;
+      if (file) this.openFile(file);
+    });
+  }
+
+  #show(title, ...content) {
+    this.dialog.replaceChildren(
+      h("div", { class: "dialog-head" }, h("h2", { id: "dialog-title", class: "grow" }, title),
+        button("close", "", { class: "quiet", "aria-label": "Close", onclick: () => this.dialog.close() })),
+      ...content);
+    if (!this.dialog.open) this.dialog.showModal();
+  }
+
+  async open() {
+    const list = h("ul", { class: "examples" });
+    this.#show("Open a program",
+      h("p", { class: "line" }, button("open", "Choose a file …", { class: "primary", id: "choose-file", onclick: () => this.file.click() }),
+        h("span", { class: "soft" }, "or drop one anywhere on the page")),
+      h("p", { class: "soft" }, "A program (plain, standard, or a service's preimage), assembly (.pvmasm), or an ecalli trace."),
+      h("h3", null, "Examples"), list);
+    const { model } = this;
+    const examples = await model.examples();
+    list.append(...examples.map((example) => h("li", null, h("button", {
+      type: "button", class: "example", "data-example": example.name,
+      onclick: () => { this.dialog.close(); this.openExample(example.name); },
+    }, h("strong", null, example.name), h("span", null, example.title)))));
+  }
+
+  // --- sharing -----------------------------------------------------------------------------------------------------
+
+  async share() {
+    await this.#try(async () => {
+      const { program, settings } = this.model;
+      const { opened } = program;
+      const { args, gas, pc, spec, metering, tier } = settings;
+      const data = opened.source === null ? opened.data : new TextEncoder().encode(opened.source);
+      const fragment = await toFragment({
+        name: opened.name, format: opened.source === null ? opened.format : "asm", data, settings: { args, gas, pc, spec, metering, tier },
+      });
+      const url = `${location.origin}${location.pathname}#${fragment}`;
+      const text = h("input", { type: "text", readOnly: true, value: url, "aria-label": "Link", id: "share-link", onclick: () => text.select() });
+      const state = h("output", { "aria-live": "polite" });
+      this.#show("A link to this program",
+        h("p", { class: "soft" }, `The program and its settings are in the link itself (${plural(url.length, "character")}); nothing is stored on a server.`),
+        text,
+        h("p", { class: "line" }, button("share", "Copy", { class: "primary", onclick: () => copy(url, text, state) }), state));
+      text.select();
+    });
+  }
+
+  // --- shortcuts and colours ---------------------------------------------------------------------------------------
+
+  help() {
+    const groups = new Map();
+    for (const action of Object.values(this.actions)) groups.set(action.group, [...(groups.get(action.group) ?? []), action]);
+    const rows = (actions) => actions.flatMap(({ title, keys }) => [h("dt", null, ...keys.map(keyOf)), h("dd", null, title)]);
+    this.#show("Keyboard shortcuts", h("div", { class: "shortcuts" },
+      ...[...groups].map(([name, actions]) => h("section", null, h("h3", null, name), h("dl", { class: "keys" }, ...rows(actions)))),
+      h("section", null, h("h3", null, "In the program"), h("dl", { class: "keys" }, ...rows([
+        { title: "Select another instruction", keys: ["↑", "↓", "Page Up", "End"] }, { title: "Breakpoint", keys: ["Space"] },
+        { title: "Follow the jump, and return", keys: ["Enter", "Backspace"] }]))),
+      h("section", null, h("h3", null, "Panels"), h("dl", { class: "keys" }, ...rows([
+        { title: "Show a panel", keys: ["1", "…", "7"] }, { title: "In memory: move, change bytes", keys: ["arrows", "0 … f"] },
+        { title: "In assembly: load it", keys: ["Ctrl Enter"] }])))));
+  }
+
+  theme() {
+    const root = document.documentElement;
+    const dark = getComputedStyle(root).colorScheme.trim() === "dark" || (!root.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);
+    root.dataset.theme = dark ? "light" : "dark";
+    remember("theme", root.dataset.theme);
+    this.onTheme?.();
+  }
+}
+
+function keyOf(key) {
+  return h("kbd", null, /^[A-Z]$/.test(key) ? `Shift ${key.toLowerCase()}` : key);
+}
+
+async function copy(url, text, state) {
+  try {
+    await navigator.clipboard.writeText(url);
+    setText(state, "Copied.");
+  } catch {
+    text.select();
+    setText(state, "Press Ctrl+C to copy it.");
+  }
+}

@@ -1,0 +1,90 @@
+/** The 13 registers in hex, unsigned and signed: changes are marked, values can be edited while the machine is paused. */
+
+import { byId, h, setText } from "./dom.mjs";
+import { hex, parseInteger, registerAlias, signed } from "./format.mjs";
+
+const COUNT = 13;
+
+export class Registers {
+  #rows = [];
+  #editing = -1;
+
+  /** @param {import("./debugger.mjs").Debugger} model @param {(address: number) => void} showMemory */
+  constructor(model, showMemory) {
+    this.model = model;
+    this.showMemory = showMemory;
+    const body = byId("registers");
+    for (let n = 0; n < COUNT; n++) body.append(this.#row(n));
+    model.on("view progress program", () => this.#show());
+  }
+
+  #row(n) {
+    const hexCell = h("button", { type: "button", class: "value", title: "Edit (Enter)", onclick: () => this.#edit(n, "hex") });
+    const unsignedCell = h("button", { type: "button", class: "value", tabIndex: -1, onclick: () => this.#edit(n, "unsigned") });
+    const signedCell = h("button", { type: "button", class: "value", tabIndex: -1, onclick: () => this.#edit(n, "signed") });
+    const link = h("button", {
+      type: "button", class: "peek", title: "Show memory there", "aria-label": `Show memory at r${n}`,
+      onclick: () => this.model.view && this.showMemory(Number(this.model.view.registers[n] & 0xFFFF_FFFFn)),
+    }, "→");
+    const row = h("tr", { "data-register": n },
+      h("th", { scope: "row" }, `r${n}`, h("span", { class: "alias" }, registerAlias(n))),
+      h("td", { class: "hex" }, hexCell), h("td", { class: "unsigned" }, unsignedCell), h("td", { class: "signed" }, signedCell),
+      h("td", { class: "go" }, link));
+    this.#rows.push({ row, hexCell, unsignedCell, signedCell });
+    return row;
+  }
+
+  #show() {
+    const { view, before } = this.model;
+    for (let n = 0; n < COUNT; n++) {
+      const { row, hexCell, unsignedCell, signedCell } = this.#rows[n];
+      const value = view ? view.registers[n] : null;
+      const negative = value !== null && signed(value) < 0n;
+      row.classList.toggle("changed", Boolean(view && before && before.registers[n] !== value));
+      row.classList.toggle("zero", value === 0n);
+      row.classList.toggle("negative", negative);
+      if (this.#editing === n) continue;
+      setText(hexCell, value === null ? "" : hex(value, 16));
+      setText(unsignedCell, value === null ? "" : String(value));
+      setText(signedCell, value === null ? "" : String(signed(value)));
+    }
+  }
+
+  #edit(n, form) {
+    const { model } = this;
+    if (!model.view || model.state === "running") return;
+    const cell = this.#rows[n][`${form}Cell`];
+    const value = model.view.registers[n];
+    const input = h("input", {
+      class: "edit", type: "text", spellcheck: false, autocomplete: "off", "aria-label": `r${n}, ${form}`,
+      value: form === "hex" ? "0x" + hex(value) : String(form === "signed" ? signed(value) : value),
+    });
+    const problem = byId("registers-problem");
+    const close = (focus) => {
+      if (this.#editing !== n) return;
+      this.#editing = -1;
+      setText(problem, "");
+      input.replaceWith(cell);
+      this.#show();
+      if (focus) cell.focus();
+    };
+    const apply = async () => {
+      try {
+        const wanted = parseInteger(input.value);
+        close(true);
+        if (wanted !== value) await model.set({ registers: { [n]: wanted } });
+      } catch (error) {
+        setText(problem, `r${n}: ${error.message}`);
+      }
+    };
+    input.addEventListener("keydown", (event) => {
+      event.stopPropagation();
+      if (event.key === "Enter") apply();
+      if (event.key === "Escape") close(true);
+    });
+    input.addEventListener("blur", () => close(false));
+    this.#editing = n;
+    cell.replaceWith(input);
+    input.select();
+  }
+}

@@ -1,0 +1,82 @@
+/** How the machine stands, in one line: state, what happened, gas, speed. */
+
+import { byId, setText } from "./dom.mjs";
+import { grouped, hexAddress, plural, printable, short, toHex } from "./format.mjs";
+
+const SHOWN_BYTES = 24;
+const NAMES = {
+  halt: "Halted", panic: "Panicked", "out-of-gas": "Out of gas", "page-fault": "Page fault", "host-call": "Host call",
+};
+
+export class Verdict {
+  /** @param {import("./debugger.mjs").Debugger} model @param {{nameOf: (call: number) => string}} calls */
+  constructor(model, calls) {
+    this.model = model;
+    this.calls = calls;
+    model.on("view state progress program", () => this.#show());
+  }
+
+  #show() {
+    const { model } = this;
+    const { view, state } = model;
+    const [kind, name, text] = this.#text();
+    const chip = byId("state");
+    chip.dataset.kind = kind;
+    chip.dataset.state = state;
+    setText(chip, name);
+    setText(byId("result"), text);
+    byId("result").title = text;
+    const gas = view ? gasOf(model) : null;
+    byId("gas-bar").style.setProperty("--used", gas ? String(gas.share) : "0");
+    setText(byId("gas-left"), view ? grouped(view.gas) : "–");
+    setText(byId("gas-used"), view ? grouped(view.gas_used) : "–");
+    setText(byId("time"), view && state !== "loading" ? speed(model) : "");
+  }
+
+  /** @returns {[string, string, string]} the state's kind, its name, and a sentence */
+  #text() {
+    const { state, view, program, doing, breakpoints } = this.model;
+    if (state === "loading") return ["busy", "Loading", `${doing} …`];
+    if (state === "empty" || !view || !program) return ["none", "No program", "Open an example or a file."];
+    if (state === "running") return ["busy", "Running", doing === "Running" ? "" : doing];
+    const place = program.nameOf(view.pc);
+    if (view.divergence) return ["bad", "Divergence", view.divergence.message];
+    if (view.exit) return [view.exit.reason === "halt" ? "good" : view.exit.reason === "host-call" ? "wait" : "bad", NAMES[view.exit.reason],
+      this.#exit(view)];
+    if (view.time === 0) return ["none", "Ready", "Press Run (F8), or step through it with F10. Every step can be taken back."];
+    const stopped = view.stopped === "breakpoint" || breakpoints.has(view.pc) ? `Breakpoint at ${place}`
+      : view.stopped === "stop" ? `Stopped at ${place}` : `At ${place}`;
+    return ["none", "Paused", stopped];
+  }
+
+  #exit(view) {
+    const { exit } = view;
+    if (exit.reason === "halt") return result(view);
+    if (exit.reason === "page-fault") return `At ${hexAddress(exit.address)}, by the instruction at pc ${exit.pc}. Map the page, and go on.`;
+    if (exit.reason === "host-call") return `${this.calls.nameOf(exit.call)} (${exit.call}) at pc ${exit.pc} waits for an answer: see Host calls.`;
+    if (exit.reason === "panic") return `By the instruction at pc ${exit.pc}.`;
+    return `At pc ${exit.pc}: ${grouped(view.gas)} left is not enough. Edit the gas to go on.`;
+  }
+}
+
+function result(view) {
+  if (!view.result_length || !view.result) return view.result_length ? `Result of ${plural(view.result_length, "byte")}` : "Empty result";
+  const text = view.result.length === view.result_length && view.result.length <= 4096 ? printable(view.result) : null;
+  if (text) return `"${text}"`;
+  const bytes = toHex(view.result.subarray(0, SHOWN_BYTES)).replace(/(..)(?=.)/g, "$1 ");
+  const number = view.result_length <= 8 ? ` = ${grouped(view.result.reduceRight((sum, byte) => sum * 256n + BigInt(byte), 0n))}` : "";
+  return `${bytes}${view.result_length > SHOWN_BYTES ? ` … (${plural(view.result_length, "byte")})` : number}`;
+}
+
+function gasOf(model) {
+  const { gas, gas_used: used } = model.view;
+  const all = gas + used;
+  return { share: all > 0n ? Number(used * 1000n / all) / 1000 : 0 };
+}
+
+function speed(model) {
+  if (model.state === "running") return model.rate ? `${short(model.rate)} instr/s` : "";
+  const { milliseconds, tier } = model.view;
+  if (!milliseconds || model.view.time === 0) return "";
+  return `${milliseconds < 10 ? milliseconds.toPrecision(2) : Math.round(milliseconds)} ms, ${tier}`;
+}
