@@ -1,0 +1,82 @@
+"""What tests of the page share: the page, built once and served, and a Chromium to open it in."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Request
+
+from wasm_host.bench.chromium import chromium, obstacle
+from web.build import build
+from web.serve import serving
+
+_TIMEOUT = 30_000.0  # milliseconds that anything in a page may take: tests share the processor with others
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One process runs all tests that need Chromium: several at once take longer than one after the other."""
+    for item in items:
+        if {"browser", "page_folder"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+@pytest.fixture(scope="session")
+def page_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The page with all that it loads, built once even where several processes run tests."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+    folder = shared / "page"
+    with (shared / "page.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            build(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def page_server(page_folder: Path) -> Iterator[str]:
+    """The URL under which the page is served; it ends in a slash."""
+    with serving(page_folder) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    reason = obstacle()
+    if reason is not None:
+        pytest.skip(f"no Chromium: {reason}")
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def tolerated() -> list[str]:
+    """A test that provokes problems puts a part of each one's text here."""
+    return []
+
+
+@pytest.fixture
+def page(browser: Browser, page_server: str, tolerated: list[str]) -> Iterator[Page]:
+    """A tab that has stored nothing yet. Errors in it and requests to other places fail the test in the end."""
+    problems: list[str] = []
+
+    def requested(request: Request) -> None:
+        if not request.url.startswith((page_server, "blob:", "data:")):
+            problems.append(f"a request to {request.url}")
+
+    context = browser.new_context(base_url=page_server)
+    context.set_default_timeout(_TIMEOUT)
+    context.on("request", requested)
+    context.on("weberror", lambda error: problems.append(f"an uncaught error: {error.error}"))
+    context.on(
+        "console",
+        lambda message: message.type in ("error", "warning") and problems.append(f"{message.type}: {message.text}"),
+    )
+    yield context.new_page()
+    context.close()
+    left = [problem for problem in problems if not any(part in problem for part in tolerated)]
+    assert not left, left
