@@ -1,0 +1,169 @@
+"""The page as a static folder, to be served from anywhere.
+
+In: a folder's name. Out: the folder: the rendered page, its modules, our wheel, Pyodide, and data which the page shows
+before Python is there: the machine's constants, the interpreter, the examples. The data comes from the same functions
+that the page asks later (`web.bridge`). All links are relative.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from pvm import abi
+from pvm.emit.interpreter import interpreter_bytes
+from pvm.errors import EngineError, InputError
+from pvm.examples import EXAMPLES, Example
+from pvm.machine import METERINGS
+from pvm.version import __version__
+from web import pyodide, wheel
+from web.bridge import Bridge
+from web.bridge.listing import MOST_LINES
+from web.bridge.opened import example_value
+from web.bridge.values import to_json
+
+MANIFEST = "data/manifest.json"
+PYODIDE_FOLDER = "pyodide/"
+_GENERATOR = "pvm web build"
+_PAGE = Path(__file__).parent / "page"
+_TEMPLATE = "index.html.j2"
+
+
+@dataclass(frozen=True)
+class Built:
+    """What was built: bytes of each file by its name in the folder."""
+
+    folder: Path
+    sizes: dict[str, int]
+
+
+def build(folder: Path, cdn: bool = False, given_pyodide: Path | None = None) -> Built:
+    """Build the page into `folder`, which is made, or replaced where it is an earlier page.
+
+    With `cdn` the page loads Pyodide from the network, otherwise it is part of it: `given_pyodide`, or fetched. Raises
+    InputError when the folder is something else or cannot be written, or there is no Pyodide.
+    """
+    folder = Path(os.path.abspath(folder))
+    _check(folder)
+    files = dict(page_files(cdn))
+    if not cdn:
+        files |= {PYODIDE_FOLDER + name: data for name, data in pyodide.pyodide_files(given_pyodide).items()}
+    files = dict(sorted(files.items()))
+    sizes = {name: len(data) for name, data in files.items()}
+    files[MANIFEST] = _manifest(cdn, sizes)
+    try:
+        _write(folder, files)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(f"{error.filename or folder}: cannot be written: {reason}") from None
+    return Built(folder, sizes)
+
+
+def page_files(cdn: bool = False) -> Iterator[tuple[str, bytes]]:
+    """The names and contents of all files but Pyodide's and the manifest."""
+    yield "index.html", _index(cdn).encode("utf-8")
+    for path in sorted(_PAGE.rglob("*")):
+        if path.is_file():
+            yield path.relative_to(_PAGE).as_posix(), path.read_bytes()
+    yield wheel.NAME, wheel.wheel_bytes()
+    yield "data/abi.json", abi.as_json().encode()
+    yield "data/interpreter.wasm", interpreter_bytes()
+    yield "data/interpreter_counting.wasm", interpreter_bytes(counts=True)
+    yield "data/examples.json", to_json([example_value(example) for example in EXAMPLES]).encode()
+    bridge = Bridge()
+    for example in EXAMPLES:
+        yield f"data/examples/{example.name}.json", to_json(example_data(bridge, example)).encode()
+
+
+def example_data(bridge: Bridge, example: Example) -> dict[str, Any]:
+    """Everything about an example that Python would be asked for to show and run it."""
+    opened = _call(bridge, "open", {"name": f"{example.name}.pvmasm", "data": example.source.encode()})
+    handle = {"handle": opened["handle"]}
+    start = {**handle, "args": example.args, "gas": example.gas}
+    return {
+        "opened": opened, "index": _call(bridge, "index", handle), "lines": list(_lines(bridge, handle)),
+        "images": {metering: _call(bridge, "image", {**start, "metering": metering}) for metering in METERINGS},
+        "translations": {
+            metering: _call(bridge, "translate", {**handle, "metering": metering}) for metering in METERINGS
+        },
+    }  # fmt: skip
+
+
+def _lines(bridge: Bridge, handle: dict[str, str]) -> Iterator[dict[str, Any]]:
+    for first in count(0, MOST_LINES):
+        lines = _call(bridge, "lines", {**handle, "first": first, "count": MOST_LINES})
+        yield from lines
+        if len(lines) < MOST_LINES:
+            return
+
+
+def _call(bridge: Bridge, method: str, params: dict[str, Any]) -> Any:
+    answer = bridge.call(method, params)
+    if "error" in answer:
+        raise EngineError(f"{method}: {answer['error']['message']}")
+    return answer["result"]
+
+
+def _index(cdn: bool) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("web"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    return environment.get_template(_TEMPLATE).render(version=__version__, cdn=cdn)
+
+
+def _manifest(cdn: bool, sizes: dict[str, int]) -> bytes:
+    """What the Python worker reads: where Pyodide and our wheel are, and how much there is to load."""
+    return json.dumps({
+        "generator": _GENERATOR, "version": __version__, "wheel": wheel.NAME, "files": sizes,
+        "pyodide": {"version": pyodide.VERSION, "url": pyodide.CDN if cdn else PYODIDE_FOLDER, "bytes": pyodide.SIZE},
+    }, indent=1).encode()  # fmt: skip
+
+
+# --- the folder ----------------------------------------------------------------------------------------------------
+
+
+def _check(folder: Path) -> None:
+    """Raises InputError unless the folder is not there, is empty, or has a page that was built before."""
+    try:
+        if not os.path.lexists(folder) or (folder.is_dir() and not any(folder.iterdir())):
+            return
+        if not folder.is_dir():
+            raise InputError(f"{folder}: not a folder")
+        manifest = folder / MANIFEST
+        if not manifest.is_file() or json.loads(manifest.read_bytes()).get("generator") != _GENERATOR:
+            raise InputError(f"{folder}: has files in it, and is no page that was built before: choose another folder")
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read: {(error.strerror or str(error)).lower()}") from None
+    except (ValueError, AttributeError):
+        raise InputError(f"{folder}: {MANIFEST} in it is damaged: choose another folder") from None
+
+
+def _write(folder: Path, files: dict[str, bytes]) -> None:
+    """Write all files beside the folder, then let that take its place."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    target = Path(os.path.realpath(folder))
+    token = secrets.token_hex(6)
+    new, old = (target.with_name(f".{target.name}-{token}.{kind}") for kind in ("new", "old"))
+    try:
+        for name, data in files.items():
+            path = new / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        if target.exists():
+            os.rename(target, old)
+        os.rename(new, target)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        if old.exists() and not target.exists():
+            os.rename(old, target)
+        shutil.rmtree(old, ignore_errors=True)

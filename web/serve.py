@@ -1,0 +1,88 @@
+"""A small web server for the page, for one's own machine.
+
+In: a folder. Out: files, with the types that browsers insist on for modules and WebAssembly. It reads nothing outside
+the folder, lists no folders and writes nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from pvm.errors import InputError
+
+HOST, PORT = "127.0.0.1", 8000
+_TRIED = 20  # ports after the one asked for
+_TYPES = {
+    ".mjs": "text/javascript", ".js": "text/javascript", ".wasm": "application/wasm", ".json": "application/json",
+    ".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml",
+    ".whl": "application/octet-stream", ".zip": "application/zip", "": "application/octet-stream",
+}  # fmt: skip
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    extensions_map = _TYPES
+    protocol_version = "HTTP/1.1"
+
+    def end_headers(self) -> None:
+        self.send_header("Cache-Control", "no-cache")  # always asked for, seldom sent again
+        self.send_header("X-Content-Type-Options", "nosniff")
+        super().end_headers()
+
+    def list_directory(self, path: Any) -> None:
+        self.send_error(404)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: who serves a page for themselves reads no log."""
+
+
+class Server(ThreadingHTTPServer):
+    """Serves a folder."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    @property
+    def url(self) -> str:
+        host = self.server_address[0]
+        return f"http://{host if isinstance(host, str) else host.decode()}:{self.server_port}/"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing: browsers hang up as they like."""
+
+
+def server(folder: Path, port: int | None = None, host: str = HOST) -> Server:
+    """A server that has its port, but does not serve yet: `port`, or else 8000 or one of those after it that is free.
+
+    Port 0 is any that is free. Raises InputError when there is none.
+    """
+    if not (folder / "index.html").is_file():
+        raise InputError(f"{folder}: there is no index.html in it (`pvm web build` makes one)")
+    handler = partial(_Handler, directory=str(folder))
+    ports = range(PORT, PORT + _TRIED) if port is None else (port,)
+    for tried in ports:
+        try:
+            return Server((host, tried), handler)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or tried == ports[-1]:
+                raise InputError(f"{host}:{tried}: {(error.strerror or str(error)).lower()}") from None
+    raise AssertionError("there are ports")
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """Serve a folder on any free port, from a thread of its own; the URL."""
+    with server(folder, 0) as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        try:
+            yield running.url
+        finally:
+            running.shutdown()
+            thread.join()
