@@ -31,7 +31,7 @@ export class AnswerForm {
 
   /** Empties the form for call `number`: unknown calls are answered WHAT by default. */
   show(number) {
-    this.r7.value = number === 0 ? String(this.model.view.gas) : "WHAT";
+    this.r7.value = Number(number) === 0 ? String(this.model.view.gas) : "WHAT";
     for (const input of [this.r8, this.gas, this.end]) input.value = "";
     this.#writes = [];
     this.rows.replaceChildren();

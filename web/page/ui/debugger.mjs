@@ -14,6 +14,7 @@ import { Translations } from "./translations.mjs";
 
 const STOP_WITHIN = 2000; // milliseconds in which a run has to answer a stop; then its worker is ended
 const STEPS_BY_RUNNING = 256; // more than that many instructions are run, and can be stopped
+const SHOWN_AFTER = 200; // milliseconds after which a step that still goes on is shown as running, to be stopped
 const SHOWN_ARGS = 200; // bytes up to which arguments are shown as text
 const DEFAULT_GAS = "10000000";
 
@@ -36,6 +37,8 @@ export class Debugger extends Emitter {
   /** Whether settings were changed that apply from the next reset on. */
   stale = false;
   answersFromTrace = true;
+  /** Whether the machine counts its instructions; only the interpreter can. */
+  isCounting = false;
   heat = recall("heat", "on") === "on";
   /** @type {import("./types.mjs").Settings} */
   settings = {
@@ -139,8 +142,8 @@ export class Debugger extends Emitter {
       if (name === "metering" || name === "tier") remember(name, value);
     }
     this.emit("settings");
-    if (!this.program || name === "tier") return;
-    if (this.view && this.view.time > 0) {
+    if (!this.program || (name === "tier" && !this.heat)) return;
+    if (this.view && !this.atStart) {
       this.stale = true;
       this.emit("settings");
     } else {
@@ -165,6 +168,7 @@ export class Debugger extends Emitter {
       const parts = await this.#loadParts();
       if (generation !== this.#generation) return;
       const counts = this.heat && this.settings.tier !== "recompiler";
+      this.isCounting = counts;
       const trace = this.program.opened.trace;
       const view = await this.#guest.call("load", {
         ...parts, counting: counts ? parts.counting : null, image, counts,
@@ -240,6 +244,11 @@ export class Debugger extends Emitter {
     return (this.state === "paused" || this.state === "ended") && this.#pending === null && this.view?.can_back === true;
   }
 
+  /** Whether nothing has run yet. */
+  get atStart() {
+    return this.view !== null && !this.view.can_back && this.view.exit === null;
+  }
+
   /** Whether the machine stands at a host call that waits for an answer. */
   get atCall() {
     return this.state === "paused" && this.view?.exit?.reason === "host-call";
@@ -308,6 +317,7 @@ export class Debugger extends Emitter {
     let finish = () => {};
     const pending = new Promise((resolve) => { finish = () => resolve(undefined); });
     this.#pending = pending;
+    const timer = setTimeout(() => this.#pending === pending && this.#setState("running", doing), state ? 0 : SHOWN_AFTER);
     if (state) this.#setState(state, doing);
     try {
       const view = await work();
@@ -320,6 +330,7 @@ export class Debugger extends Emitter {
         this.problem(error);
       }
     } finally {
+      clearTimeout(timer);
       finish();
     }
   }

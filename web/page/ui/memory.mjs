@@ -42,11 +42,11 @@ export class Memory {
     this.regions = h("select", { id: "memory-regions", "aria-label": "Mapped memory" });
     this.wanted = h("input", { id: "memory-search", type: "text", size: 14, placeholder: 'hex, or "text"', "aria-label": "Search for bytes", autocomplete: "off", spellcheck: false });
     this.problem = h("output", { class: "problem", id: "memory-problem", "aria-live": "polite" });
-    this.access = select([["0", "no access"], ["1", "read"], ["3", "read, write"]], "0", { "aria-label": "Rights of the page" });
+    this.access = select(Object.entries(RIGHTS), "", { "aria-label": "Rights of the page" });
     this.values = h("output", { class: "values" });
     this.element = h("div", { class: "list bytes", tabIndex: 0, role: "group", "aria-label": "Memory in hex. Arrow keys move, hex digits change the byte", "data-test": "memory" });
     this.regions.addEventListener("change", () => this.regions.value && this.goTo(Number(this.regions.value)));
-    this.access.addEventListener("change", () => this.#try(() => this.model.map(this.cursor - this.cursor % PAGE, PAGE, Number(this.access.value))));
+    this.access.addEventListener("change", () => this.#try(() => this.model.map(this.cursor - this.cursor % PAGE, PAGE, this.access.value || null)));
     byId("panel-memory").append(
       h("div", { class: "panel-head" },
         this.regions,
@@ -112,7 +112,7 @@ export class Memory {
   async #moved() {
     if (!this.tabs.sees("memory")) return;
     this.#looked = performance.now();
-    if (this.model.view?.time === 0 && this.model.before === null) this.pages.clear();
+    if (this.model.before === null) this.pages.clear();
     this.pages.stale();
     await this.#remap();
     this.list.refresh();
@@ -173,7 +173,7 @@ export class Memory {
     row.dataset.address = String(address);
     setText(parts.address, heading ? "" : hex(address, 8));
     parts.heading.hidden = !heading;
-    if (heading) setText(parts.heading, `${hexAddress(run.address)}  ${this.#nameOf(run.address)}  ${size(run.length)}  ${RIGHTS[run.access] ?? ""}`);
+    if (heading) setText(parts.heading, `${hexAddress(run.address)}  ${this.#nameOf(run.address)}  ${size(run.length)}  ${RIGHTS[run.access]}`);
     const page = heading ? null : this.pages.page(address);
     let text = "";
     for (let i = 0; i < 16; i++) {
@@ -210,7 +210,7 @@ export class Memory {
   async #showCursor() {
     const address = this.cursor;
     const run = this.#map.runOf(address);
-    this.access.value = String(run?.access ?? 0);
+    this.access.value = run?.access ?? "";
     this.access.disabled = !run || this.model.state === "running";
     if (!run) return setText(this.values, "");
     try {

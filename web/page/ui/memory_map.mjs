@@ -3,15 +3,15 @@
 const PAGE = 4096;
 const SPACE = 2 ** 32;
 
-export const RIGHTS = { 0: "no access", 1: "read", 3: "read, write" };
+export const RIGHTS = { "": "no access", r: "read", rw: "read, write" };
 
 /** Runs of pages as rows: a heading for each run, then its bytes, `width` a row. */
 export class MemoryMap {
-  /** @param {{address: number, length: number, access: number}[]} runs in order @param {Set<number>} extra addresses of pages without access to show as well */
+  /** @param {{address: number, length: number, access: string}[]} runs in order @param {Set<number>} extra addresses of pages without access to show as well */
   constructor(runs, extra, width) {
     this.width = width;
     const missing = [...extra].filter((page) => !runs.some((run) => page >= run.address && page < run.address + run.length));
-    this.runs = [...runs, ...missing.map((address) => ({ address, length: Math.min(PAGE, SPACE - address), access: 0 }))]
+    this.runs = [...runs, ...missing.map((address) => ({ address, length: Math.min(PAGE, SPACE - address), access: "" }))]
       .sort((one, other) => one.address - other.address);
     let row = 0;
     this.first = this.runs.map((run) => {

@@ -23,7 +23,7 @@ export class ProgramInfo {
     const shapeButton = button(null, "Show its shape", { title: "Regions, loops and blocks as the recompiler makes them", onclick: () => this.#shape(program, shapeButton) });
     this.facts.replaceChildren(
       h("h2", null, opened.example?.title ?? name),
-      opened.metadata ? h("p", { class: "soft" }, opened.metadata) : null,
+      ...(opened.metadata ? [h("p", { class: "soft" }, opened.metadata)] : []),
       ...(opened.notes.length ? [h("ul", { class: "notes" }, ...opened.notes.map((note) => h("li", null, note)))] : []),
       h("dl", null,
         h("dt", null, "format"), h("dd", null, `${FORMATS[opened.format] ?? opened.format}, ${size(opened.data.length)}`),

@@ -119,7 +119,7 @@ export function heatSwitch(model, listing) {
     element.setAttribute("aria-pressed", String(on));
     element.title = model.settings.tier === "recompiler" ? "Recompiled code does not count: choose another engine for a heat map"
       : "Count how often each instruction runs. Counting is done by the interpreter";
-    if (!on || !model.view) return listing.setCounts(null);
+    if (!on || !model.view || !model.isCounting) return listing.setCounts(null);
     const now = performance.now();
     if (model.state === "running" && now - asked < 400) return;
     asked = now;

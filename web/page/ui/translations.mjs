@@ -22,7 +22,8 @@ export class Translations {
 
   /** Links or unlinks the machine as the tier wants. The recompiler is waited for; "auto" takes what is there. */
   async prepare() {
-    const { tier, metering } = this.owner.settings;
+    const { settings: { metering }, isCounting } = this.owner;
+    const tier = isCounting ? "interpreter" : this.owner.settings.tier;
     const built = this.#program.built?.translations?.[metering];
     if (built && !this.#made.has(metering)) this.#made.set(metering, built);
     if (tier === "recompiler") await this.#make(metering);

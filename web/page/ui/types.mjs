@@ -1,10 +1,10 @@
 /**
  * The values that the workers send and the panels show. Types only. 64-bit integers are BigInt, addresses and pcs numbers.
  *
- * @typedef {{reason: string, pc: number, gas: bigint, address: number|null, call: number|null}} Exit
+ * @typedef {{reason: string, pc: number, gas: bigint, address: number|null, call: bigint|null}} Exit
  * @typedef {{pc: number, gas: bigint, registers: BigUint64Array, exit: Exit|null, stopped: string|null, tier: string,
- *   can_back: boolean, time: number, gas_used: bigint, milliseconds: number, heap_end: number,
- *   result: Uint8Array|null, result_length: number, divergence: {call: number, message: string}|null}} View
+ *   can_back: boolean, gas_used: bigint, milliseconds: number, heap_end: bigint,
+ *   result: Uint8Array|null, result_length: bigint, divergence: {call: number, message: string}|null}} View
  * @typedef {{handle: string, kind: string, name: string, format: string, spec: string, metadata: string|null,
  *   code_length: number, instructions: number, blocks: number, jump_table: number,
  *   entry_points: {pc: number, name: string}[],
@@ -14,7 +14,7 @@
  * @typedef {{name: string, title: string, args: string, gas: bigint, pixels: PixelFormat|null}} ExampleInfo
  * @typedef {{address: number, width: number, height: number, stride: number, format: string}} PixelFormat
  * @typedef {{pc: number, octets: string, name: string, text: string, comment: string|null, label: string|null}} Line
- * @typedef {{index: number, number: number, pc: number, gas: bigint, registers: BigUint64Array, text: string|null,
+ * @typedef {{index: number, number: bigint, pc: number, gas: bigint, registers: BigUint64Array, text: string|null,
  *   answer: {registers: Object<string, bigint>, writes: {address: number, bytes: Uint8Array}[], gas: bigint|null,
  *   end: string|null}|null}} CallEntry
  * @typedef {{args: string, gas: string, pc: string, spec: string, metering: string, tier: string}} Settings

@@ -4,6 +4,8 @@ import { byId, setText } from "./dom.mjs";
 import { grouped, hexAddress, plural, printable, short, toHex } from "./format.mjs";
 
 const SHOWN_BYTES = 24;
+const INVITATION = "Press Run (F8), or step through it with F10. Every step can be taken back.";
+const DRAWING = "Press Run (F8): it draws into Pixels. Slow it down with Pace to watch it, step with F10.";
 const NAMES = {
   halt: "Halted", panic: "Panicked", "out-of-gas": "Out of gas", "page-fault": "Page fault", "host-call": "Host call",
 };
@@ -43,7 +45,7 @@ export class Verdict {
     if (view.divergence) return ["bad", "Divergence", view.divergence.message];
     if (view.exit) return [view.exit.reason === "halt" ? "good" : view.exit.reason === "host-call" ? "wait" : "bad", NAMES[view.exit.reason],
       this.#exit(view)];
-    if (view.time === 0) return ["none", "Ready", "Press Run (F8), or step through it with F10. Every step can be taken back."];
+    if (this.model.atStart) return ["none", "Ready", program.opened.example?.pixels ? DRAWING : INVITATION];
     const stopped = view.stopped === "breakpoint" || breakpoints.has(view.pc) ? `Breakpoint at ${place}`
       : view.stopped === "stop" ? `Stopped at ${place}` : `At ${place}`;
     return ["none", "Paused", stopped];
@@ -60,12 +62,13 @@ export class Verdict {
 }
 
 function result(view) {
-  if (!view.result_length || !view.result) return view.result_length ? `Result of ${plural(view.result_length, "byte")}` : "Empty result";
-  const text = view.result.length === view.result_length && view.result.length <= 4096 ? printable(view.result) : null;
+  const { result_length: length } = view;
+  if (!length || !view.result?.length) return length ? `Result: ${plural(length, "byte")} that the guest may not read, so none` : "Empty result";
+  const text = BigInt(view.result.length) === length && view.result.length <= 4096 ? printable(view.result) : null;
   if (text) return `"${text}"`;
   const bytes = toHex(view.result.subarray(0, SHOWN_BYTES)).replace(/(..)(?=.)/g, "$1 ");
-  const number = view.result_length <= 8 ? ` = ${grouped(view.result.reduceRight((sum, byte) => sum * 256n + BigInt(byte), 0n))}` : "";
-  return `${bytes}${view.result_length > SHOWN_BYTES ? ` … (${plural(view.result_length, "byte")})` : number}`;
+  const number = length <= 8n ? ` = ${grouped(view.result.reduceRight((sum, byte) => sum * 256n + BigInt(byte), 0n))}` : "";
+  return `${bytes}${length > SHOWN_BYTES ? ` … (${plural(length, "byte")})` : number}`;
 }
 
 function gasOf(model) {
@@ -77,6 +80,6 @@ function gasOf(model) {
 function speed(model) {
   if (model.state === "running") return model.rate ? `${short(model.rate)} instr/s` : "";
   const { milliseconds, tier } = model.view;
-  if (!milliseconds || model.view.time === 0) return "";
+  if (!milliseconds || model.atStart) return "";
   return `${milliseconds < 10 ? milliseconds.toPrecision(2) : Math.round(milliseconds)} ms, ${tier}`;
 }

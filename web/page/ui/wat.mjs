@@ -45,8 +45,8 @@ export class Wat {
     try {
       const { text, region, block, first_line: first, last_line: last } = await program.ask("wat", { metering, pc });
       if (wanted !== this.#asked) return;
-      const lines = text.split("\n");
-      this.#show(lines, [first, last], `Region ${region}, ${plural(lines.length, "line")}; marked: the block from pc ${block.first_pc}`);
+      const lines = text.trimEnd().split("\n");
+      this.#show(lines, [first, last ?? lines.length], `Region ${region}, ${plural(lines.length, "line")}; marked: the block from pc ${block.first_pc}`);
     } catch (error) {
       if (wanted === this.#asked) this.#show([], [0, 0], error.message);
     }
