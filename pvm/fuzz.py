@@ -83,19 +83,12 @@ def random_case(seed: int) -> Case:
 def transcript(case: Case, engine: AnyEngine) -> list[Observation]:
     """Run the case on an engine that was made for its spec and metering."""
     random = Random(case.seed)
-    machine = start(case, engine)
-    for address, access in case.pages:
-        machine.memory.map(address, PAGE_SIZE, access)
-        machine.memory.write(address, random.randbytes(PAGE_SIZE))
-    for address, data in case.contents:
-        machine.memory.write(address, data)
-    machine.registers[:] = case.registers
-    return list(_observations(case, machine, random))
+    return list(_observations(case, start(case, engine, random=random), random))
 
 
-def start(case: Case, engine: AnyEngine, gas: int | None = None) -> Machine:
-    """A machine with the case's program, its handler, and its gas or other gas."""
-    remapped = case.remapped
+def start(case: Case, engine: AnyEngine, gas: int | None = None, random: Random | None = None) -> Machine:
+    """A machine at the case's start, with its handler, and its gas or other gas; `random` fills the pages."""
+    remapped, random = case.remapped, random or Random(case.seed)
 
     def answer(machine: Machine) -> None:
         """Change a page's rights and a register, as the registers say: the same on every engine."""
@@ -106,7 +99,14 @@ def start(case: Case, engine: AnyEngine, gas: int | None = None) -> Machine:
         machine.registers[7] = machine.memory.read(page, 8)[choice & 7]
 
     program, host = Program.parse(case.program, format="plain"), {ANSWERED: answer} if remapped else None
-    return engine.instantiate(program, gas=case.gas if gas is None else gas, pc=case.pc, host=host)
+    machine = engine.instantiate(program, gas=case.gas if gas is None else gas, pc=case.pc, host=host)
+    for address, access in case.pages:
+        machine.memory.map(address, PAGE_SIZE, access)
+        machine.memory.write(address, random.randbytes(PAGE_SIZE))
+    for address, data in case.contents:
+        machine.memory.write(address, data)
+    machine.registers[:] = case.registers
+    return machine
 
 
 def _observations(case: Case, machine: Machine, random: Random) -> Iterator[Observation]:

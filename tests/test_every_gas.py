@@ -18,7 +18,7 @@ from pvm.examples import LOG_CALL, example, life_args
 from pvm.fuzz import Case, Observation, memory_case, observe, observed_pages, random_case, start
 from pvm.isa import SPEC_NAMES
 from pvm.machine import METERINGS, AnyEngine, Reason
-from pvm.program import PAGE_SIZE, assemble
+from pvm.program import assemble
 from wasm_host.compiled import wasmtime_engine
 from wasm_host.protection import obstacle
 
@@ -69,11 +69,6 @@ def is_out_of_gas(seen: Observation) -> bool:
 def case_ended(case: Case, engine: AnyEngine, gas: int) -> Observation:
     """What is seen after a run with so much gas."""
     machine = start(case, engine, gas)
-    for address, access in case.pages:
-        machine.memory.map(address, PAGE_SIZE, access)
-    for address, data in case.contents:
-        machine.memory.write(address, data)
-    machine.registers[:] = case.registers
     return observe(machine, machine.run(), observed_pages(case))
 
 

