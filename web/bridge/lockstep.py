@@ -5,7 +5,7 @@ In: a program, its start, two tiers. Out: how far they are, and the first differ
 Both run a slice of gas at a time, and are compared after it: exit, pc, registers; now and then and at the end memory,
 too. Once they differ, both start again, and the shortest run after which they differ is found by halving. The last
 state that they share stands at the instruction that made the difference, or in block metering at its block. Engines
-are deterministic, and what differs is taken to stay different.
+are deterministic. What differs is taken to stay different: a difference that is gone by the end of a slice is not seen.
 
 Slices are gas, so what runs is what runs without them. Where running out sets the gas to 0 (0.7.2) and a block does not
 fit the rest of a slice (block metering), that rest is lost, on both sides alike.
