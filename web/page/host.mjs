@@ -264,6 +264,11 @@ export class Machine {
     }
   }
 
+  /** The same for a budget that is a Number. @param {number} budget @returns {number} */
+  advanceBy(budget) {
+    return this.advance(BigInt(budget));
+  }
+
   #advance(interprets) {
     const { abi } = this;
     const validates = this.get("validates") !== 0;

@@ -37,7 +37,7 @@ export class GuestMemory {
   }
 
   /** Give the guest "rw", "r" or no (null) access to every page that the range touches; contents stay. */
-  map(address, length, access) {
+  map(address, length, access = null) {
     checkRange(address, length);
     if (!length) return;
     if (access !== null && !(access in RIGHTS)) throw new HostError(`access ${access}: choose rw, r or null`);

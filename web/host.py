@@ -1,0 +1,313 @@
+"""The engine for Python that itself runs in WebAssembly (Pyodide), in browsers and under node.
+
+In: options. Out: `Engine` and its machines, with the interface of `wasm_host.Engine`: the same generated modules run on
+the engine that runs Pyodide, through `page/host.mjs`. This file alone imports what only Pyodide has.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import resources
+from time import perf_counter
+from typing import Any
+
+from js import Object, Uint8Array, WebAssembly
+from pyodide.code import run_js
+from pyodide.ffi import JsException, to_js
+
+from pvm import abi
+from pvm.emit.interpreter import interpreter_bytes
+from pvm.emit.placed import placed
+from pvm.emit.recompiler import Recompiled, is_taken, recompile
+from pvm.errors import EngineError, InputError, ResourceError
+from pvm.isa import Spec
+from pvm.isa import spec as find_spec
+from pvm.machine import (
+    DEFAULT_GAS,
+    REGISTER_COUNT,
+    Exit,
+    Handler,
+    Machine,
+    Memory,
+    Reason,
+    Registers,
+    Start,
+    check_access,
+    check_gas,
+    check_metering,
+    check_pc,
+    check_range,
+    check_reason,
+    start_of,
+)
+from pvm.program import Program, is_valid
+from web.bridge.values import pairs
+
+TIERS: tuple[str, ...] = ("auto", "interpreter", "recompiler")
+KEPT = 8  # translations of an engine, the last ones used
+
+# Gas at a time: browsers put better code in place only when a function is entered anew, and between slices an auto
+# machine looks whether translating would pay.
+SLICE = 1 << 22
+# Translating takes so many seconds an instruction: a program is translated once it was interpreted for as long as that.
+TRANSLATION_TIME = 50e-6
+
+_HOST_CALL = abi.EXIT_CODES[Reason.HOST_CALL]
+_OUT_OF_GAS = abi.EXIT_CODES[Reason.OUT_OF_GAS]
+
+
+class Engine:
+    """Makes machines that run generated WebAssembly on the engine that runs this Python.
+
+    - `spec`: "0.7.2" or "0.8.0"
+    - `tier`: "interpreter", "recompiler" (translates the program before it runs; programs that are too large are left
+      to the interpreter), or "auto" (interprets, and translates what was interpreted for as long as that takes)
+    - `metering`: "instruction" or "block"
+
+    Raises InputError for other values.
+    """
+
+    def __init__(self, spec: str = "0.7.2", tier: str = "auto", metering: str = "instruction") -> None:
+        if tier not in TIERS:
+            raise InputError(f"unknown tier {tier!r}: choose one of {', '.join(TIERS)}")
+        self.spec, self.tier, self.metering = find_spec(spec), tier, check_metering(metering)
+        self._translations: OrderedDict[bytes, Any] = OrderedDict()
+
+    def instantiate(
+        self,
+        program: Program,
+        args: bytes = b"",
+        gas: int = DEFAULT_GAS,
+        pc: int | None = None,
+        host: Mapping[int, Handler] | None = None,
+    ) -> HostMachine:
+        """A machine at the program's start.
+
+        Raises InputError for arguments that do not fit, AddressError for gas or a pc out of range, ResourceError
+        without address space for 8 GiB more.
+        """
+        start = start_of(program, args, gas, pc, host)
+        machine = HostMachine(self, program, start)
+        if self.tier == "recompiler":
+            machine.translate()
+        return machine
+
+    def translation(self, program: Program) -> Any:
+        """What `Machine.link` of `page/host.mjs` takes, compiled; made at the first call for a program."""
+        key = program.encoded_blob
+        if key not in self._translations:
+            made = recompile(program.blob, self.spec, self.metering)
+            self._translations[key] = _js_translation(made)
+            if len(self._translations) > KEPT:
+                self._translations.popitem(last=False)
+        self._translations.move_to_end(key)
+        return self._translations[key]
+
+
+class HostMachine(Machine):
+    """A machine of `page/host.mjs`. All of its state is there."""
+
+    def __init__(self, engine: Engine, program: Program, start: Start) -> None:
+        super().__init__(start.handlers)
+        self.program, self.spec, self.metering = program, engine.spec, engine.metering
+        self._engine = engine
+        self._is_taken = is_taken(program.blob)
+        self._interpreted = 0.0  # seconds
+        image = _js_image(program, engine.spec, engine.metering, start)
+        try:
+            self._js = _host().Machine.new(_js_abi(), _interpreter(), image)
+        except JsException as error:
+            raise ResourceError(str(error).removeprefix("Error: ")) from None
+        self._memory = HostMemory(self._js)
+        self._registers = Registers(_Words(self._js))
+        self._registers[:] = list(start.registers)
+        self.gas = start.gas
+
+    def translate(self) -> None:
+        """From now on run a translation, unless the program is too large for one."""
+        if self._is_taken and not self._js.isLinked:
+            self._js.link(self._engine.translation(self.program))
+
+    @property
+    def pc(self) -> int:
+        return int(self._js.pc)
+
+    @pc.setter
+    def pc(self, value: int) -> None:
+        self._js.pc = check_pc(value)
+
+    @property
+    def gas(self) -> int:
+        return self._number("gas")
+
+    @gas.setter
+    def gas(self, value: int) -> None:
+        field = abi.STATE["gas"]
+        self._js.bytes(field.offset, field.size).assign(check_gas(value).to_bytes(8, "little"))
+
+    def _number(self, name: str) -> int:
+        """A field of the state, by its octets: BigInts differ between versions of Pyodide."""
+        field = abi.STATE[name]
+        return int.from_bytes(self._js.bytes(field.offset, field.size).to_bytes(), "little")
+
+    def run(self) -> Exit:
+        while True:
+            code = self._advance()
+            if code != _HOST_CALL:
+                return self._exit(code)
+            handler = self._handlers.get(self._number("call"))
+            if handler is None:
+                return self._exit(code)
+            reason = handler(self)
+            if reason is not None:
+                return Exit(check_reason(reason), self.pc, self.gas)
+
+    def _advance(self) -> int:
+        """Run slice by slice to an exit code."""
+        slice_ = SLICE
+        while True:
+            before, begin = self.gas, perf_counter()
+            code = int(self._js.advanceBy(slice_))
+            if code != _host().SLICE:
+                return code
+            if self.gas == before:  # a block that costs more than the slice
+                slice_ *= 2
+            if self._engine.tier == "auto" and not self._js.isLinked:
+                self._interpreted += perf_counter() - begin
+                if self._interpreted >= TRANSLATION_TIME * self.program.blob.starts.count(1):
+                    self.translate()
+
+    def _step(self) -> Exit | None:
+        code = int(self._js.step())
+        return None if code == abi.STOPPED else self._exit(code)
+
+    def _exit(self, code: int) -> Exit:
+        reason = Reason.PANIC if code == abi.STOPPED else abi.REASONS.get(code)
+        if reason is None:
+            raise EngineError(f"generated code left with {code}")
+        if reason is Reason.OUT_OF_GAS and not self.spec.gas_stays:
+            self.gas = 0
+        address = self._number("address") if reason is Reason.PAGE_FAULT else None
+        call = self._number("call") if reason is Reason.HOST_CALL else None
+        return Exit(reason, self.pc, self.gas, address, call)
+
+
+class HostMemory(Memory):
+    """The guest's memory, through `GuestMemory` of `page/memory.mjs`."""
+
+    def __init__(self, machine: Any) -> None:
+        self._js = machine.memory
+
+    def read(self, address: int, length: int) -> bytes:
+        check_range(address, length)
+        return bytes(self._js.view(address, length).to_bytes())
+
+    def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
+        data = bytes(memoryview(data))
+        check_range(address, len(data))
+        if data:
+            self._js.view(address, len(data)).assign(data)
+
+    def map(self, address: int, length: int, access: str | None) -> None:
+        check_range(address, length)
+        check_access(access)
+        self._js.map(address, length, access)
+
+    def access(self, address: int) -> str | None:
+        check_range(address, 1)
+        found = self._js.accessOf(address >> abi.GUEST_PAGE_BITS)
+        return found if isinstance(found, str) else None
+
+    def is_readable(self, address: int, length: int) -> bool:
+        return bool(self._js.isReadable(address, length))
+
+
+class _Words:
+    """The 13 registers in the engine memory, as `pvm.machine.Registers` wants them."""
+
+    def __init__(self, machine: Any) -> None:
+        self._js = machine
+
+    def _all(self) -> list[int]:
+        data = self._js.bytes(abi.REGISTERS, REGISTER_COUNT * abi.REGISTER_SIZE).to_bytes()
+        return list(memoryview(data).cast("Q"))
+
+    def __getitem__(self, index: int | slice) -> int | list[int]:
+        return self._all()[index]
+
+    def __setitem__(self, index: int, value: int) -> None:
+        place = abi.REGISTERS + index % REGISTER_COUNT * abi.REGISTER_SIZE
+        self._js.bytes(place, abi.REGISTER_SIZE).assign(value.to_bytes(abi.REGISTER_SIZE, "little"))
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._all())
+
+
+# --- JavaScript's side ---------------------------------------------------------------------------------------------
+
+
+@cache
+def _host() -> Any:
+    """What `page/host.mjs` exports: the page's worker has registered it; elsewhere it is made of the files."""
+    try:
+        import pvm_host
+
+        return pvm_host
+    except ImportError:
+        page = resources.files("web") / "page"
+        text = "".join((page / name).read_text(encoding="utf-8") for name in ("memory.mjs", "host.mjs"))
+        body = re.sub(r"(?m)^(import .*|export \{.*|export )", "", text)
+        return run_js(f"(() => {{ {body}\nreturn {{ Abi, Machine, SLICE }}; }})()")
+
+
+@cache
+def _js_abi() -> Any:
+    return _host().Abi.new(_object(abi.as_dict()))
+
+
+@cache
+def _interpreter() -> Any:
+    return _compiled(interpreter_bytes())
+
+
+def _compiled(module: bytes) -> Any:
+    return WebAssembly.Module.new(_octets(module))
+
+
+def _octets(data: bytes) -> Any:
+    """A Uint8Array of its own with these octets."""
+    array = Uint8Array.new(len(data))
+    if data:
+        array.assign(data)
+    return array
+
+
+def _object(value: Any) -> Any:
+    return to_js(value, dict_converter=Object.fromEntries)
+
+
+def _js_image(program: Program, spec: Spec, metering: str, start: Start) -> Any:
+    """The `Image` of `page/host.mjs`, but for registers and gas, which are set octet by octet."""
+    place = placed(program, spec, metering)
+    image = {
+        "reserve": place.size, "gas_stays": spec.gas_stays,
+        "writes": [{"address": address, "bytes": _octets(data)} for address, data in place.pieces],
+        "numbers": {**place.numbers, "heap_end": start.heap_end, "heap_limit": start.heap_limit},
+        "segments": [
+            {"address": s.address, "length": s.length, "access": s.access, "data": _octets(s.data)}
+            for s in start.segments
+        ],
+        "registers": [], "gas": 0, "pc": start.pc,
+        "valid": not spec.validates or is_valid(program.blob, spec),
+    }  # fmt: skip
+    return _object(image)
+
+
+def _js_translation(made: Recompiled) -> Any:
+    return _object({
+        "compiled": _compiled(made.module), "entries": to_js(pairs(made.entries.items())),
+        "resumes": to_js(pairs(made.resumes.items())), "jumps": _octets(made.jumps),
+    })  # fmt: skip
