@@ -135,17 +135,24 @@ def _manifest(cdn: bool, sizes: dict[str, int]) -> bytes:
 def _check(folder: Path) -> None:
     """Raises InputError unless the folder is not there, is empty, or has a page that was built before."""
     try:
-        if not os.path.lexists(folder) or (folder.is_dir() and not any(folder.iterdir())):
+        if not os.path.lexists(folder):
             return
         if not folder.is_dir():
             raise InputError(f"{folder}: not a folder")
-        manifest = folder / MANIFEST
-        if not manifest.is_file() or json.loads(manifest.read_bytes()).get("generator") != _GENERATOR:
-            raise InputError(f"{folder}: has files in it, and is no page that was built before: choose another folder")
+        is_ours = not any(folder.iterdir()) or _generator(folder / MANIFEST) == _GENERATOR
     except OSError as error:
         raise InputError(f"{folder}: cannot be read: {(error.strerror or str(error)).lower()}") from None
-    except (ValueError, AttributeError):
-        raise InputError(f"{folder}: {MANIFEST} in it is damaged: choose another folder") from None
+    if not is_ours:
+        raise InputError(f"{folder}: has files in it, and is no page that was built before: choose another folder")
+
+
+def _generator(manifest: Path) -> object:
+    """What made a folder with this manifest; None when that cannot be told."""
+    try:
+        found = json.loads(manifest.read_bytes()) if manifest.is_file() else None
+    except (ValueError, RecursionError):
+        return None
+    return found.get("generator") if isinstance(found, dict) else None
 
 
 def _write(folder: Path, files: dict[str, bytes]) -> None:

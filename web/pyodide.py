@@ -16,6 +16,7 @@ import sys
 import tarfile
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from platformdirs import user_cache_path
 
@@ -46,12 +47,21 @@ def pyodide_files(given: Path | None = None) -> dict[str, bytes]:
         files = _from_folder(given)
     else:
         files = _from_archive(given)
-    version = json.loads(files["package.json"]).get("version")
+    version = _object(files, "package.json").get("version")
     if version != VERSION:
         raise InputError(f"{given}: Pyodide {version}, but {VERSION} is needed")
-    lock = json.loads(files[LOCK])
-    files[LOCK] = json.dumps({**lock, "packages": {}}).encode()
+    files[LOCK] = json.dumps({**_object(files, LOCK), "packages": {}}).encode()
     return files
+
+
+def _object(files: dict[str, bytes], name: str) -> dict[str, Any]:
+    try:
+        found = json.loads(files[name])
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise InputError(f"{name}: no JSON object")
+    return found
 
 
 def _from_folder(folder: Path) -> dict[str, bytes]:
