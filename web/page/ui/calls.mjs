@@ -120,7 +120,7 @@ export class Calls {
     row.setAttribute("aria-selected", String(index === this.#selected));
     setText(row.parts.number, String(index));
     setText(row.parts.name, `${nameOfCall(entry.number)} ${entry.number}`);
-    setText(row.parts.text, entry.text ? `"${entry.text}"` : parametersOf(entry.number, entry.registers).map(({ name, value }) => `${name} ${showValue(value)}`).join(", "));
+    setText(row.parts.text, entry.text ? `"${entry.text}"` : summary(entry));
     const r7 = entry.answer?.registers?.[7];
     setText(row.parts.answer, entry.answer === null ? "waits" : entry.answer.end ?? (r7 === undefined ? "" : `→ ${showValue(r7)}`));
   }
@@ -139,7 +139,7 @@ export class Calls {
   *#describe(entry) {
     yield h("h3", null, `${nameOfCall(entry.number)} (${entry.number}) at pc ${entry.pc}, ${grouped(entry.gas)} gas`);
     if (entry.text) yield h("p", { class: "log-text" }, entry.text);
-    yield this.#parameters(entry.number, entry.registers);
+    yield this.#parameters(entry.number, entry.registers, "now ");
     if (!entry.answer) return;
     const { registers, writes, gas, end } = entry.answer;
     yield h("h3", null, "Answer");
@@ -156,24 +156,25 @@ export class Calls {
     return h("button", { type: "button", class: "link", onclick: () => this.showMemory(address) }, `0x${address.toString(16)}`);
   }
 
-  #parameters(number, registers) {
+  /** The parameters by name; behind addresses what lies there, with `when` before it. */
+  #parameters(number, registers, when = "") {
     const parameters = parametersOf(number, registers);
     const rows = parameters.length ? parameters : Array.from({ length: 6 }, (_, i) => ({ name: `r${7 + i}`, value: registers[7 + i], length: null }));
     return h("dl", null, ...rows.flatMap(({ name, value, length }) => {
       const data = h("span", { class: "data" });
       const shown = h("dd", null, length === null ? showValue(value) : this.#address(Number(value & 0xFFFF_FFFFn)), data);
-      if (length !== null) this.#peek(value, length, data);
+      if (length !== null) this.#peek(value, length, data, when);
       return [h("dt", null, name), shown];
     }));
   }
 
   /** Shows what lies at a parameter's address now. */
-  async #peek(value, length, place) {
+  async #peek(value, length, place, when) {
     const count = Number(length > BigInt(PEEKED) ? BigInt(PEEKED) : length);
     if (!count || value + BigInt(count) > 2n ** 32n) return;
     try {
       const { bytes } = await this.model.read(Number(value), count);
-      setText(place, ` ${excerpt(bytes)}${length > BigInt(PEEKED) ? " …" : ""}`);
+      setText(place, ` ${when}${excerpt(bytes)}${length > BigInt(PEEKED) ? " …" : ""}`);
     } catch {
       setText(place, "");
     }
@@ -206,6 +207,11 @@ export class Calls {
       setText(this.problem, `The trace could not be saved: ${error.message}`);
     }
   }
+}
+
+/** The call's parameters in one line, without the lengths. */
+function summary(entry) {
+  return parametersOf(entry.number, entry.registers).filter(({ name }) => !name.endsWith("length")).map(({ name, value }) => `${name} ${showValue(value)}`).join(", ");
 }
 
 function excerpt(bytes) {

@@ -249,6 +249,12 @@ export class Debugger extends Emitter {
     return this.view !== null && !this.view.can_back && this.view.exit === null;
   }
 
+  /** Whether a recorded run has been replayed to its end, with no difference. */
+  get replays() {
+    const { view } = this;
+    return Boolean(this.program?.opened.trace && this.answersFromTrace && view?.exit && view.exit.reason !== "host-call" && !view.divergence);
+  }
+
   /** Whether the machine stands at a host call that waits for an answer. */
   get atCall() {
     return this.state === "paused" && this.view?.exit?.reason === "host-call";

@@ -61,12 +61,12 @@ export class Dialogs {
 
   async openFile(file) {
     await this.#try(async () => {
-      if (file.size > LARGEST) throw new Error(`${file.name} has ${size(file.size)}: no program is larger than ${size(LARGEST)}`);
+      if (file.size > LARGEST) throw new Error(`\u201c${file.name}\u201d has ${size(file.size)}: no program is larger than ${size(LARGEST)}`);
       const data = new Uint8Array(await file.arrayBuffer());
       try {
         await this.model.openBytes(file.name, data, file.name.endsWith(".pvmasm") ? "asm" : "auto");
       } catch (error) {
-        throw new Error(`${file.name}: ${error.message}`);
+        throw new Error(`\u201c${file.name}\u201d: ${error.message}`);
       }
     });
   }

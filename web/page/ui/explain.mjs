@@ -1,6 +1,6 @@
 /** The selected instruction: its meaning, what it reads and writes with the values that these have now, its gas. */
 
-import { afterPause, byId, h } from "./dom.mjs";
+import { afterPause, button, byId, h } from "./dom.mjs";
 import { hex, hexAddress, plural, U64 } from "./format.mjs";
 
 const KEPT = 500;
@@ -17,7 +17,7 @@ export class Explain {
     const ask = afterPause(60, () => this.#ask());
     listing.onselect((pc) => { this.#pc = pc; this.#show(); ask(); });
     model.on("program", () => { this.#known.clear(); this.#pc = 0; this.#show(); ask(); });
-    model.on("view", () => this.#show());
+    model.on("view state", () => this.#show());
     model.python.on("status", ({ ready }) => ready && this.#ask());
   }
 
@@ -42,10 +42,30 @@ export class Explain {
     const line = program.line(program.numberOf(this.#pc));
     const explained = this.#known.get(this.#pc);
     const parts = [h("p", { class: "instruction" }, h("span", { class: "pc" }, `pc ${this.#pc}`), " ", h("code", null, line?.text.replace(/\s+/g, " ") ?? ""))];
+    parts.push(this.#moves());
     if (explained?.problem) parts.push(h("p", { class: "problem" }, explained.problem));
     else if (explained) parts.push(...this.#meaning(explained, view));
     else if (!python.status.ready) parts.push(h("p", { class: "soft" }, python.status.failed ? "Its meaning needs Python, which is not available." : "Its meaning comes with Python, which is loading."));
     this.element.replaceChildren(...parts);
+  }
+
+  #moves() {
+    const pc = this.#pc;
+    const { model } = this;
+    const exit = model.state === "running" ? null : model.view?.exit;
+    const fault = exit?.reason === "page-fault" ? exit : null;
+    return h("p", { class: "line moves" },
+      button(null, "Run to here", { title: "Run to this instruction (F6)", disabled: !model.canMove, onclick: () => model.run({ extra: [pc] }) }),
+      button(null, "Go on here", { title: "Make this the next instruction: set pc", disabled: model.state === "running" || !model.view || model.view.pc === pc, onclick: () => this.#try(() => model.set({ pc })) }),
+      fault ? button(null, "Map the page", { title: `Map the page at ${hexAddress(fault.address)} for reading and writing`, onclick: () => this.#try(() => model.map(fault.address, 4096, "rw")) }) : null);
+  }
+
+  async #try(work) {
+    try {
+      await work();
+    } catch (error) {
+      this.model.problem(error);
+    }
   }
 
   *#meaning(explained, view) {

@@ -15,6 +15,9 @@ export class JumpLanes {
     this.listing = listing;
     this.draw = eachFrame(() => this.#draw());
     new ResizeObserver(() => this.draw()).observe(canvas);
+    listing.element.addEventListener("scroll", () => {
+      canvas.style.transform = `translateX(${-listing.element.scrollLeft}px)`;
+    }, { passive: true });
   }
 
   #draw() {

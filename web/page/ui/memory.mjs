@@ -45,6 +45,7 @@ export class Memory {
     this.access = select(Object.entries(RIGHTS), "", { "aria-label": "Rights of the page" });
     this.values = h("output", { class: "values" });
     this.element = h("div", { class: "list bytes", tabIndex: 0, role: "group", "aria-label": "Memory in hex. Arrow keys move, hex digits change the byte", "data-test": "memory" });
+    this.empty = h("p", { class: "empty", hidden: true }, "No memory is mapped. Go to an address to look at it, to change it or to map its page.");
     this.regions.addEventListener("change", () => this.regions.value && this.goTo(Number(this.regions.value)));
     this.access.addEventListener("change", () => this.#try(() => this.model.map(this.cursor - this.cursor % PAGE, PAGE, this.access.value || null)));
     byId("panel-memory").append(
@@ -57,7 +58,7 @@ export class Memory {
           button("down", "", { type: "submit", class: "quiet", "aria-label": "Search downwards", title: "Search downwards (Enter)" }),
           button("up", "", { class: "quiet", "aria-label": "Search upwards", title: "Search upwards", onclick: () => this.search(true) })),
         this.problem),
-      this.element,
+      this.empty, this.element,
       h("div", { class: "panel-foot" }, this.values, h("label", { class: "field" }, h("span", { class: "field-name" }, "page"), this.access)));
   }
 
@@ -104,6 +105,7 @@ export class Memory {
     this.#names = program.opened.segments;
     this.#extra.clear();
     this.#runs = [];
+    this.#show();
     this.#found = { address: -1, length: 0 };
     this.cursor = program.opened.segments[0]?.address ?? 0;
     this.pages.clear();
@@ -133,9 +135,16 @@ export class Memory {
     if (same) return;
     this.#runs = runs;
     this.extras = extras;
+    this.#show();
+  }
+
+  #show() {
+    const runs = this.#runs;
+    const width = this.#width();
     this.#map = new MemoryMap(runs, this.#extra, width);
     this.regions.replaceChildren(h("option", { value: "" }, `${grouped(runs.length)} mapped ${runs.length === 1 ? "range" : "ranges"}`),
       ...runs.slice(0, 200).map((run) => h("option", { value: run.address }, `${hexAddress(run.address)}  ${this.#nameOf(run.address)}  ${size(run.length)}`)));
+    this.empty.hidden = this.#map.count > 0;
     this.list.setCount(this.#map.count);
   }
 

@@ -15,6 +15,7 @@ export class Minimap {
     this.canvas = element.querySelector("canvas");
     this.window = element.querySelector(".window");
     this.draw = eachFrame(() => this.#draw());
+    this.spread = eachFrame(() => { this.#spread(); this.draw(); });
     this.drawWindow = eachFrame(() => this.#drawWindow());
     new ResizeObserver(() => { this.#spread(); this.draw(); this.drawWindow(); }).observe(element);
     element.addEventListener("pointerdown", (event) => {
@@ -31,8 +32,7 @@ export class Minimap {
 
   setHeat(counts, most) {
     this.#source = { counts, most };
-    this.#spread();
-    this.draw();
+    this.spread();
   }
 
   /** The height in which the program is drawn: short programs do not fill the strip. */

@@ -1,13 +1,13 @@
 /** The 13 registers in hex, unsigned and signed: changes are marked, values can be edited while the machine is paused. */
 
 import { byId, h, setText } from "./dom.mjs";
+import { editInPlace } from "./edit_in_place.mjs";
 import { hex, parseInteger, registerAlias, signed } from "./format.mjs";
 
 const COUNT = 13;
 
 export class Registers {
   #rows = [];
-  #editing = -1;
 
   /** @param {import("./debugger.mjs").Debugger} model @param {(address: number) => void} showMemory */
   constructor(model, showMemory) {
@@ -43,7 +43,6 @@ export class Registers {
       row.classList.toggle("changed", Boolean(view && before && before.registers[n] !== value));
       row.classList.toggle("zero", value === 0n);
       row.classList.toggle("negative", negative);
-      if (this.#editing === n) continue;
       setText(hexCell, value === null ? "" : hex(value, 16));
       setText(unsignedCell, value === null ? "" : String(value));
       setText(signedCell, value === null ? "" : String(signed(value)));
@@ -53,38 +52,15 @@ export class Registers {
   #edit(n, form) {
     const { model } = this;
     if (!model.view || model.state === "running") return;
-    const cell = this.#rows[n][`${form}Cell`];
     const value = model.view.registers[n];
-    const input = h("input", {
-      class: "edit", type: "text", spellcheck: false, autocomplete: "off", "aria-label": `r${n}, ${form}`,
+    editInPlace(this.#rows[n][`${form}Cell`], {
+      label: `r${n}, ${form}`,
       value: form === "hex" ? "0x" + hex(value) : String(form === "signed" ? signed(value) : value),
-    });
-    const problem = byId("registers-problem");
-    const close = (focus) => {
-      if (this.#editing !== n) return;
-      this.#editing = -1;
-      setText(problem, "");
-      input.replaceWith(cell);
-      this.#show();
-      if (focus) cell.focus();
-    };
-    const apply = async () => {
-      try {
-        const wanted = parseInteger(input.value);
-        close(true);
+      apply: async (text) => {
+        const wanted = parseInteger(text);
         if (wanted !== value) await model.set({ registers: { [n]: wanted } });
-      } catch (error) {
-        setText(problem, `r${n}: ${error.message}`);
-      }
-    };
-    input.addEventListener("keydown", (event) => {
-      event.stopPropagation();
-      if (event.key === "Enter") apply();
-      if (event.key === "Escape") close(true);
+      },
+      problem: (text) => setText(byId("registers-problem"), text && `r${n}: ${text}`),
     });
-    input.addEventListener("blur", () => close(false));
-    this.#editing = n;
-    cell.replaceWith(input);
-    input.select();
   }
 }

@@ -1,7 +1,8 @@
 /** How the machine stands, in one line: state, what happened, gas, speed. */
 
 import { byId, setText } from "./dom.mjs";
-import { grouped, hexAddress, plural, printable, short, toHex } from "./format.mjs";
+import { editInPlace } from "./edit_in_place.mjs";
+import { grouped, hexAddress, parseInteger, plural, printable, short, toHex } from "./format.mjs";
 
 const SHOWN_BYTES = 24;
 const INVITATION = "Press Run (F8), or step through it with F10. Every step can be taken back.";
@@ -15,7 +16,19 @@ export class Verdict {
   constructor(model, calls) {
     this.model = model;
     this.calls = calls;
+    this.left = byId("gas-left");
+    byId("gas-left").addEventListener("click", () => this.#editGas());
     model.on("view state progress program", () => this.#show());
+  }
+
+  #editGas() {
+    const { model } = this;
+    if (!model.view || model.state === "running") return;
+    editInPlace(this.left, {
+      label: "Gas left", value: String(model.view.gas),
+      apply: async (text) => model.set({ gas: parseInteger(text) }),
+      problem: (text) => setText(byId("gas-left-problem"), text),
+    });
   }
 
   #show() {
@@ -30,7 +43,7 @@ export class Verdict {
     byId("result").title = text;
     const gas = view ? gasOf(model) : null;
     byId("gas-bar").style.setProperty("--used", gas ? String(gas.share) : "0");
-    setText(byId("gas-left"), view ? grouped(view.gas) : "–");
+    setText(this.left, view ? grouped(view.gas) : "–");
     setText(byId("gas-used"), view ? grouped(view.gas_used) : "–");
     setText(byId("time"), view && state !== "loading" ? speed(model) : "");
   }
@@ -42,7 +55,7 @@ export class Verdict {
     if (state === "empty" || !view || !program) return ["none", "No program", "Open an example or a file."];
     if (state === "running") return ["busy", "Running", doing === "Running" ? "" : doing];
     const place = program.nameOf(view.pc);
-    if (view.divergence) return ["bad", "Divergence", view.divergence.message];
+    if (view.divergence && view.stopped === "divergence") return ["bad", "Divergence", view.divergence.message];
     if (view.exit) return [view.exit.reason === "halt" ? "good" : view.exit.reason === "host-call" ? "wait" : "bad", NAMES[view.exit.reason],
       this.#exit(view)];
     if (this.model.atStart) return ["none", "Ready", program.opened.example?.pixels ? DRAWING : INVITATION];
@@ -53,6 +66,7 @@ export class Verdict {
 
   #exit(view) {
     const { exit } = view;
+    if (this.model.replays) return `${exit.reason === "halt" ? result(view) : `At pc ${exit.pc}`}. Every call and the end are as recorded.`;
     if (exit.reason === "halt") return result(view);
     if (exit.reason === "page-fault") return `At ${hexAddress(exit.address)}, by the instruction at pc ${exit.pc}. Map the page, and go on.`;
     if (exit.reason === "host-call") return `${this.calls.nameOf(exit.call)} (${exit.call}) at pc ${exit.pc} waits for an answer: see Host calls.`;

@@ -5,6 +5,7 @@ import { plural } from "./format.mjs";
 import { VirtualList } from "./virtual_list.mjs";
 
 const ROW = 18;
+const LONGEST = 400; // characters shown of a line
 const TOKEN = /(;;.*$)|("[^"]*")|(\$[\w.]+)|([a-z][\w.]*)|(-?0x[0-9a-f]+|-?\d+)|(.)/g;
 const CLASSES = [null, "comment", "string", "name", "word", "number", null];
 
@@ -57,6 +58,8 @@ export class Wat {
     this.#lines = lines;
     this.#range = range;
     setText(this.state, state);
+    const widest = lines.reduce((most, line) => Math.max(most, line.length), 0);
+    this.list.spacer.style.minWidth = `${Math.min(widest, LONGEST) + 2}ch`;
     if (same) this.list.refresh();
     else this.list.setCount(lines.length);
     if (lines.length) this.list.showFirst(Math.max(0, range[0] - 3));
@@ -68,7 +71,7 @@ export class Wat {
     row.className = `row${index + 1 >= first && index + 1 <= last ? " marked" : ""}`;
     const parts = [];
     let plain = "";
-    for (const match of line.slice(0, 400).matchAll(TOKEN)) {
+    for (const match of line.slice(0, LONGEST).matchAll(TOKEN)) {
       const kind = match.findIndex((group, i) => i > 0 && group !== undefined);
       if (CLASSES[kind] === null) {
         plain += match[0];
