@@ -230,3 +230,17 @@ def test_python_that_cannot_be_loaded(tab: Page) -> None:
     """)
     assert found[0].startswith("Python: pvm_wasm-") and found[0].endswith("404 Not Found")
     assert found[1] == [found[0].removeprefix("Python: ")]
+
+
+@pytest.mark.parametrize(("left", "right"), [("reference", "interpreter"), ("interpreter", "recompiler")])
+def test_engines_side_by_side(python: Page, left: str, right: str) -> None:
+    assert python.evaluate("""async ([left, right]) => {
+        const {opened} = revive(await (await fetch('/data/examples/fibonacci.json')).text());
+        const {handle} = await client.call('open', {name: 'f', data: new TextEncoder().encode(opened.source)});
+        const start = {handle, metering: 'block', args: new Uint8Array([10]), gas: 10n ** 6n, pc: null, left, right};
+        const {id} = await client.call('lockstep_start', start);
+        let found;
+        do found = await client.call('lockstep_run', {id, budget: 10n ** 9n}); while (!found.done);
+        await client.call('lockstep_end', {id});
+        return [found.difference, found.exit.reason, found.steps > 1000n];
+    }""", [left, right]) == [None, "halt", True]
