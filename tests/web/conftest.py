@@ -20,7 +20,7 @@ _TIMEOUT = 30_000.0  # milliseconds that anything in a page may take: tests shar
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One process runs all tests that need Chromium: several at once take longer than one after the other."""
     for item in items:
-        if {"browser", "page_folder"} & set(getattr(item, "fixturenames", ())):
+        if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("browser"))
 
 

@@ -33,7 +33,7 @@ def in_pyodide(page_folder: Path) -> Check:
 def test_the_307_vectors_of_0_7_2(in_pyodide: Check, shared: Path) -> None:
     found = in_pyodide("vectors", shared)
     assert {name: differences for name, differences in found.items() if differences} == {}
-    assert len(found) == 3 * 307
+    assert len(found) == 2 * 307
 
 
 def test_recorded_runs(in_pyodide: Check, shared: Path) -> None:
