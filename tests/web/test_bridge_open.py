@@ -102,6 +102,17 @@ def test_notes() -> None:
     assert "not translated" in opened(Program(blob).encode())["notes"][0]
 
 
+def test_opening_much_reports_how_far_it_is() -> None:
+    size, reports = 1 << 18, []
+    data = Program(Blob(b"\1" * size, pack_bitmask(b"\1" * size))).encode()
+    bridge = Bridge()
+    assert "result" in bridge.call("open", {"data": data}, reports.append)
+    assert [report["fraction"] for report in reports] == pytest.approx([0, 0.25, 0.5, 0.75, 1], abs=1e-4)
+    reports.clear()
+    bridge.call("open", {"data": data}, reports.append)
+    assert not reports
+
+
 def test_the_same_content_has_the_same_handle() -> None:
     bridge, data = Bridge(), assemble("trap").encode()
     handles = [ask(bridge, "open", data=data, name=name, spec="0.7.2")["handle"] for name in "ab"]

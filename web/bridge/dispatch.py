@@ -14,10 +14,10 @@ from pvm.errors import AssemblyError, PvmError
 from pvm.printable import escaped
 from web.bridge.listing import explain_value, lines_value
 from web.bridge.lockstep import Lockstep, MakeEngine
-from web.bridge.machines import Progress, image_value, shape_value, translate_value, wat_value
+from web.bridge.machines import image_value, shape_value, translate_value, wat_value
 from web.bridge.opened import Loaded, assembled_value, index_value, load, opened_value, unknown_handle
 from web.bridge.recorded import trace_text
-from web.bridge.values import Params, Refused
+from web.bridge.values import Params, Progress, Refused
 
 KEPT = 8  # programs, the last ones used
 _LONGEST_MESSAGE = 2000  # characters
@@ -33,8 +33,8 @@ class Bridge:
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()
         self._lockstep = Lockstep(make_engine)
         self._methods: dict[str, Callable[[Params, Progress], Any]] = {
-            "open": lambda params, _: opened_value(self._keep(load(params))),
-            "assemble": lambda params, _: assembled_value(params, self._keep),
+            "open": lambda params, progress: opened_value(self._keep(load(params)), progress),
+            "assemble": lambda params, progress: assembled_value(params, self._keep, progress),
             "index": lambda params, _: index_value(self._find(params)),
             "lines": lambda params, _: lines_value(self._find(params), params),
             "explain": lambda params, _: explain_value(self._find(params), params),

@@ -19,9 +19,7 @@ from pvm.machine import DEFAULT_GAS, METERINGS, Start, check_gas, check_pc, star
 from pvm.program import invalid_at
 from pvm.trace import start_of_trace
 from web.bridge.opened import Loaded
-from web.bridge.values import Big, Params, Refused, pairs, registers
-
-Progress = Callable[[dict[str, Any]], object]
+from web.bridge.values import Big, Params, Progress, Refused, pairs, registers
 
 PROTECTION = "software"  # browsers offer no other
 _EVERY = 0.05  # seconds between two reports

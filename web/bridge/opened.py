@@ -23,7 +23,7 @@ from pvm.program import FORMAT_NAMES, Program, Survey, invalid_at, survey
 from pvm.program.facts import ENTRY_POINTS, metadata_text
 from pvm.trace import Trace, parse_trace
 from web.bridge.recorded import trace_value
-from web.bridge.values import Big, Params, Refused, pairs, words
+from web.bridge.values import Big, Params, Progress, Refused, pairs, words
 
 FORMATS: tuple[str, ...] = (*FORMAT_NAMES, "asm", "trace")
 KEPT_LABELS = 20_000  # of jump targets that the source does not name
@@ -57,7 +57,14 @@ class Loaded:
     @cached_property
     def index(self) -> Index:
         """Where its instructions are."""
-        return index_of(self.program.blob, self.spec)
+        return self.indexed(int)
+
+    def indexed(self, progress: Callable[[float], object]) -> Index:
+        """The same, the first time with reports of how much is done, from 0 to 1: it takes a while for millions."""
+        found: Index | None = self.__dict__.get("index")
+        if found is None:
+            found = self.__dict__["index"] = index_of(self.program.blob, self.spec, progress)
+        return found
 
     @cached_property
     def labels(self) -> dict[int, str]:
@@ -149,9 +156,9 @@ def _detect(data: bytes) -> tuple[str, Program | None]:
 # --- for the page --------------------------------------------------------------------------------------------------
 
 
-def opened_value(loaded: Loaded) -> dict[str, Any]:
+def opened_value(loaded: Loaded, progress: Progress) -> dict[str, Any]:
     """The `Opened` object."""
-    program, index = loaded.program, loaded.index
+    program, index = loaded.program, loaded.indexed(lambda fraction: progress({"fraction": fraction}))
     found = loaded.survey
     return {
         "handle": loaded.handle, "kind": "program" if loaded.trace is None else "trace", "name": loaded.name,
@@ -170,7 +177,7 @@ def opened_value(loaded: Loaded) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def assembled_value(params: Params, keep: Callable[[Loaded], object]) -> dict[str, Any]:
+def assembled_value(params: Params, keep: Callable[[Loaded], object], progress: Progress) -> dict[str, Any]:
     """The result of `assemble`: errors are values here. `keep` gets what could be assembled."""
     spec = find_spec(params.choice("spec", SPEC_NAMES, SPEC_NAMES[0]))
     source, name = params.text("text", ""), params.text("name", "")[:_LONGEST_NAME]
@@ -181,7 +188,7 @@ def assembled_value(params: Params, keep: Callable[[Loaded], object]) -> dict[st
     loaded = assembled(name, source, spec, found)
     keep(loaded)
     return {
-        "opened": opened_value(loaded), "errors": [], "labels": [list(label) for label in found.labels],
+        "opened": opened_value(loaded, progress), "errors": [], "labels": [list(label) for label in found.labels],
         "lines": pairs(found.lines),
     }  # fmt: skip
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 import base64
 import json
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pvm.errors import InputError
 
 MAX_FILE = 1 << 26  # bytes of one file or text that the page hands over
+Progress = Callable[[dict[str, Any]], object]
+"""Takes reports while a request lasts: `{"fraction": …}`."""
+
 LARGE = 1 << 53  # integers from here on are BigInts
 ARRAYS = {"I": "$u32", "i": "$i32", "Q": "$u64"}  # type of an array -> its key in JSON
 
