@@ -99,7 +99,7 @@ export class Calls {
 
   #badge(count) {
     this.#fresh = this.tabs.sees("calls") ? 0 : count;
-    const waits = this.model.atCall;
+    const waits = this.model.atCall && !this.model.answerIsKnown;
     const badge = byId("calls-badge");
     badge.hidden = this.#fresh === 0 && !waits;
     badge.classList.toggle("waits", waits);
@@ -193,7 +193,7 @@ export class Calls {
     this.shown = this.model.view;
     this.form.show(exit.call);
     this.waiting.replaceChildren(
-      h("h3", null, `${nameOfCall(exit.call)} (${exit.call}) at pc ${exit.pc} waits for an answer`),
+      h("h3", null, `${nameOfCall(exit.call)} (${exit.call}) at pc ${exit.pc} ${this.model.answerIsKnown ? "is answered as you go on, unless you answer it here" : "waits for an answer"}`),
       this.#parameters(exit.call, registers), this.form.element);
   }
 

@@ -15,6 +15,7 @@ import { Translations } from "./translations.mjs";
 const STOP_WITHIN = 2000; // milliseconds in which a run has to answer a stop; then its worker is ended
 const STEPS_BY_RUNNING = 256; // more than that many instructions are run, and can be stopped
 const SHOWN_AFTER = 200; // milliseconds after which a step that still goes on is shown as running, to be stopped
+const LOG_CALL = 100; // JIP-1: answered by the worker
 const SHOWN_ARGS = 200; // bytes up to which arguments are shown as text
 const DEFAULT_GAS = "10000000";
 
@@ -123,6 +124,7 @@ export class Debugger extends Emitter {
     this.program = program;
     this.breakpoints = new Set();
     this.settings = { ...this.settings, ...startOf(program.opened), ...settings };
+    if (program.opened.format === "plain") this.settings.args = "";
     this.answersFromTrace = program.opened.trace !== null;
     this.before = this.view = null;
     this.emit("program", program);
@@ -177,12 +179,12 @@ export class Debugger extends Emitter {
       this.translations.loaded(image);
       if (generation !== this.#generation) return;
       this.stale = false;
-      this.before = null;
+      this.view = null;
       this.emit("problem", null);
-      this.emit("settings");
       this.#accept(view);
+      this.emit("settings");
     } catch (error) {
-      if (generation === this.#generation) this.#setState(this.view ? "paused" : "empty");
+      if (generation === this.#generation) this.#setState(this.view ? "paused" : "empty", error.message);
       this.problem(error);
     }
   }
@@ -258,6 +260,12 @@ export class Debugger extends Emitter {
   /** Whether the machine stands at a host call that waits for an answer. */
   get atCall() {
     return this.state === "paused" && this.view?.exit?.reason === "host-call";
+  }
+
+  /** Whether that call has an answer already, from the trace or because it is `log`: moving on gives it. */
+  get answerIsKnown() {
+    const replaying = this.program?.opened.trace && this.answersFromTrace;
+    return this.atCall && (replaying ? !this.view.divergence : Number(this.view.exit.call) === LOG_CALL);
   }
 
   /** Runs to an exit, a breakpoint, `until`, or `budget` instructions. */

@@ -179,7 +179,7 @@ export class Memory {
     const { parts } = row;
     const width = this.#map.width;
     row.className = heading ? "row is-heading" : "row";
-    row.dataset.address = String(address);
+    if (heading) delete row.dataset.address; else row.dataset.address = String(address);
     setText(parts.address, heading ? "" : hex(address, 8));
     parts.heading.hidden = !heading;
     if (heading) setText(parts.heading, `${hexAddress(run.address)}  ${this.#nameOf(run.address)}  ${size(run.length)}  ${RIGHTS[run.access]}`);

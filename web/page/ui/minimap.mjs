@@ -94,6 +94,7 @@ export class Minimap {
   #drawWindow() {
     const { program, list } = this.listing;
     const share = program?.count ? this.#height / program.count : 0;
+    this.window.hidden = !program || program.count <= list.page;
     this.window.style.transform = `translateY(${list.first * share}px)`;
     this.window.style.height = `${Math.min(this.#height, Math.max(6, (list.page + 1) * share))}px`;
   }

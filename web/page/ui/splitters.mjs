@@ -19,7 +19,7 @@ export function splitter(bar, area) {
   bar.addEventListener("pointerdown", (event) => {
     event.preventDefault();
     bar.setPointerCapture(event.pointerId);
-    bar.classList.add("moving");
+    bar.classList.add("dragged");
   });
   bar.addEventListener("pointermove", (event) => {
     if (!bar.hasPointerCapture(event.pointerId)) return;
@@ -27,7 +27,7 @@ export function splitter(bar, area) {
     value = set(vertical ? (event.clientX - box.left) / box.width * 100 : (event.clientY - box.top) / box.height * 100);
   });
   const done = () => {
-    bar.classList.remove("moving");
+    bar.classList.remove("dragged");
     remember(variable, String(value));
   };
   bar.addEventListener("pointerup", done);

@@ -52,6 +52,7 @@ export class Verdict {
   #text() {
     const { state, view, program, doing, breakpoints } = this.model;
     if (state === "loading") return ["busy", "Loading", `${doing} …`];
+    if (program && !view) return ["bad", "Not started", doing];
     if (state === "empty" || !view || !program) return ["none", "No program", "Open an example or a file."];
     if (state === "running") return ["busy", "Running", doing === "Running" ? "" : doing];
     const place = program.nameOf(view.pc);
@@ -69,7 +70,7 @@ export class Verdict {
     if (this.model.replays) return `${exit.reason === "halt" ? result(view) : `At pc ${exit.pc}`}. Every call and the end are as recorded.`;
     if (exit.reason === "halt") return result(view);
     if (exit.reason === "page-fault") return `At ${hexAddress(exit.address)}, by the instruction at pc ${exit.pc}. Map the page, and go on.`;
-    if (exit.reason === "host-call") return `${this.calls.nameOf(exit.call)} (${exit.call}) at pc ${exit.pc} waits for an answer: see Host calls.`;
+    if (exit.reason === "host-call") return `${this.calls.nameOf(exit.call)} (${exit.call}) at pc ${exit.pc} ${this.model.answerIsKnown ? "is answered as you go on." : "waits for an answer: see Host calls."}`;
     if (exit.reason === "panic") return `By the instruction at pc ${exit.pc}.`;
     return `At pc ${exit.pc}: ${grouped(view.gas)} left is not enough. Edit the gas to go on.`;
   }
