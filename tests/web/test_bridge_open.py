@@ -207,6 +207,30 @@ def test_arguments_are_recorded_as_memory() -> None:
     assert trace.memory[0].data == b"abc" and trace.end.reason.value == "panic" and trace.end.state.pc == 1
 
 
+def test_answers_of_the_guest_worker_s_log() -> None:
+    bridge = Bridge()
+    found = ask(bridge, "open", data=TRACE.encode())
+    trace = found["trace"]
+    answers = [
+        {"registers": {"7": Big(call["set"][0][1].value)} if call["set"] else {}, "writes": [], "gas": None, "end": None}
+        for call in trace["calls"]
+    ]
+    answers[1] = {**answers[1], "writes": [{"address": 0x20000, "bytes": b"\1"}], "gas": 500}
+    calls = [
+        {"index": 0, "number": call["number"], "pc": call["pc"], "gas": call["gas"], "text": None,
+         "registers": list(call["registers"]), "answer": answer}
+        for call, answer in zip(trace["calls"], answers, strict=True)
+    ]  # fmt: skip
+    start = {**trace["start"], "memory": [{"address": 0x30000, "data": b"\2"}]}
+    end = {**trace["end"], "address": None, "call": None}
+    text = ask(bridge, "trace_text", handle=found["handle"], start=start, calls=calls, end=end)["text"]
+    lines = TRACE.splitlines()
+    lines[1:1] = ["memwrite 0x00030000 len=1 <- 0x02"]
+    lines[-1:-1] = ["memwrite 0x00020000 len=1 <- 0x01", "setgas <- 500"]
+    assert text.splitlines() == lines
+    assert refuse("trace_text", bridge, handle=found["handle"], start=start, calls=calls)["where"] == "end"
+
+
 def test_recorded_runs_of_services() -> None:
     folder = Path("../shared/traces/ecalli")
     if not folder.is_dir():

@@ -49,15 +49,16 @@ def _chunks(chunks: tuple[MemoryChunk, ...]) -> list[dict[str, Any]]:
 def trace_text(program: bytes, params: Params) -> str:
     """What was recorded, as the text of a trace: `start`, `memory`, `calls` and `end` as in a `Trace` object.
 
-    `start.args`, where given, are written as memory. Raises Refused for a run that has not ended.
+    `start.args` and `start.memory`, where given, are written as memory, too. Calls may have an `answer` as the guest
+    worker's log gives it. Raises Refused for a run that has not ended.
     """
     start = params.object("start")
     args = start.octets("args", b"")
-    memory = (MemoryChunk(ARGUMENTS_START, args),) if args else ()
-    end = params.object("end")
-    reason = end.text("reason")
+    memory = (*((MemoryChunk(ARGUMENTS_START, args),) if args else ()), *_read_chunks(start, "memory"))
+    reason = params.object("end").text("reason") if params.has("end") else None
     if reason not in _ENDS:
         raise Refused("end", "the run has not ended: only one that halted, panicked or ran out of gas can be written")
+    end = params.object("end")
     argument = end.number("argument", 64, 0)
     return format_trace(Trace(
         program, memory + _read_chunks(params, "memory"), _read_state(start),
@@ -66,9 +67,22 @@ def trace_text(program: bytes, params: Params) -> str:
 
 
 def _read_call(call: Params) -> Call:
+    if call.has("answer"):
+        return _read_answered(call, call.object("answer"))
     return Call(
         call.number("number", 64), _read_state(call), _read_chunks(call, "reads"), _read_chunks(call, "writes"),
         tuple(_read_set(call)), call.number("set_gas", 64) if call.has("set_gas") else None,
+    )  # fmt: skip
+
+
+def _read_answered(call: Params, answer: Params) -> Call:
+    """A call of the guest worker's log."""
+    values = answer.object("registers")
+    registers = tuple((number, values.number(str(number), 64)) for number in range(REGISTER_COUNT)
+                      if values.has(str(number)))  # fmt: skip
+    return Call(
+        call.number("number", 64), _read_state(call), (), _read_chunks(answer, "writes", "bytes"), registers,
+        answer.number("gas", 64) if answer.has("gas") else None,
     )  # fmt: skip
 
 
@@ -88,5 +102,5 @@ def _read_state(state: Params) -> State:
     return State(state.number("pc", 32), state.number("gas", 64), state.numbers("registers", 64, REGISTER_COUNT))
 
 
-def _read_chunks(params: Params, name: str) -> tuple[MemoryChunk, ...]:
-    return tuple(MemoryChunk(chunk.number("address", 32), chunk.octets("data")) for chunk in params.objects(name))
+def _read_chunks(params: Params, name: str, data: str = "data") -> tuple[MemoryChunk, ...]:
+    return tuple(MemoryChunk(chunk.number("address", 32), chunk.octets(data)) for chunk in params.objects(name))
