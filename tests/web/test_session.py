@@ -204,3 +204,19 @@ def test_examples_run_forwards_backwards_and_again() -> None:
         assert int(results[3]["gas"]) - int(results[2]["gas"]) == min(1000, int(results[2]["gas_used"]))
         texts = ["info [hello]: Hello, world!"] if example.name == "hello" else []
         assert [entry["text"] for entry in results[6]] == texts
+
+
+def test_calls_that_are_answered_at_once_are_one_step_and_back_leads_to_where_they_wait() -> None:
+    example = next(example for example in EXAMPLES if example.name == "hello")
+    back = request("back", unit="call")
+    moves = [request("run"), back, request("back"), request("step"), request("step"), request("back"), request("back")]
+    (results,) = drive([[load(example, "instruction"), *moves, back]])
+    at_call, before, answered, after, again, before_again = results[2:8]
+    pc = at_call["pc"]
+    assert at_call["exit"]["reason"] == "host-call" and at_call["pending"] is not None
+    assert (before["pc"], before["exit"]) == (pc, None) and int(before["gas"]) == int(at_call["gas"]) + 1
+    assert (answered["pc"], answered["exit"], answered["pending"]) == (pc, None, None)
+    assert answered["registers"][7] == str(2**64 - 2)
+    assert after["pc"] != pc
+    assert view(again) == view(answered) and view(before_again) == view(before)
+    assert (results[8]["pc"], results[8]["can_back"]) == (0, False)  # there is no call before

@@ -30,6 +30,7 @@ const LONGEST_WALK = 1 << 22; // single steps that one search for an earlier sta
  * @property {Position} before
  * @property {Position} after
  * @property {(machine: import("./host.mjs").Machine) => void} apply
+ * @property {"edit"|"answer"|"automatic"} kind
  * @property {number} answers how many entries up to this one answer host calls
  * @property {bigint} used gas that the guest had used before it
  */
@@ -76,6 +77,12 @@ export class History {
     return this.#journal.at(-1)?.answers ?? 0;
   }
 
+  /** Whether the machine stands where a host call has just been answered. */
+  get isAnswered() {
+    const last = this.#journal.at(-1);
+    return isAnswer(last) && isSame(last.after, this.position);
+  }
+
   /** Gas that the guest has used since the start; what the host took or gave is not in it. */
   get gasUsed() {
     const last = this.#journal.at(-1);
@@ -97,14 +104,14 @@ export class History {
    *
    * @param {(machine: import("./host.mjs").Machine) => void} apply must do the same each time
    * @param {{address: number, length: number}[]} touched where it writes
-   * @param {boolean} isAnswer whether it answers a host call
+   * @param {"edit"|"answer"|"automatic"} kind an answer to a host call, given by hand or at once, or something else
    */
-  intervene(apply, touched = [], isAnswer = false) {
+  intervene(apply, touched = [], kind = "edit") {
     const before = this.position;
-    const [used, answers] = [this.gasUsed, this.answers + Number(isAnswer)];
+    const [used, answers] = [this.gasUsed, this.answers + Number(kind !== "edit")];
     for (const { address, length } of touched) this.#touch(address, length);
     apply(this.#machine);
-    const entry = { before, after: before, apply, answers, used };
+    const entry = { before, after: before, apply, kind, answers, used };
     this.#journal.push(entry);
     entry.after = this.position;
   }
@@ -231,7 +238,7 @@ export class History {
    * fewer. Yields now and then, so that the caller can let others run.
    *
    * @param {number} count
-   * @param {(machine: import("./host.mjs").Machine) => boolean} matches
+   * @param {ReturnType<typeof placesOf>} matches
    */
   *back(count, matches) {
     let end = this.position;
@@ -270,8 +277,9 @@ export class History {
     const checkpoints = this.#checkpoints.slice();
     const found = [];
     const note = () => {
-      if (!matches(machine)) return;
-      found.push({ ...this.position, segment: begin.segment });
+      const position = { ...this.position, segment: begin.segment };
+      if (!matches(machine, position, kept[position.segment], kept[position.segment - 1])) return;
+      found.push(position);
       if (found.length >= 2 * count + 1024) found.splice(0, found.length - count);
     };
     machine.countAside(true);
@@ -324,6 +332,27 @@ function moves(machine) {
   if (code === machine.abi.outOfGas) machine.exitOf(code);
   return !isThere(machine, before);
 }
+
+/**
+ * What `back` stops at. It gets the entries of the journal after and before the position, too.
+ *
+ * @param {"instruction"|"block"|"call"|"breakpoint"} unit
+ * @param {Iterable<number>} breakpoints
+ * @returns {(machine: import("./host.mjs").Machine, position: Position, next?: Entry, last?: Entry) => boolean}
+ */
+export function placesOf(unit, breakpoints) {
+  const places = new Set(breakpoints);
+  return {
+    // A call that is answered at once is one step, forwards as backwards.
+    instruction: (machine, position, next) => next?.kind !== "automatic" || !isSame(next.before, position),
+    block: (machine, { called }) => machine.recordAt(machine.pc).isStart && !called,
+    // Where it waits for an answer, and not where it has just got it.
+    call: (machine, position, next, last) => position.called && !(isAnswer(last) && isSame(last.after, position)),
+    breakpoint: (machine, { called }) => places.has(machine.pc) && !called,
+  }[unit];
+}
+
+const isAnswer = (entry) => entry !== undefined && entry.kind !== "edit";
 
 function isThere(machine, target) {
   return isSame({ ...placeOf(machine), segment: target.segment }, target);

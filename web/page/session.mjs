@@ -5,7 +5,7 @@
  */
 
 import { LOG_ANSWER, LOG_CALL, callDifference, endDifference, logText, recordedAnswer } from "./calls.mjs";
-import { History, compare } from "./history.mjs";
+import { History, compare, placesOf } from "./history.mjs";
 import { Abi, Machine, SLICE } from "./host.mjs";
 import { countsByPc, pageRuns, searchBytes } from "./inspect.mjs";
 import { HostError, PAGE_SIZE } from "./memory.mjs";
@@ -33,6 +33,7 @@ const MOST_ACCESS = 1 << 24; // bytes that one request reads or maps at most
  * @property {Uint8Array|null} result
  * @property {bigint} result_length
  * @property {{call: number|null, line: number, message: string}|null} divergence
+ * @property {import("./calls.mjs").Answer|null} pending what the call at which it stands is answered when it goes on
  */
 
 export class Session {
@@ -85,8 +86,14 @@ export class Session {
       can_back: this.#history.canGoBack, time: this.#history.interventions,
       gas_used: this.#history.gasUsed, milliseconds: this.#milliseconds, heap_end: machine.get("heap_end"),
       result: isHalt ? machine.result(RESULT) : null, result_length: isHalt ? registers[8] : 0n,
-      divergence: this.#divergence,
+      divergence: this.#divergence, pending: this.#pending?.pending ?? null,
     };
+  }
+
+  /** The log's entry of the call at which the machine stands, if that is to be answered at once when it goes on. */
+  get #pending() {
+    const entry = this.#log.at(-1);
+    return entry?.pending && !entry.answer && this.#machine.get("called") ? entry : null;
   }
 
   get #loaded() {
@@ -260,22 +267,15 @@ export class Session {
 
   /** Go back by so many instructions or blocks, to the last host call or breakpoint, or to the start. */
   async back({ count = 1, unit = "instruction", breakpoints = [] }, report, turn) {
-    const machine = this.#loaded;
+    this.#loaded;
     this.#refuseWhileRunning();
     this.#isRunning = true;
     this.#stopAsked = false;
     try {
-      const places = new Set(breakpoints);
-      const matches = {
-        instruction: () => true,
-        block: () => machine.recordAt(machine.pc).isStart && !machine.get("called"),
-        call: () => machine.get("called") !== 0,
-        breakpoint: () => places.has(machine.pc) && !machine.get("called"),
-      }[unit];
       const here = this.#history.position;
       if (unit === "start") this.#history.seek(this.#history.first);
       else {
-        for (const _ of this.#history.back(count, matches)) {
+        for (const _ of this.#history.back(count, placesOf(unit, breakpoints))) {
           await turn();
           if (!this.#stopAsked) continue;
           this.#history.seek(here);
@@ -287,7 +287,7 @@ export class Session {
       const now = this.#history.position;
       if (this.#divergence && compare(now, this.#divergedAt) < 0) this.#divergence = null;
       this.#log = this.#log.filter(({ position }) => compare(position, now) <= 0);
-      if (now.called) this.#standAtCall();
+      if (now.called && !this.#history.isAnswered) this.#standAtCall();
     } finally {
       this.#isRunning = false;
     }
@@ -333,10 +333,10 @@ export class Session {
 
   /** Give the call at which the machine stands the answer that is known for it, if it has got none yet. */
   #answerPending() {
-    const entry = this.#log.at(-1);
-    if (!entry?.pending || entry.answer || !this.#machine.get("called")) return;
+    const entry = this.#pending;
+    if (!entry) return;
     entry.answer = entry.pending;
-    this.#apply(entry.pending);
+    this.#apply(entry.pending, "automatic");
   }
 
   #answerOf(entry) {
@@ -380,20 +380,20 @@ export class Session {
     const answer = { registers, writes, gas, end };
     const entry = this.#log.at(-1);
     if (entry) entry.answer = answer;
-    this.#apply(answer);
+    this.#apply(answer, "answer");
     if (end === null) this.#end(null, "step");
     else this.#end({ reason: end, pc: machine.pc, gas: machine.gas, address: null, call: null }, null);
     return this.view();
   }
 
-  #apply({ registers, writes, gas }) {
+  #apply({ registers, writes, gas }, kind) {
     this.#history.intervene(
       (machine) => {
         for (const { address, bytes } of writes) machine.memory.write(address, bytes);
         for (const [number, value] of Object.entries(registers)) machine.registers[number] = value;
         if (gas !== null) machine.gas = gas;
       },
-      writes.map(({ address, bytes }) => ({ address, length: bytes.length })), true,
+      writes.map(({ address, bytes }) => ({ address, length: bytes.length })), kind,
     );
   }
 
