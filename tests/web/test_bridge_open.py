@@ -160,6 +160,24 @@ def test_what_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "longer than" in refuse("assemble", text="x" * 11)["message"]
 
 
+def test_programs_with_too_much_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opened_module, "MAX_CODE", 3)
+    assert opened(b"trap\ntrap\ntrap")["code_length"] == 3
+    assert refuse("open", data=b"trap\ntrap\ntrap\ntrap")["message"] == "4 bytes of code: the page takes at most 3"
+    assert "at most 3" in refuse("open", data=TRACE.encode())["message"]
+    assert "at most 3" in refuse("open", data=assemble("trap\n" * 4).encode())["message"]
+    assert "at most 3" in refuse("assemble", text="trap\n" * 4)["message"]
+
+
+def test_large_programs_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("web.bridge.dispatch.KEPT_BYTES", 20)
+    bridge = Bridge()
+    handles = [ask(bridge, "assemble", text=f"load_imm r1, {n}")["opened"]["handle"] for n in range(4)]
+    assert [("result" in bridge.call("index", {"handle": handle})) for handle in handles] == [False, False, True, True]
+    large = ask(bridge, "assemble", text="trap\n" * 100)["opened"]["handle"]
+    ask(bridge, "index", handle=large)
+
+
 def test_traces() -> None:
     bridge = Bridge()
     found = ask(bridge, "open", data=TRACE.encode(), name="t")
@@ -212,7 +230,7 @@ def test_answers_of_the_guest_worker_s_log() -> None:
     found = ask(bridge, "open", data=TRACE.encode())
     trace = found["trace"]
     answers = [
-        {"registers": {"7": Big(call["set"][0][1].value)} if call["set"] else {}, "writes": [], "gas": None, "end": None}
+        {"registers": {"7": call["set"][0][1]} if call["set"] else {}, "writes": [], "gas": None, "end": None}
         for call in trace["calls"]
     ]
     answers[1] = {**answers[1], "writes": [{"address": 0x20000, "bytes": b"\1"}], "gas": 500}

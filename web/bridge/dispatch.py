@@ -20,6 +20,7 @@ from web.bridge.recorded import trace_text
 from web.bridge.values import Params, Progress, Refused
 
 KEPT = 8  # programs, the last ones used
+KEPT_BYTES = 1 << 25  # of these together; the last one is kept in any case
 _LONGEST_MESSAGE = 2000  # characters
 
 
@@ -69,8 +70,10 @@ class Bridge:
         if known is None or known.name != loaded.name:
             known = self._loaded[loaded.handle] = loaded
         self._loaded.move_to_end(loaded.handle)
-        while len(self._loaded) > KEPT:
-            self._loaded.popitem(last=False)
+        size = sum(len(loaded.data) for loaded in self._loaded.values())
+        while len(self._loaded) > 1 and (len(self._loaded) > KEPT or size > KEPT_BYTES):
+            _, dropped = self._loaded.popitem(last=False)
+            size -= len(dropped.data)
         return known
 
     def _find(self, params: Params) -> Loaded:

@@ -26,6 +26,7 @@ from web.bridge.recorded import trace_value
 from web.bridge.values import Big, Params, Progress, Refused, pairs, words
 
 FORMATS: tuple[str, ...] = (*FORMAT_NAMES, "asm", "trace")
+MAX_CODE = 1 << 24  # bytes of code; a listing takes ten times as much memory, JAM's services have at most 4,000,000
 KEPT_LABELS = 20_000  # of jump targets that the source does not name
 _SHOWN = 5  # pcs in a note
 _LONGEST_NAME = 200  # characters of a file's name that are kept
@@ -35,7 +36,7 @@ _WASM_MARK = b"\0asm"
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """A program, where it comes from, and what has been worked out about it since.
+    """A program, where it comes from, and what has been worked out about it since. Raises InputError when it is large.
 
     `source` is there for assembly, `trace` for a recorded run, whose program it is.
     """
@@ -48,6 +49,11 @@ class Loaded:
     survey: Survey | None = None
     trace: Trace | None = None
     translations: dict[str, Recompiled] = field(default_factory=dict)  # by metering
+
+    def __post_init__(self) -> None:
+        size = len(self.program.code)
+        if size > MAX_CODE:
+            raise InputError(f"{size:,} bytes of code: the page takes at most {MAX_CODE:,}")
 
     @cached_property
     def data(self) -> bytes:
