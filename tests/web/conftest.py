@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import fcntl
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Request
+from playwright.sync_api import Browser, Page, Request, expect
 
 from wasm_host.bench.chromium import chromium, obstacle
 from web.build import build
 from web.serve import serving
 
 _TIMEOUT = 30_000.0  # milliseconds that anything in a page may take: tests share the processor with others
+expect.set_options(timeout=_TIMEOUT)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -59,16 +63,16 @@ def tolerated() -> list[str]:
     return []
 
 
-@pytest.fixture
-def page(browser: Browser, page_server: str, tolerated: list[str]) -> Iterator[Page]:
-    """A tab that has stored nothing yet. Errors in it and requests to other places fail the test in the end."""
+@contextmanager
+def tab(browser: Browser, url: str, tolerated: list[str], **options: Any) -> Iterator[Page]:
+    """A tab that has stored nothing yet. Errors in it and requests to other places fail in the end."""
     problems: list[str] = []
 
     def requested(request: Request) -> None:
-        if not request.url.startswith((page_server, "blob:", "data:")):
+        if not request.url.startswith((url, "blob:", "data:")):
             problems.append(f"a request to {request.url}")
 
-    context = browser.new_context(base_url=page_server)
+    context = browser.new_context(base_url=url, **options)
     context.set_default_timeout(_TIMEOUT)
     context.on("request", requested)
     context.on("weberror", lambda error: problems.append(f"an uncaught error: {error.error}"))
@@ -80,3 +84,26 @@ def page(browser: Browser, page_server: str, tolerated: list[str]) -> Iterator[P
     context.close()
     left = [problem for problem in problems if not any(part in problem for part in tolerated)]
     assert not left, left
+
+
+@pytest.fixture
+def page(browser: Browser, page_server: str, tolerated: list[str]) -> Iterator[Page]:
+    """A tab. Errors in it and requests to other places fail the test in the end."""
+    with tab(browser, page_server, tolerated) as page:
+        yield page
+
+
+@pytest.fixture
+def phone(browser: Browser, page_server: str, tolerated: list[str]) -> Iterator[Page]:
+    """The same with the window of a small phone."""
+    with tab(browser, page_server, tolerated, viewport={"width": 360, "height": 640}, has_touch=True) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def python_page(browser: Browser, page_server: str) -> Iterator[Page]:
+    """The page with Python loaded, for all tests of a module: each opens what it needs."""
+    with tab(browser, page_server, []) as page:
+        page.goto("")
+        expect(page.locator("#python")).to_have_class(re.compile("ready"), timeout=2 * _TIMEOUT)
+        yield page
