@@ -160,6 +160,13 @@ def test_what_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "longer than" in refuse("assemble", text="x" * 11)["message"]
 
 
+def test_texts_that_are_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opened_module, "MAX_SOURCE", 4)
+    ask(Bridge(), "assemble", text="trap")
+    for error in (refuse("assemble", text="trap\n"), refuse("open", data=b"trap\n")):
+        assert error["message"] == "5 characters of assembly: the page takes at most 4"
+
+
 def test_programs_with_too_much_code(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opened_module, "MAX_CODE", 3)
     assert opened(b"trap\ntrap\ntrap")["code_length"] == 3

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route
 
+from web import pyodide
 from web.bridge.values import Big, registers, to_json, words
+from web.build import build
+from web.serve import serving
 
 TRACE = """\
 program 0x0000050a640a640015
@@ -230,6 +233,31 @@ def test_python_that_cannot_be_loaded(tab: Page) -> None:
     """)
     assert found[0].startswith("Python: pvm_wasm-") and found[0].endswith("404 Not Found")
     assert found[1] == [found[0].removeprefix("Python: ")]
+
+
+def test_pyodide_from_the_network(browser: Browser, page_folder: Path, tmp_path: Path) -> None:
+    """As it is deployed there: on another origin, which lets others read its files."""
+    types = {".mjs": "text/javascript", ".wasm": "application/wasm"}
+
+    def answer(route: Route) -> None:
+        path = page_folder / "pyodide" / route.request.url.removeprefix(pyodide.CDN)
+        type = types.get(path.suffix, "application/octet-stream")
+        route.fulfill(path=path, content_type=type, headers={"Access-Control-Allow-Origin": "*"})
+
+    with serving(build(tmp_path / "page", cdn=True).folder) as url:
+        context = browser.new_context(base_url=url)
+        context.set_default_timeout(120_000)
+        context.route(f"{pyodide.CDN}**", answer)
+        tab = context.new_page()
+        tab.goto("data/abi.json")
+        assert run(tab, """
+            const client = new workers.WorkerClient('/python_worker.mjs', {name: 'python'}), steps = new Set();
+            client.onevent(({step}) => steps.add(step));
+            const {opened} = await client.call('assemble', {text: 'trap'});
+            client.terminate();
+            return [opened.code_length, [...steps]];
+        """) == [1, ["download", "python", "package", "ready"]]
+        context.close()
 
 
 @pytest.mark.parametrize(("left", "right"), [("reference", "interpreter"), ("interpreter", "recompiler")])

@@ -26,6 +26,7 @@ from web.bridge.recorded import trace_value
 from web.bridge.values import Big, Params, Progress, Refused, pairs, words
 
 FORMATS: tuple[str, ...] = (*FORMAT_NAMES, "asm", "trace")
+MAX_SOURCE = 1 << 22  # characters of assembly: 800,000 short lines, which take Pyodide some 30 s
 MAX_CODE = 1 << 24  # bytes of code; a listing takes ten times as much memory, JAM's services have at most 4,000,000
 KEPT_LABELS = 20_000  # of jump targets that the source does not name
 _SHOWN = 5  # pcs in a note
@@ -117,12 +118,19 @@ def load(params: Params) -> Loaded:
 
 
 def assembled(name: str, source: str, spec: Spec, found: Survey | None = None) -> Loaded:
-    """Assembly that has been assembled. Raises its first AssemblyError."""
-    found = survey(source, spec) if found is None else found
+    """Assembly that has been assembled. Raises its first AssemblyError, InputError when it is too long."""
+    found = surveyed(source, spec) if found is None else found
     if found.program is None:
         raise found.errors[0]
     handle = handle_of(source.encode("utf-8", "surrogatepass"), "asm", spec)
     return Loaded(handle, name, spec, found.program, source, found)
+
+
+def surveyed(source: str, spec: Spec) -> Survey:
+    """`survey`. Raises InputError for more text than the page takes."""
+    if len(source) > MAX_SOURCE:
+        raise InputError(f"{len(source):,} characters of assembly: the page takes at most {MAX_SOURCE:,}")
+    return survey(source, spec)
 
 
 def text_of(data: bytes) -> str:
@@ -187,7 +195,7 @@ def assembled_value(params: Params, keep: Callable[[Loaded], object], progress: 
     """The result of `assemble`: errors are values here. `keep` gets what could be assembled."""
     spec = find_spec(params.choice("spec", SPEC_NAMES, SPEC_NAMES[0]))
     source, name = params.text("text", ""), params.text("name", "")[:_LONGEST_NAME]
-    found = survey(source, spec)
+    found = surveyed(source, spec)
     errors = [{"line": e.line, "column": e.column, "message": escaped(e.message)} for e in found.errors]
     if found.program is None:
         return {"opened": None, "errors": errors, "labels": [], "lines": words(())}
