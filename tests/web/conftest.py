@@ -16,7 +16,7 @@ from wasm_host.bench.chromium import chromium, obstacle
 from web.build import build
 from web.serve import serving
 
-_TIMEOUT = 30_000.0  # milliseconds that anything in a page may take: tests share the processor with others
+_TIMEOUT = 15_000.0  # milliseconds that anything in a page may take: tests share the processor with others
 expect.set_options(timeout=_TIMEOUT)
 
 
