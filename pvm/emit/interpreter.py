@@ -25,9 +25,13 @@ from pvm.emit.handlers import FIRST_PAIR, HANDLER_OF, LINK, STOP, TRAP, dispatch
 from pvm.emit.pairs import PAIRS
 from pvm.emit.state import ENGINE, GUEST
 from pvm.version import __version__
-from pvm.wasm import DataSegment, Export, ExternalKind, Memory, Module, encode
+from pvm.wasm import DataSegment, Export, ExternalKind, Function, Memory, Module, encode
 from pvm.wasm.code import i32_const
 
+MEMORIES = (
+    Memory(abi.GUEST_PAGES, abi.GUEST_PAGES, name="guest"),
+    Memory(abi.PROGRAM // abi.WASM_PAGE, abi.GUEST_PAGES, name="engine"),
+)
 _EXPORTS = (abi.PREPARE, abi.RUN, abi.STEP, abi.FINISH, abi.SBRK)
 
 
@@ -36,31 +40,42 @@ def interpreter_module(pairs: Sequence[tuple[str, str]] = PAIRS, counts: bool = 
 
     With `counts` it counts how often instructions were carried out, by pc: where a debugger wants to know.
     """
-    names = (*prepare.NAMES, "dispatch", *execute.NAMES)
-    index = {name: i for i, name in enumerate(names)}
-    pair_bytes = tuple(
-        DataSegment(ENGINE, i32_const(abi.PAIRS + HANDLER_OF[a] * 256 + HANDLER_OF[b]), bytes([FIRST_PAIR + i]))
-        for i, (a, b) in enumerate(pairs)
-    )
+    index = interpreter_index(0)
     return Module(
-        functions=(
-            *prepare.functions(index, TRAP, LINK, STOP),
-            dispatch_function(pairs, counts),
-            *execute.functions(index, counts),
-        ),
-        memories=(
-            Memory(abi.GUEST_PAGES, abi.GUEST_PAGES, name="guest"),
-            Memory(abi.PROGRAM // abi.WASM_PAGE, abi.GUEST_PAGES, name="engine"),
-        ),
+        functions=interpreter_functions(index, pairs, counts),
+        memories=MEMORIES,
         exports=(
             Export(abi.GUEST_MEMORY, ExternalKind.MEMORY, GUEST),
             Export(abi.ENGINE_MEMORY, ExternalKind.MEMORY, ENGINE),
             *(Export(name, ExternalKind.FUNCTION, index[name]) for name in _EXPORTS),
         ),
-        data=(*pair_bytes, DataSegment(ENGINE, i32_const(abi.LEAD_IN + abi.RECORD.pc), b"\xff" * 4)),
+        data=interpreter_data(pairs),
         name="pvm interpreter",
         producers=(("pvm-wasm", __version__),),
     )
+
+
+def interpreter_index(first: int) -> dict[str, int]:
+    """The indices of the interpreter's functions by name, where the first has this one."""
+    return {name: first + i for i, name in enumerate((*prepare.NAMES, "dispatch", *execute.NAMES))}
+
+
+def interpreter_functions(
+    index: dict[str, int], pairs: Sequence[tuple[str, str]] = PAIRS, counts: bool = False
+) -> tuple[Function, ...]:
+    """The interpreter's functions in the order of `index`."""
+    return (
+        *prepare.functions(index, TRAP, LINK, STOP), dispatch_function(pairs, counts), *execute.functions(index, counts),
+    )  # fmt: skip
+
+
+def interpreter_data(pairs: Sequence[tuple[str, str]] = PAIRS) -> tuple[DataSegment, ...]:
+    """What the engine memory holds before any program is there."""
+    pair_bytes = tuple(
+        DataSegment(ENGINE, i32_const(abi.PAIRS + HANDLER_OF[a] * 256 + HANDLER_OF[b]), bytes([FIRST_PAIR + i]))
+        for i, (a, b) in enumerate(pairs)
+    )
+    return (*pair_bytes, DataSegment(ENGINE, i32_const(abi.LEAD_IN + abi.RECORD.pc), b"\xff" * 4))
 
 
 @cache

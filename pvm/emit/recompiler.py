@@ -51,7 +51,17 @@ MAX_INSTRUCTIONS = 1 << 18
 
 _SBRK_TYPE = FunctionType((I64,), (I64,))
 _RUN_TYPE = FunctionType((), (I32,))
-_RUN = 1  # function index, after the imported sbrk; regions follow
+_SBRK, _RUN = range(2)  # function indices: the imported sbrk; regions follow
+
+
+@dataclass(frozen=True)
+class Translation:
+    """`regions` are the functions that the table of their module has; the rest is that of `Recompiled`."""
+
+    regions: tuple[Function, ...]
+    entries: dict[int, int]
+    resumes: dict[int, int]
+    jumps: bytes
 
 
 @dataclass(frozen=True)
@@ -88,9 +98,23 @@ def recompile(
     `pvm.emit.checkpoints`. Where `spec` validates programs, the caller has to see that an invalid one never runs.
     `pause` is called every few blocks, so that a translation in the background can let other threads run.
     """
+    made = translate(blob, spec, metering, protection, region_blocks, pause)
+    return Recompiled(encode(module_of(made.regions)), made.entries, made.resumes, made.jumps)
+
+
+def translate(
+    blob: Blob,
+    spec: Spec,
+    metering: str,
+    protection: str = "software",
+    region_blocks: int = REGION_BLOCKS,
+    pause: Callable[[], object] = int,
+    sbrk: int = _SBRK,
+) -> Translation:
+    """The same without a module around the regions, in which `sbrk` is a function's index."""
     flow = flow_of(blob, spec, pause)
     shapes = tuple(shapes_of(flow, region_blocks))
-    program = context_of(blob, flow, spec, metering, protection, shapes, pause)
+    program = context_of(blob, flow, spec, metering, protection, shapes, pause, sbrk)
     ids = program.ids
     regions = tuple(Region(program, shape, region).function() for region, shape in enumerate(shapes))
     entries = {
@@ -103,7 +127,7 @@ def recompile(
     }
     targets = (ids[flow.index[pc]] if pc in flow.starts else NO_TARGET for pc in blob.jump_table)
     jumps = b"".join(target.to_bytes(4, "little") for target in targets)
-    return Recompiled(encode(module_of(regions)), entries, resumes, jumps)
+    return Translation(regions, entries, resumes, jumps)
 
 
 def module_of(regions: Sequence[Function]) -> Module:
@@ -114,7 +138,7 @@ def module_of(regions: Sequence[Function]) -> Module:
             Import("pvm", abi.ENGINE_MEMORY, Memory(1, abi.GUEST_PAGES, name="engine")),
             Import("pvm", abi.SBRK, _SBRK_TYPE),
         ),
-        functions=(Function(_RUN_TYPE, (I32, I32), _run(), abi.RUN, ("code", "entry")), *regions),
+        functions=(run_function(), *regions),
         tables=(Table(len(regions), len(regions)),),
         elements=(ElementSegment(0, i32_const(0), tuple(range(_RUN + 1, _RUN + 1 + len(regions)))),),
         types=(REGION_TYPE,),
@@ -132,6 +156,7 @@ def context_of(
     protection: str,
     shapes: Sequence[Shape],
     pause: Callable[[], object] = int,
+    sbrk: int = _SBRK,
 ) -> Context:
     """What the regions of a program share; `shapes` are all of theirs."""
     ids = {
@@ -146,7 +171,7 @@ def context_of(
     addresses, _ = abi.program_layout(len(blob.code), len(blob.jump_table), 0)
     return Context(
         flow, spec, by_block, checks, codes, accesses, checked, costs_of(flow, spec, by_block), ids,
-        len(blob.jump_table), addresses["entries"], pause,
+        len(blob.jump_table), addresses["entries"], sbrk, pause,
     )  # fmt: skip
 
 
@@ -177,6 +202,11 @@ def _bounds(flow: Flow, region_blocks: int) -> list[int]:
             bounds.append(number)
             first, before = current.first, accesses[current.first]
     return [*bounds, len(flow.blocks)]
+
+
+def run_function() -> Function:
+    """() -> exit code: run what the state's entry names. In the module the regions' type and table are the first."""
+    return Function(_RUN_TYPE, (I32, I32), _run(), abi.RUN, ("code", "entry"))
 
 
 def _run() -> bytes:

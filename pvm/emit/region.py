@@ -49,6 +49,7 @@ from pvm.wasm.code import (
     br,
     br_if,
     br_table,
+    call,
     close,
     i32_const,
     i64_const,
@@ -83,7 +84,8 @@ class Context:
     `codes` are those of all instructions and `accesses` what these access, a byte for each; `checked` has codes that
     check, which are the same where `checks`; `costs` is what blocks take. `ids` are the entries: region << 16 | place
     in its dispatcher. `checks` is whether all accesses are checked in the code. `jump_count` is how many entries the
-    jump table has, `jump_entries` where the host puts theirs. `pause` is called for every block.
+    jump table has, `jump_entries` where the host puts theirs. `sbrk` is a function's index. `pause` is called for every
+    block.
     """
 
     flow: Flow
@@ -97,6 +99,7 @@ class Context:
     ids: dict[int, int]
     jump_count: int
     jump_entries: int
+    sbrk: int
     pause: Callable[[], object]
 
 
@@ -359,7 +362,7 @@ class Region:
 
     def _sbrk(self, current: Block, code: Code, pc: int) -> bytes:
         """Grow the heap. Where the host has to follow, leave as by a host call; what comes next charges anew."""
-        text = code.text + self._give_back(current)
+        text = code.text + call(self.program.sbrk) + code.rest + self._give_back(current)
         if self.program.checks:
             return text
         return text + get_state("grew") + if_(_called(pc, abi.GREW) + br(self._depth(_EXIT) + 1))

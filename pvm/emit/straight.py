@@ -24,14 +24,12 @@ from pvm.isa.table import Row
 from pvm.machine import REGISTER_COUNT
 from pvm.program.decode import Instruction
 from pvm.wasm import I32, I64
-from pvm.wasm.code import call, i32_const, i64_const, load, local_get, local_set, op, store
+from pvm.wasm.code import i32_const, i64_const, load, local_get, local_set, op, store
 
 # Locals of a region's function.
 ENTRY, CODE, PC, ADDRESS, GAS, SCRATCH = range(6)
 FIRST_REGISTER = SCRATCH + LOCALS
 LOCAL_TYPES = (I32,) * 3 + (I64,) * (1 + LOCALS + REGISTER_COUNT)
-
-SBRK = 0  # index of the imported function
 
 # `Code.access`
 READS, WRITES = abi.READABLE, abi.WRITABLE
@@ -45,11 +43,11 @@ _HOLES = re.compile(re.escape(_MARK) + rb"([xyXY])")
 class Code(NamedTuple):
     """One form of instruction as WebAssembly.
 
-    `text` is all of it, or for a control instruction what comes before the jump: the test of a branch, the address of
-    a dynamic jump, the number of a host call. Where `guard` is not None, an instruction that nobody has checked is
-    `guard`, which pushes whether to leave it to the interpreter, and then `rest`. A dynamic jump's `rest` sets
-    registers. `used` and `written` are sets of registers as bits, `access` is READS, WRITES or 0, and `reach` the
-    octets off a register that it accesses.
+    `text` is all of it, or for a control instruction what comes before the jump or call: the test of a branch, the
+    address of a dynamic jump, the number of a host call, the amount of an sbrk. Where `guard` is not None, an
+    instruction that nobody has checked is `guard`, which pushes whether to leave it to the interpreter, and then
+    `rest`. The `rest` of a dynamic jump or an sbrk sets registers. `used` and `written` are sets of registers as bits,
+    `access` is READS, WRITES or 0, and `reach` the octets off a register that it accesses.
     """
 
     form: Form
@@ -134,6 +132,8 @@ def template_of(row: Row, a: int, b: int, d: int, checks: bool) -> Template:
             # Computed before registers change: load_imm_jump_ind may set the one it reads.
             text = low(address, free) + local_set(ADDRESS)
             after = b"".join(effect_code(effect, free) for effect in effects)
+        case Sbrk(field, amount):
+            text, after = value(amount, free), free.set_register(field)
         case _:
             text = b"".join(effect_code(effect, free) for effect in effects)
             if checks and row.accesses_memory:
@@ -242,8 +242,6 @@ def effect_code(effect: Effect, bind: Operands) -> bytes:
     match effect:
         case SetReg(field, expr):
             return value(expr, bind) + bind.set_register(field)
-        case Sbrk(field, amount):
-            return value(amount, bind) + call(SBRK) + bind.set_register(field)
         case Store(width, address, expr):
             return bind.checked(low(address, bind), width, WRITES) + value(expr, bind) + guest_store(width)
         case _:
