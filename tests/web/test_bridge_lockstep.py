@@ -194,6 +194,20 @@ def test_requests_that_make_no_sense() -> None:
     assert where("lockstep_run", id=number) == "id"
 
 
+def test_a_comparison_that_cannot_go_on_is_forgotten() -> None:
+    def fail(*arguments: object) -> Engine:
+        raise EngineError("no room")
+
+    class Roomless(ReferenceEngine):
+        instantiate = fail
+
+    bridge = Bridge(lambda tier, spec, metering: Roomless(spec, metering))
+    handle = ask(bridge, "assemble", text="trap")["opened"]["handle"]
+    number = ask(bridge, "lockstep_start", handle=handle, left="reference", right="recompiler")["id"]
+    assert bridge.call("lockstep_run", {"id": number})["error"]["message"] == "no room"
+    assert bridge.call("lockstep_run", {"id": number})["error"]["where"] == "id"
+
+
 def test_requests_take_little_time() -> None:
     bridge = Bridge(wasm)
     handle = ask(bridge, "assemble", text=LOOP)["opened"]["handle"]

@@ -136,8 +136,12 @@ class Lockstep:
         until = comparison.steps + params.number("budget", 64) if params.has("budget") else None
         deadline = time.monotonic() + SECONDS
         is_done = False
-        while not is_done and time.monotonic() < deadline and (until is None or comparison.steps < until):
-            is_done = next(comparison.work, comparison) is comparison
+        try:
+            while not is_done and time.monotonic() < deadline and (until is None or comparison.steps < until):
+                is_done = next(comparison.work, comparison) is comparison
+        except Exception:
+            self.end(params)  # it cannot go on
+            raise
         return {
             "done": is_done, "steps": Big(comparison.steps), "searching": comparison.is_searching,
             "difference": _difference(comparison.difference) if is_done else None,

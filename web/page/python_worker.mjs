@@ -1,8 +1,9 @@
 /**
- * The worker in which Python runs: it loads Pyodide and our wheel, then carries out requests one at a time (`workers.mjs`).
+ * The worker in which Python runs: it loads Pyodide and our wheel, then carries out requests (`workers.mjs`), one at a
+ * time.
  *
- * Until it is ready it says how far it is: `{event: "loading", step, fraction}`, or why it never will be: `{event: "failed",
- * message}`. Where everything lies is in the manifest that the build wrote.
+ * Until it is ready it says how far it is, `{event: "loading", step, fraction}`, or why it never will be, `{event:
+ * "failed", message}`. Where everything lies is in the manifest that the build wrote.
  */
 
 const ROOT = new URL("./", import.meta.url);

@@ -5,7 +5,8 @@
  * with any number of `{id, progress}`. What has no id is an event: `{event, …}`.
  *
  * @typedef {{message: string, where?: string, line?: number, column?: number}} Failure
- * @typedef {{resolve: (result: any) => void, reject: (error: Error) => void, onprogress?: (progress: any) => void}} Pending
+ * @typedef {(value: any) => void} Callback
+ * @typedef {{resolve: Callback, reject: Callback, onprogress?: Callback}} Pending
  */
 
 /** What calls fail with that a worker did not get to answer. */
