@@ -56,7 +56,7 @@ function start() {
       byId(place).append(button(icon, text, { id: name, class: "quiet", title: `${title} (${keys[0]})`, "aria-label": label ?? null, onclick: run }));
     }
   }
-  listenToKeys(actions, tabs);
+  listenToKeys(actions, tabs, model);
   showPython(python);
   openFirst(model, dialogs);
 }
@@ -82,6 +82,13 @@ async function openFirst(model, dialogs) {
 /** How far Python has loaded, in words and as a bar. @param {Python} python */
 function showPython(python) {
   const chip = byId("python");
+  const again = byId("python-restart");
+  again.addEventListener("click", () => python.restart());
+  python.on("busy", (busy) => {
+    if (!python.status.ready) return;
+    again.hidden = !busy;
+    setText(byId("python-text"), busy ? "Python works" : "Python ready");
+  });
   python.on("status", ({ ready, failed, text, fraction }) => {
     chip.classList.toggle("ready", ready);
     chip.classList.toggle("failed", failed !== null);
@@ -89,6 +96,7 @@ function showPython(python) {
       : "Python loads in the background. Examples run without it; files, the assembler and the recompiler come with it");
     setText(byId("python-text"), ready ? "Python ready" : text);
     const progress = byId("python-progress");
+    again.hidden = failed === null;
     progress.hidden = ready || failed !== null;
     progress.value = fraction;
   });

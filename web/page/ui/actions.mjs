@@ -60,14 +60,14 @@ export function makeActions(model, { listing, tabs, dialogs, memory }) {
 
 const PANELS = ["memory", "calls", "pixels", "editor", "wat", "lockstep", "program"];
 
-/** Listens to keys on the whole page; letters only outside of fields. @param {Actions} actions @param {import("./tabs.mjs").Tabs} tabs */
-export function listenToKeys(actions, tabs) {
+/** Listens to keys on the whole page; letters only outside of fields. @param {Actions} actions @param {import("./tabs.mjs").Tabs} tabs @param {import("./debugger.mjs").Debugger} model */
+export function listenToKeys(actions, tabs, model) {
   const byKey = new Map(Object.values(actions).flatMap((action) => action.keys.map((key) => [key, action])));
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || byId("dialog").open) return;
     const named = event.key.length > 1;
     if (!named && event.target.closest?.("input:not([type=range]), textarea, select, [contenteditable]")) return;
-    if (event.key === "Escape" && event.target.closest?.("input, textarea")) return event.target.blur();
+    if (event.key === "Escape" && model.state !== "running" && event.target.closest?.("input, textarea")) return event.target.blur();
     const action = byKey.get(named && event.shiftKey ? `Shift ${event.key}` : event.key);
     if (action) {
       event.preventDefault();

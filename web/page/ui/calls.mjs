@@ -202,7 +202,7 @@ export class Calls {
     try {
       const { opened } = this.model.program;
       const { text } = await this.model.program.ask("trace_text", { ...await this.model.recording() });
-      download(`${opened.name.replace(/[^\w.-]+/g, "-")}.log`, text);
+      download(`${opened.name.replace(/^example:|\.\w+$/g, "").replace(/[^\w.-]+/g, "-")}.log`, text);
     } catch (error) {
       setText(this.problem, `The trace could not be saved: ${error.message}`);
     }

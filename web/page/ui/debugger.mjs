@@ -14,8 +14,9 @@ import { Translations } from "./translations.mjs";
 
 const STOP_WITHIN = 2000; // milliseconds in which a run has to answer a stop; then its worker is ended
 const STEPS_BY_RUNNING = 256; // more than that many instructions are run, and can be stopped
+const REPLACED_AGAIN = 5000; // milliseconds after which a worker that is gone is replaced by itself once more
+const MEASURABLE = 3; // milliseconds from which on the speed of a run can be told
 const SHOWN_AFTER = 200; // milliseconds after which a step that still goes on is shown as running, to be stopped
-const LOG_CALL = 100; // JIP-1: answered by the worker
 const SHOWN_ARGS = 200; // bytes up to which arguments are shown as text
 const DEFAULT_GAS = "10000000";
 
@@ -49,6 +50,8 @@ export class Debugger extends Emitter {
   #parts = null;
   #image = null;
   #pending = null;
+  #began = {};
+  #replaced = -Infinity;
   #repace = false;
   #generation = 0;
   #images = new Map();
@@ -59,6 +62,7 @@ export class Debugger extends Emitter {
     this.python = python;
     this.translations = new Translations(this);
     this.#guest = new WorkerClient(new URL("../guest_worker.mjs", import.meta.url), { name: "guest" });
+    this.#guest.onevent(({ event, message }) => event === "error" && this.#replace(`The machine's worker has ended: ${message}.`));
     python.on("restarted", () => { this.program?.lose(); this.#images.clear(); });
   }
 
@@ -159,7 +163,7 @@ export class Debugger extends Emitter {
   }
 
   /** The machine anew, from its start, with the settings as they are. */
-  async reset() {
+  async reset({ keepMessage = false } = {}) {
     if (!this.program) return;
     await this.stop();
     const generation = ++this.#generation;
@@ -169,9 +173,10 @@ export class Debugger extends Emitter {
       const image = await this.#imageNow();
       const parts = await this.#loadParts();
       if (generation !== this.#generation) return;
+      const trace = this.program.opened.trace;
       const counts = this.heat && this.settings.tier !== "recompiler";
       this.isCounting = counts;
-      const trace = this.program.opened.trace;
+      this.#began = trace ? { memory: trace.memory } : { args: this.args };
       const view = await this.#guest.call("load", {
         ...parts, counting: counts ? parts.counting : null, image, counts,
         answers: trace && this.answersFromTrace ? { kind: "trace", trace, verify: true } : null,
@@ -180,7 +185,7 @@ export class Debugger extends Emitter {
       if (generation !== this.#generation) return;
       this.stale = false;
       this.view = null;
-      this.emit("problem", null);
+      if (!keepMessage) this.emit("problem", null);
       this.#accept(view);
       this.emit("settings");
     } catch (error) {
@@ -264,8 +269,7 @@ export class Debugger extends Emitter {
 
   /** Whether that call has an answer already, from the trace or because it is `log`: moving on gives it. */
   get answerIsKnown() {
-    const replaying = this.program?.opened.trace && this.answersFromTrace;
-    return this.atCall && (replaying ? !this.view.divergence : Number(this.view.exit.call) === LOG_CALL);
+    return this.atCall && Boolean(this.view.pending);
   }
 
   /** Runs to an exit, a breakpoint, `until`, or `budget` instructions. */
@@ -308,13 +312,23 @@ export class Debugger extends Emitter {
     const pending = this.#pending;
     if (!pending) return;
     this.#repace = false;
+    this.translations.cancel();
     this.#guest.call("stop", {}).catch(() => {});
     const stopped = await Promise.race([pending.then(() => true), new Promise((resolve) => { setTimeout(() => resolve(false), STOP_WITHIN); })]);
-    if (stopped) return;
+    if (!stopped) await this.#replace("The program did not stop in time. Its worker was ended.");
+  }
+
+  /** Another worker for one that is gone, and a machine in it, unless that has just been tried. */
+  async #replace(reason) {
     this.#guest.restart();
     this.#pending = null;
-    this.problem(new Error("The program did not stop in time. Its worker was ended, and the machine starts anew."));
-    await this.reset();
+    this.view = this.before = null;
+    const now = performance.now();
+    const again = now - this.#replaced > REPLACED_AGAIN;
+    this.#replaced = now;
+    this.problem(new Error(again ? `${reason} The machine starts anew.` : reason));
+    if (again) await this.reset({ keepMessage: true });
+    else this.#setState("empty", "Press Reset to try again.");
   }
 
   /** Sets the pace, also of a run under way. @param {number|null} pace */
@@ -331,11 +345,15 @@ export class Debugger extends Emitter {
     let finish = () => {};
     const pending = new Promise((resolve) => { finish = () => resolve(undefined); });
     this.#pending = pending;
+    const usedBefore = this.view?.gas_used ?? 0n;
+    this.rate = 0;
     const timer = setTimeout(() => this.#pending === pending && this.#setState("running", doing), state ? 0 : SHOWN_AFTER);
     if (state) this.#setState(state, doing);
     try {
       const view = await work();
       if (this.#pending === pending) this.#pending = null;
+      const used = Number(view.gas_used - usedBefore);
+      this.rate = view.milliseconds >= MEASURABLE && used > 0 ? used * 1000 / view.milliseconds : 0;
       if (generation === this.#generation) this.#accept(view);
     } catch (error) {
       if (this.#pending === pending) {
@@ -351,6 +369,7 @@ export class Debugger extends Emitter {
 
   #progress({ view, log, instructions_per_second: rate }) {
     this.rate = rate;
+    this.translations.lasted(view.milliseconds);
     this.before = this.view;
     this.view = view;
     this.emit("progress", { log });
@@ -362,6 +381,13 @@ export class Debugger extends Emitter {
     const over = view.exit && view.exit.reason !== "host-call" && view.exit.reason !== "page-fault" && view.exit.reason !== "out-of-gas";
     this.#setState(over ? "ended" : "paused");
     this.emit("view", view);
+  }
+
+  /** Says what a run waits for; "" when it waits for nothing. @param {string} text */
+  says(text) {
+    if (this.state !== "running") return;
+    this.doing = text || "Running";
+    this.emit("state");
   }
 
   #setState(state, doing = "") {
@@ -394,8 +420,10 @@ export class Debugger extends Emitter {
     return this.#guest.call("log", {});
   }
 
-  recording() {
-    return this.#guest.call("recording", {});
+  /** The run so far, for `trace_text`: with what lay in memory at its start. */
+  async recording() {
+    const { start, ...rest } = await this.#guest.call("recording", {});
+    return { start: start.memory ? start : { ...start, ...this.#began }, ...rest };
   }
 
   link(translation) {

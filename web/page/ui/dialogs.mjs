@@ -160,7 +160,7 @@ export class Dialogs {
     const groups = new Map();
     for (const action of Object.values(this.actions)) groups.set(action.group, [...(groups.get(action.group) ?? []), action]);
     const rows = (actions) => actions.flatMap(({ title, keys }) => [h("dt", null, ...keys.map(keyOf)), h("dd", null, title)]);
-    this.#show("Keyboard shortcuts", h("div", { class: "shortcuts" },
+    this.#show("Keyboard shortcuts", h("div", { class: "shortcuts", tabIndex: 0, role: "group", "aria-label": "Shortcuts" },
       ...[...groups].map(([name, actions]) => h("section", null, h("h3", null, name), h("dl", { class: "keys" }, ...rows(actions)))),
       h("section", null, h("h3", null, "In the program"), h("dl", { class: "keys" }, ...rows([
         { title: "Select another instruction", keys: ["↑", "↓", "Page Up", "End"] }, { title: "Breakpoint", keys: ["Space"] },

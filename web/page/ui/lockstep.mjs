@@ -4,7 +4,6 @@ import { button, byId, field, h, select, setText } from "./dom.mjs";
 import { grouped, parseAddress, parseInteger } from "./format.mjs";
 
 const TIERS = [["interpreter", "interpreter"], ["recompiler", "recompiler"], ["reference", "reference (Python)"]];
-const BUDGET = 50; // milliseconds that Python takes at once
 const RATE_AFTER = 300; // milliseconds
 
 export class Lockstep {
@@ -18,7 +17,7 @@ export class Lockstep {
     this.left = select(TIERS, "reference", { id: "lockstep-left" });
     this.right = select(TIERS, "interpreter", { id: "lockstep-right" });
     this.go = button("run", "Compare", { class: "primary", id: "lockstep-run", onclick: () => this.#run() });
-    this.end = button("stop", "Stop", { id: "lockstep-stop", disabled: true, onclick: () => { this.#running = false; } });
+    this.end = button("stop", "Stop", { id: "lockstep-stop", disabled: true, onclick: () => this.#stop() });
     this.state = h("p", { class: "lockstep-state", role: "status", "data-test": "lockstep" },
       "Runs the program from its start on both engines, and compares registers, gas, pc and memory after every instruction.");
     this.outcome = h("div", { class: "lockstep-outcome" });
@@ -54,12 +53,12 @@ export class Lockstep {
       }));
       const started = performance.now();
       for (;;) {
-        const { done, steps, difference, exit } = await model.python.call("lockstep_run", { id, budget: BUDGET });
+        const { done, steps, searching, difference, exit } = await model.python.call("lockstep_run", { id });
         if (turn !== this.#turn) break;
         const seconds = (performance.now() - started) / 1000;
         const rate = seconds * 1000 > RATE_AFTER ? `, ${grouped(Math.round(Number(steps) / seconds))} a second` : "";
         if (!done && this.#running) {
-          setText(this.state, `${grouped(steps)} instructions are the same${rate} …`);
+          setText(this.state, searching ? "They differ: looking for the first difference …" : `${grouped(steps)} instructions are the same${rate} …`);
           continue;
         }
         this.#show(steps, difference, exit, done);
@@ -73,6 +72,12 @@ export class Lockstep {
     this.#running = false;
     this.end.disabled = true;
     this.#ready();
+  }
+
+  #stop() {
+    this.#running = false;
+    this.end.disabled = true;
+    setText(this.state, "Stopping …");
   }
 
   #show(steps, difference, exit, done) {

@@ -105,7 +105,9 @@ export class Memory {
     this.#names = program.opened.segments;
     this.#extra.clear();
     this.#runs = [];
-    this.#show();
+    this.#map = new MemoryMap([], new Set(), this.#width());
+    this.list.setCount(0);
+    this.empty.hidden = true;
     this.#found = { address: -1, length: 0 };
     this.cursor = program.opened.segments[0]?.address ?? 0;
     this.pages.clear();
@@ -130,7 +132,7 @@ export class Memory {
     }
     const width = this.#width();
     const extras = [...this.#extra].join();
-    const same = width === this.#map.width && extras === this.extras && runs.length === this.#runs.length
+    const same = runs.length > 0 && width === this.#map.width && extras === this.extras && runs.length === this.#runs.length
       && runs.every((run, i) => run.address === this.#runs[i].address && run.length === this.#runs[i].length && run.access === this.#runs[i].access);
     if (same) return;
     this.#runs = runs;

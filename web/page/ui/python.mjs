@@ -5,12 +5,16 @@ import { Emitter } from "./events.mjs";
 
 const STEPS = { download: "Downloading Python", python: "Starting Python", package: "Loading the package", ready: "Ready" };
 
-/** Emits "status" with {ready, text, fraction, failed}. */
+const MOST_RESTARTS = 5; // by itself, after Python has died
+const BUSY_AFTER = 4000; // milliseconds of one call after which starting Python anew is offered
+
+/** Emits "status" with {ready, text, fraction, failed}, "busy" when a call takes long or is over, "restarted". */
 export class Python extends Emitter {
   status = { ready: false, text: "Loading Python", fraction: 0, failed: /** @type {string|null} */ (null) };
   #client;
   #ready;
   #settle;
+  #restarts = 0;
 
   constructor() {
     super();
@@ -25,7 +29,10 @@ export class Python extends Emitter {
   }
 
   #loading(event) {
-    if (event.event === "failed" || event.event === "error") {
+    if (event.event === "error" && this.status.ready && this.#restarts < MOST_RESTARTS) {
+      this.#restarts++;
+      this.restart();
+    } else if (event.event === "failed" || event.event === "error") {
       this.#set({ ready: false, failed: event.message ?? "Python could not be loaded", text: "Python is not available", fraction: 0 });
       this.#settle.reject(new Error(`this needs Python, which could not be loaded: ${this.status.failed}`));
     } else if (event.event === "loading") {
@@ -48,7 +55,14 @@ export class Python extends Emitter {
   /** Waits for Python, then calls. @param {string} method @param {object} params @param {object} [options] @returns {Promise<any>} */
   async call(method, params, options) {
     await this.#ready;
-    return this.#client.call(method, params, options);
+    const client = this.#client;
+    const busy = setTimeout(() => this.emit("busy", true), BUSY_AFTER);
+    try {
+      return await client.call(method, params, options);
+    } finally {
+      clearTimeout(busy);
+      this.emit("busy", false);
+    }
   }
 
   /** Ends whatever Python is doing; it loads anew. Handles of programs are lost. */

@@ -5,6 +5,7 @@ import { editInPlace } from "./edit_in_place.mjs";
 import { hex, parseInteger, registerAlias, signed } from "./format.mjs";
 
 const COUNT = 13;
+const NOTHING = "\u00a0";
 
 export class Registers {
   #rows = [];
@@ -16,6 +17,7 @@ export class Registers {
     const body = byId("registers");
     for (let n = 0; n < COUNT; n++) body.append(this.#row(n));
     model.on("view progress program", () => this.#show());
+    this.#show();
   }
 
   #row(n) {
@@ -43,9 +45,9 @@ export class Registers {
       row.classList.toggle("changed", Boolean(view && before && before.registers[n] !== value));
       row.classList.toggle("zero", value === 0n);
       row.classList.toggle("negative", negative);
-      setText(hexCell, value === null ? "" : hex(value, 16));
-      setText(unsignedCell, value === null ? "" : String(value));
-      setText(signedCell, value === null ? "" : String(signed(value)));
+      setText(hexCell, value === null ? NOTHING : hex(value, 16));
+      setText(unsignedCell, value === null ? NOTHING : String(value));
+      setText(signedCell, value === null ? NOTHING : String(signed(value)));
     }
   }
 

@@ -117,8 +117,11 @@ export function heatSwitch(model, listing) {
   const show = async () => {
     const on = model.heat && model.settings.tier !== "recompiler";
     element.setAttribute("aria-pressed", String(on));
+    const partial = on && model.isCounting && model.translations.tookOver;
+    setText(element.querySelector("span"), partial ? "Heat map (begun)" : "Heat map");
     element.title = model.settings.tier === "recompiler" ? "Recompiled code does not count: choose another engine for a heat map"
-      : "Count how often each instruction runs. Counting is done by the interpreter";
+      : partial ? "Counted until translated code took over, which is faster and does not count. The engine \"interpreter\" counts on"
+      : "Count how often each instruction runs. Only the interpreter counts: long runs on \"auto\" go over to translated code";
     if (!on || !model.view || !model.isCounting) return listing.setCounts(null);
     const now = performance.now();
     if (model.state === "running" && now - asked < 400) return;

@@ -96,5 +96,6 @@ function speed(model) {
   if (model.state === "running") return model.rate ? `${short(model.rate)} instr/s` : "";
   const { milliseconds, tier } = model.view;
   if (!milliseconds || model.atStart) return "";
-  return `${milliseconds < 10 ? milliseconds.toPrecision(2) : Math.round(milliseconds)} ms, ${tier}`;
+  const time = `${milliseconds < 10 ? milliseconds.toPrecision(2) : Math.round(milliseconds)} ms`;
+  return [time, model.rate ? `${short(model.rate)} instr/s` : null, tier].filter(Boolean).join(", ");
 }

@@ -5,6 +5,7 @@ import { plural } from "./format.mjs";
 import { VirtualList } from "./virtual_list.mjs";
 
 const ROW = 18;
+const ROOM = 100; // characters beyond the longest line, so that any indentation can be scrolled away
 const LONGEST = 400; // characters shown of a line
 const TOKEN = /(;;.*$)|("[^"]*")|(\$[\w.]+)|([a-z][\w.]*)|(-?0x[0-9a-f]+|-?\d+)|(.)/g;
 const CLASSES = [null, "comment", "string", "name", "word", "number", null];
@@ -44,10 +45,10 @@ export class Wat {
     this.#asked = wanted;
     if (!this.#lines.length) setText(this.state, "Translating …");
     try {
-      const { text, region, block, first_line: first, last_line: last } = await program.ask("wat", { metering, pc });
+      const { text, region, block, first_line: first, end_line: end } = await program.ask("wat", { metering, pc });
       if (wanted !== this.#asked) return;
       const lines = text.trimEnd().split("\n");
-      this.#show(lines, [first, last ?? lines.length], `Region ${region}, ${plural(lines.length, "line")}; marked: the block from pc ${block.first_pc}`);
+      this.#show(lines, [first, end], `Region ${region}, ${plural(lines.length, "line")}; marked: the block from pc ${block.first_pc}`);
     } catch (error) {
       if (wanted === this.#asked) this.#show([], [0, 0], error.message);
     }
@@ -59,16 +60,22 @@ export class Wat {
     this.#range = range;
     setText(this.state, state);
     const widest = lines.reduce((most, line) => Math.max(most, line.length), 0);
-    this.list.spacer.style.minWidth = `${Math.min(widest, LONGEST) + 2}ch`;
+    this.list.spacer.style.minWidth = `${Math.min(widest, LONGEST) + ROOM}ch`;
     if (same) this.list.refresh();
     else this.list.setCount(lines.length);
-    if (lines.length) this.list.showFirst(Math.max(0, range[0] - 3));
+    if (!lines.length) return;
+    this.list.showFirst(Math.max(0, range[0] - 3));
+    this.element.scrollLeft = indentation(lines.slice(...range)) * this.#characterWidth();
+  }
+
+  #characterWidth() {
+    return this.list.spacer.clientWidth / Number.parseFloat(this.list.spacer.style.minWidth);
   }
 
   #render(row, index) {
-    const [first, last] = this.#range;
+    const [first, end] = this.#range;
     const line = this.#lines[index];
-    row.className = `row${index + 1 >= first && index + 1 <= last ? " marked" : ""}`;
+    row.className = `row${index >= first && index < end ? " marked" : ""}`;
     const parts = [];
     let plain = "";
     for (const match of line.slice(0, LONGEST).matchAll(TOKEN)) {
@@ -83,4 +90,9 @@ export class Wat {
     }
     row.replaceChildren(...parts, plain);
   }
+}
+
+/** How far all of the lines are indented. */
+function indentation(lines) {
+  return lines.reduce((least, line) => Math.min(least, line.search(/\S|$/)), lines.length ? LONGEST : 0);
 }
