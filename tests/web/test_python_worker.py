@@ -244,19 +244,22 @@ def test_pyodide_from_the_network(browser: Browser, page_folder: Path, tmp_path:
         type = types.get(path.suffix, "application/octet-stream")
         route.fulfill(path=path, content_type=type, headers={"Access-Control-Allow-Origin": "*"})
 
-    with serving(build(tmp_path / "page", cdn=True).folder) as url:
-        context = browser.new_context(base_url=url)
+    build(tmp_path / "some where", cdn=True)  # not at the root of its server either
+    (tmp_path / "index.html").write_text("")
+    with serving(tmp_path) as url:
+        context = browser.new_context(base_url=f"{url}some%20where/")
         context.set_default_timeout(120_000)
         context.route(f"{pyodide.CDN}**", answer)
         tab = context.new_page()
         tab.goto("data/abi.json")
-        assert run(tab, """
-            const client = new workers.WorkerClient('/python_worker.mjs', {name: 'python'}), steps = new Set();
+        assert tab.evaluate("""async () => {
+            const {WorkerClient} = await import('/some%20where/workers.mjs'), steps = new Set();
+            const client = new WorkerClient('/some%20where/python_worker.mjs', {name: 'python'});
             client.onevent(({step}) => steps.add(step));
             const {opened} = await client.call('assemble', {text: 'trap'});
             client.terminate();
             return [opened.code_length, [...steps]];
-        """) == [1, ["download", "python", "package", "ready"]]
+        }""") == [1, ["download", "python", "package", "ready"]]
         context.close()
 
 
