@@ -64,9 +64,8 @@ def interpreter_functions(
     index: dict[str, int], pairs: Sequence[tuple[str, str]] = PAIRS, counts: bool = False
 ) -> tuple[Function, ...]:
     """The interpreter's functions in the order of `index`."""
-    return (
-        *prepare.functions(index, TRAP, LINK, STOP), dispatch_function(pairs, counts), *execute.functions(index, counts),
-    )  # fmt: skip
+    decoder, others = prepare.functions(index, TRAP, LINK, STOP), execute.functions(index, counts)
+    return (*decoder, dispatch_function(pairs, counts), *others)
 
 
 def interpreter_data(pairs: Sequence[tuple[str, str]] = PAIRS) -> tuple[DataSegment, ...]:
