@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -156,21 +157,37 @@ def _generator(manifest: Path) -> object:
 
 
 def _write(folder: Path, files: dict[str, bytes]) -> None:
-    """Write all files beside the folder, then let that take its place."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    target = Path(os.path.realpath(folder))
+    """Write all files into a folder inside, then let them take the place of what there was.
+
+    The folder itself stays: it may be where someone's shell stands, or a file system of its own.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
     token = secrets.token_hex(6)
-    new, old = (target.with_name(f".{target.name}-{token}.{kind}") for kind in ("new", "old"))
+    new, old = folder / f".new-{token}", folder / f".old-{token}"
     try:
         for name, data in files.items():
             path = new / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-        if target.exists():
-            os.rename(target, old)
-        os.rename(new, target)
+        before = [path for path in folder.iterdir() if path != new]
+        old.mkdir()
+        for path in before:
+            path.rename(old / path.name)
+        for path in list(new.iterdir()):
+            path.rename(folder / path.name)
+    except BaseException:
+        _put_back(folder, old)
+        raise
     finally:
         shutil.rmtree(new, ignore_errors=True)
-        if old.exists() and not target.exists():
-            os.rename(old, target)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _put_back(folder: Path, old: Path) -> None:
+    """Undo what was moved into `old`, as far as that is possible."""
+    for path in list(old.iterdir()) if old.is_dir() else []:
+        with suppress(OSError):
+            place = folder / path.name
+            if place.is_dir() and not place.is_symlink():
+                shutil.rmtree(place)
+            path.replace(place)

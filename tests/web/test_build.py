@@ -106,6 +106,30 @@ def test_links_to_folders_are_followed(tmp_path: Path) -> None:
     assert (tmp_path / "link").is_symlink() and (tmp_path / "real" / "index.html").is_file()
 
 
+def test_the_folder_itself_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = tmp_path.stat().st_ino
+    for _ in range(2):
+        build(Path(), cdn=True)
+        assert tmp_path.stat().st_ino == before and Path("index.html").is_file()
+
+
+def test_what_cannot_be_finished_is_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = contents(build(tmp_path / "page", cdn=True).folder)
+    rename, done = Path.rename, []
+
+    def fail(path: Path, target: Path) -> Path:
+        done.append(path)
+        if len(done) == len(os.listdir(tmp_path / "page")) + 3:
+            raise OSError(28, "No space left on device", str(path))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(InputError, match="cannot be written: no space left"):
+        build(tmp_path / "page", cdn=True)
+    assert contents(tmp_path / "page") == before and len(done) > 5
+
+
 def test_other_folders_are_left_alone(tmp_path: Path) -> None:
     for name, make, message in (
         ("files", lambda path: (path / "thesis.txt").write_text("x"), "has files in it"),
