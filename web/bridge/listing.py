@@ -56,7 +56,9 @@ def explain_value(loaded: Loaded, params: Params) -> dict[str, Any]:
 
 
 def text_of(instruction: Instruction, label_of: Callable[[int], str] | None = None) -> str:
-    """An instruction on one line, without the blanks that align operands."""
+    """An instruction on one line, without the blanks that align operands. An invalid opcode is the trap that it is."""
+    if not instruction.valid:
+        return instruction.row.name
     return " ".join(format_instruction(instruction, label_of).split())
 
 
