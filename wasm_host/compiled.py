@@ -5,8 +5,8 @@ In: the generated module, a cache. Out: a wasmtime engine and modules, which are
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from functools import cache
 from threading import RLock
 
 import wasmtime
@@ -14,9 +14,30 @@ import wasmtime
 from pvm.emit.interpreter import interpreter_bytes
 from wasm_host.cache import CodeCache, key_of
 
-# `cache` alone lets threads that come first at the same time each make their own; modules and stores of different
-# engines do not go together. The interpreter is loaded with the lock held, for which the engine is needed.
-_LOCK = RLock()
+
+class _Process:
+    """What this process has of wasmtime's, once it is there.
+
+    Threads that come first at the same time must not each make their own: modules and stores of different engines do
+    not go together. The interpreter is loaded with the lock held, for which the engine is needed.
+    """
+
+    def __init__(self) -> None:
+        self.lock = RLock()
+        self.engine: wasmtime.Engine | None = None
+        self.interpreter: wasmtime.Module | None = None
+        self.compiles_in_parallel = True
+
+    def was_forked(self) -> None:
+        """In the copy of a process, wasmtime would wait for ever for threads that have stayed in the other one."""
+        compiles_in_parallel = self.engine is None and self.compiles_in_parallel
+        self.__init__()  # type: ignore[misc]
+        self.compiles_in_parallel = compiles_in_parallel
+
+
+_PROCESS = _Process()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_PROCESS.was_forked)
 
 
 def wasmtime_engine() -> wasmtime.Engine:
@@ -25,8 +46,10 @@ def wasmtime_engine() -> wasmtime.Engine:
     Memories never move, so that their addresses can be kept, and each has 4 GiB of address space reserved, so that
     generated code needs no bounds checks.
     """
-    with _LOCK:
-        return _engine()
+    with _PROCESS.lock:
+        if _PROCESS.engine is None:
+            _PROCESS.engine = _engine(_PROCESS.compiles_in_parallel)
+        return _PROCESS.engine
 
 
 def interpreter(code_cache: CodeCache | None = None) -> wasmtime.Module:
@@ -35,8 +58,10 @@ def interpreter(code_cache: CodeCache | None = None) -> wasmtime.Module:
     The first call decides where it comes from: out of `code_cache` if it is there (in 1.5 ms, the key included), else
     it is generated, compiled (30 ms) and kept there. Later calls touch no disk.
     """
-    with _LOCK:
-        return _INTERPRETER.module(code_cache)
+    with _PROCESS.lock:
+        if _PROCESS.interpreter is None:
+            _PROCESS.interpreter = _load_interpreter(code_cache)
+        return _PROCESS.interpreter
 
 
 def compile_module(module: bytes) -> wasmtime.Module:
@@ -68,9 +93,9 @@ def store_code(
         code_cache.store(key, (*tables, module.serialize()))
 
 
-@cache
-def _engine() -> wasmtime.Engine:
+def _engine(compiles_in_parallel: bool) -> wasmtime.Engine:
     config = wasmtime.Config()
+    config.parallel_compilation = compiles_in_parallel
     config.wasm_multi_memory = True
     config.memory_may_move = False
     config.memory_reservation = 1 << 32
@@ -84,21 +109,6 @@ def _hint_branches(config: wasmtime.Config) -> None:
 
     if hasattr(ffi, "wasmtime_config_wasm_branch_hinting_set"):
         ffi.wasmtime_config_wasm_branch_hinting_set(config.ptr(), True)
-
-
-class _Interpreter:
-    """The process's interpreter, once it is there."""
-
-    def __init__(self) -> None:
-        self._module: wasmtime.Module | None = None
-
-    def module(self, code_cache: CodeCache | None) -> wasmtime.Module:
-        if self._module is None:
-            self._module = _load_interpreter(code_cache)
-        return self._module
-
-
-_INTERPRETER = _Interpreter()
 
 
 def _load_interpreter(code_cache: CodeCache | None) -> wasmtime.Module:
