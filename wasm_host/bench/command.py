@@ -15,7 +15,7 @@ _NAMES = (
     "interpreter", "recompiler", "reference", "gcc", "anan-as",
     "host-call", "process", "instantiate", "compile", "cold", "warm", "replay", "memory",
 )  # fmt: skip
-_ON_REQUEST = ("hostile",)  # takes a quarter of an hour by itself
+_ON_REQUEST = ("hostile", "browser")  # a quarter of an hour; a Chromium and playwright
 _EXAMPLES = ("fibonacci", "sieve", "blake2b", "sort", "matrix", "life", "mandelbrot")
 _INTERRUPTED = 130  # exit status after Ctrl-C, by custom 128 + SIGINT
 
@@ -51,13 +51,15 @@ def bench(
     The first five of --only run the examples. The others: host-call, process (the interpreter, once a process),
     instantiate (a machine), compile (what translating costs an instruction), cold (a program never seen), warm (one
     whose translation is on disk), replay (recorded runs, and where the time goes), memory (what a machine takes).
-    Only when asked for: hostile (time and memory of programs that are made to cost much; once, in some minutes).
+    Only when asked for: hostile (time and memory of programs that are made to cost much; once, in some minutes),
+    browser (the same programs in the page's worker in Chromium, and how soon the page is there; needs playwright).
 
     \b
     Examples:
       pvm bench
       pvm bench --only recompiler --only gcc --example sieve --example fibonacci
       pvm bench --only compile --only cold --repeat 3
+      pvm bench --only browser --repeat 5
       pvm bench --install-anan-as --json
     """
     from rich.console import Console

@@ -14,7 +14,10 @@ from pvm.errors import PvmError
 from pvm.machine import AnyEngine, Machine
 from pvm.program import PAGE_SIZE
 from pvm.reference import ReferenceEngine
+from wasm_host.bench import browser
 from wasm_host.bench.anan_as import DEFAULT_BUILD, WARM_UP, AnanAs, Installed, Outcome
+from wasm_host.bench.browser import Browser
+from wasm_host.bench.guest_engine import GuestEngine
 from wasm_host.bench.measure import Ratio, Report, Section, Subject, elapsed
 from wasm_host.bench.native import LEVELS, SOURCES, Gcc, run_native
 from wasm_host.bench.workloads import GAS, Workload
@@ -29,6 +32,9 @@ SHORT = "interpreter, short run"  # the same run as that of anan-as
 ANAN_AS = "anan-as, short run"
 ANAN_AS_DEFAULT = "anan-as, default build"
 
+# The most that Chromium may take longer than wasmtime.
+_BROWSER_INTERPRETER_TARGET, _BROWSER_RECOMPILER_TARGET = 2.0, 1.5
+
 _SPARE_PAGES = 64  # beyond those that the program starts with
 
 
@@ -41,10 +47,12 @@ class Contestants:
     reference: bool = True
     gcc: Gcc | None = None
     anan_as: Installed | None = None
+    browser: Browser | None = None
 
 
 def measure_programs(report: Report, workloads: list[Workload], contestants: Contestants, repeat: int) -> None:
     """Add a section for each workload."""
+    engines = contestants.browser.engines() if contestants.browser else {}
     for workload in workloads:
         section = report.section(workload.name, f"{workload.name}: a PVM instruction")
         programs = _Programs(section, workload)
@@ -57,6 +65,8 @@ def measure_programs(report: Report, workloads: list[Workload], contestants: Con
             subjects |= programs.native(contestants.gcc)
         if contestants.reference:
             subjects |= programs.reference()
+        if engines:
+            subjects |= programs.browser(engines)
         if contestants.anan_as is None:
             section.measure(subjects, repeat)
             continue
@@ -120,6 +130,17 @@ class _Programs:
             for tier in (INTERPRETER, BY_SOFTWARE, BY_HARDWARE):
                 self._section.ratios.append(Ratio(f"{tier} / gcc {level}", tier, (f"gcc {level}",)))
         return subjects
+
+    def browser(self, engines: dict[str, GuestEngine]) -> dict[str, Subject]:
+        """The same runs in the guest worker of the page."""
+        self._section.ratios += [
+            Ratio("Chromium / interpreter", browser.INTERPRETER, (INTERPRETER,), _BROWSER_INTERPRETER_TARGET),
+            *(
+                Ratio(f"Chromium / {name}", browser.RECOMPILER, (name,), target)
+                for name, target in ((BY_SOFTWARE, _BROWSER_RECOMPILER_TARGET), (BY_HARDWARE, None))
+            ),
+        ]
+        return browser.program_subjects(engines, self._workload, self._count)
 
     def anan_as(self, other: AnanAs) -> dict[str, Subject]:
         """anan-as's fastest build and its default one, and ours on the same run, once their outcomes agree."""

@@ -18,6 +18,8 @@ from pvm.isa import Spec
 from pvm.isa import spec as find_spec
 from pvm.version import __version__
 from wasm_host.bench.anan_as import find_installed, install
+from wasm_host.bench.browser import measure_page, served_page
+from wasm_host.bench.chromium import obstacle
 from wasm_host.bench.cold import measure_cold
 from wasm_host.bench.host_calls import measure_host_calls
 from wasm_host.bench.hostile_runs import hostile_steps
@@ -34,6 +36,7 @@ from wasm_host.bench.workloads import workloads
 
 _PROGRAMS = frozenset({"interpreter", "recompiler", "reference", "gcc", "anan-as"})
 _HOST_CALLS = 100_000
+_PAGES = 3  # openings of the page, some 20 s each
 _MACHINES = 10  # made in a row
 _FEW, _MANY = 20, 1000  # machines alive at a time
 
@@ -76,9 +79,12 @@ def _steps(options: Options, report: Report) -> Iterator[tuple[str, Callable[[],
         yield from _start_steps(options, report, spec)
     if "hostile" in only:
         yield from hostile_steps(report, quick)
-    if only & _PROGRAMS:
+    if only & (_PROGRAMS | {"browser"}):
         with ExitStack() as stack:
             contestants = _contestants(options, report, stack)
+            if contestants.browser and not options.examples:
+                page = contestants.browser
+                yield "the page", lambda: measure_page(report, page, 1 if quick else min(repeat, _PAGES))
             for workload in workloads(spec, options.examples, quick):
                 yield workload.name, lambda: measure_programs(report, [workload], contestants, repeat)  # noqa: B023
 
@@ -122,6 +128,13 @@ def _contestants(options: Options, report: Report, stack: ExitStack) -> Contesta
             found.gcc = stack.enter_context(gcc)
             report.about["gcc"] = gcc.version
             report.about["written in C"] = sorted(SOURCES)
+    if "browser" in only:
+        reason = obstacle()
+        if reason is not None:
+            report.absent["browser"] = reason
+        else:
+            found.browser = stack.enter_context(served_page(report))
+            report.about["Chromium"] = found.browser.version
     if "anan-as" in only:
         if options.install_anan_as:
             install()
