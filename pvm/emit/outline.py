@@ -16,7 +16,7 @@ from enum import Enum
 from pvm.emit.recompiler import REGION_BLOCKS, context_of, shapes_of
 from pvm.emit.region import Context, Region
 from pvm.errors import InputError
-from pvm.flow import STRAIGHT, Block, Ending, Flow, Follows, Shape, ending_of, flow_of
+from pvm.flow import STRAIGHT, Block, Ending, Flow, Follows, Shape, flow_of, opcodes_of, target_of
 from pvm.isa.spec import Spec
 from pvm.machine import REGISTER_COUNT
 from pvm.program.blob import Blob
@@ -198,14 +198,14 @@ def outline_of(
     Raises InputError when there is no such region.
     """
     flow = flow_of(blob, spec)
-    shapes = tuple(shapes_of(flow, region_blocks))
+    shapes = tuple(shapes_of(flow, spec, region_blocks))
     if region is not None and not 0 <= region < len(shapes):
         raise InputError(f"no region {region}: the program's are 0 to {len(shapes) - 1}")
     whole = _whole(blob, context_of(blob, flow, spec, metering, protection, shapes), shapes)
     wanted = range(len(shapes)) if region is None else (region,)
     regions = tuple(_region(whole, number) for number in wanted)
     return Outline(
-        spec.name, metering, protection, len(flow.forms), len(flow.blocks), len(shapes), region is None, regions
+        spec.name, metering, protection, len(flow.pcs), len(flow.blocks), len(shapes), region is None, regions
     )
 
 
@@ -217,13 +217,16 @@ def _whole(blob: Blob, program: Context, shapes: Sequence[Shape]) -> _Whole:
     }  # fmt: skip
     table = frozenset(flow.index[pc] for pc in blob.jump_table if pc in flow.starts)
     firsts = [shape.first for shape in shapes]
-    return _Whole(blob, program, shapes, firsts, frozenset(crossings), table, _labels(blob, flow))
+    return _Whole(blob, program, shapes, firsts, frozenset(crossings), table, _labels(blob, program))
 
 
-def _labels(blob: Blob, flow: Flow) -> dict[int, str]:
+def _labels(blob: Blob, program: Context) -> dict[int, str]:
     """The disassembler's labels: instructions that are a target or in the jump table."""
-    jumps = zip(flow.forms, flow.pcs, strict=True)
-    wanted = {pc + form.offset for form, pc in jumps if form.offset is not None}.union(blob.jump_table)
+    flow, offsets = program.flow, opcodes_of(program.spec).offsets
+    wanted = {
+        target_of(blob, offsets[flow.opcodes[block.end - 1]], flow.pcs[block.end - 1], flow.pcs[block.end])
+        for block in flow.blocks if block.ending in (Ending.JUMP, Ending.BRANCH)
+    }.union(blob.jump_table)  # fmt: skip
     return {pc: f"l{pc}" for pc in wanted.intersection(flow.pcs)}
 
 
@@ -333,26 +336,25 @@ def _entrances(whole: _Whole, number: int, loop: LoopOutline | None) -> tuple[En
 
 def _follows_sbrk(whole: _Whole, number: int) -> bool:
     """Whether the block before ends with an sbrk, after which a machine may be entered as after a host call."""
-    flow = whole.program.flow
-    return ending_of(flow.forms[flow.blocks[number].first - 1].instruction.row) is Ending.SBRK
+    return whole.program.flow.blocks[number - 1].ending is Ending.SBRK
 
 
 def _end(whole: _Whole, region: Region, number: int, block: Block) -> End:
     flow, spec = whole.program.flow, whole.program.spec
-    form, pc = flow.forms[block.end - 1], flow.pcs[block.end - 1]
+    pc = flow.pcs[block.end - 1]
     falls = _falls(whole, region, number + 1) if block.falls else None
-    if form.kind == STRAIGHT:
+    if opcodes_of(spec).kinds[flow.opcodes[block.end - 1]] == STRAIGHT:
         return End(Ending.FALLS, None, None, falls, None)
     text = _text(whole, pc)
     jump = None if block.target is None else _jump(whole, region, number, block.target)
-    match ending_of(form.instruction.row):
+    match block.ending:
         case Ending.BRANCH:
             if spec.validates and (jump is None or flow.pcs[block.end] not in flow.starts):
                 jump = falls = None
             return End(Ending.BRANCH, text, jump, falls, None)
         case Ending.CALL:
             after = Onward(number + 1, whole.region_of(number + 1), Way.ENTRY)
-            return End(Ending.CALL, text, None, after, form.instruction.x)
+            return End(Ending.CALL, text, None, after, decode_at(whole.blob, spec, pc).x)
         case ending:
             return End(ending, text, jump, falls, None)
 

@@ -14,14 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
-from operator import attrgetter
+from itertools import pairwise
 
 from pvm import abi
 from pvm.emit.region import NO_TARGET, REGION_TYPE, Context, Region, costs_of
 from pvm.emit.state import get_state, set_state
-from pvm.emit.straight import Codes
-from pvm.flow import Flow, Follows, Shape, flow_of, shape_of
+from pvm.emit.straight import accesses_of, codes_of
+from pvm.flow import AFTER_CALL, BASIC_BLOCK, Flow, Shape, flow_of, shape_of
 from pvm.isa.spec import Spec
 from pvm.program.blob import Blob
 from pvm.version import __version__
@@ -113,17 +112,17 @@ def translate(
 ) -> Translation:
     """The same without a module around the regions, in which `sbrk` is a function's index."""
     flow = flow_of(blob, spec, pause)
-    shapes = tuple(shapes_of(flow, region_blocks))
+    shapes = tuple(shapes_of(flow, spec, region_blocks))
     program = context_of(blob, flow, spec, metering, protection, shapes, pause, sbrk)
     ids = program.ids
     regions = tuple(Region(program, shape, region).function() for region, shape in enumerate(shapes))
     entries = {
-        flow.blocks[number].pc: entry for number, entry in ids.items() if flow.blocks[number].follows is Follows.BLOCK
+        flow.blocks[number].pc: entry for number, entry in ids.items() if flow.blocks[number].follows is BASIC_BLOCK
     }
     resumes = {
         flow.pcs[flow.blocks[number].first - 1]: entry
         for number, entry in ids.items()
-        if flow.blocks[number].follows is Follows.CALL
+        if flow.blocks[number].follows is AFTER_CALL
     }
     targets = (ids[flow.index[pc]] if pc in flow.starts else NO_TARGET for pc in blob.jump_table)
     jumps = b"".join(target.to_bytes(4, "little") for target in targets)
@@ -165,42 +164,39 @@ def context_of(
         for place, number in enumerate(shape.entries)
     }
     checks, by_block = protection == "software", metering == "block"
-    known = Codes(checks)
-    codes = list(map(known.__getitem__, flow.forms))
-    accesses, checked = bytes(map(attrgetter("access"), codes)), known if checks else Codes(True)
     addresses, _ = abi.program_layout(len(blob.code), len(blob.jump_table), 0)
     return Context(
-        flow, spec, by_block, checks, codes, accesses, checked, costs_of(flow, spec, by_block), ids,
+        flow, spec, by_block, checks, codes_of(blob, flow, spec), costs_of(flow, spec, by_block), ids,
         len(blob.jump_table), addresses["entries"], sbrk, pause,
     )  # fmt: skip
 
 
-def shapes_of(flow: Flow, region_blocks: int = REGION_BLOCKS) -> Iterator[Shape]:
+def shapes_of(flow: Flow, spec: Spec, region_blocks: int = REGION_BLOCKS) -> Iterator[Shape]:
     """The shapes of a program's regions, each of at most `region_blocks` blocks, in the order of the code."""
-    bounds = _bounds(flow, region_blocks)
+    bounds = _bounds(flow, flow.opcodes.translate(accesses_of(spec)), region_blocks)
     region_of = [region for region, (first, end) in enumerate(pairwise(bounds)) for _ in range(first, end)]
-    crossings: set[int] = set()
-    for number, current in enumerate(flow.blocks):
-        for target in (current.target, number + 1 if current.falls else None):
-            if target is not None and region_of[target] != region_of[number]:
-                crossings.add(target)
+    targets = [block.target for block in flow.blocks]
+    crossings = {
+        target for target, region in zip(targets, region_of, strict=True)
+        if target is not None and region_of[target] != region
+    }  # fmt: skip
+    crossings.update(first for first in bounds[1:-1] if flow.blocks[first - 1].falls)
     frozen = frozenset(crossings)
     for first, end in pairwise(bounds):
         yield shape_of(flow, first, end, frozen)
 
 
-def _bounds(flow: Flow, region_blocks: int) -> list[int]:
-    """Where regions begin, and the end of the last."""
-    bounds, first, before = [0], 0, 0
-    accesses = list(accumulate((form.instruction.row.accesses_memory for form in flow.forms), initial=0))
+def _bounds(flow: Flow, accesses: bytes, region_blocks: int) -> list[int]:
+    """Where regions begin, and the end of the last. `accesses` has 0 for instructions that do not access memory."""
+    bounds, begin, first, count = [0], 0, 0, 0
     for number, current in enumerate(flow.blocks):
-        is_full = (
-            number - bounds[-1] == region_blocks or current.end - first > REGION_INSTRUCTIONS
-            or accesses[current.end] - before > REGION_ACCESSES
-        )  # fmt: skip
-        if is_full and number > bounds[-1]:
+        start, end = current.first, current.end
+        own = end - start - accesses.count(0, start, end)
+        count += own
+        is_full = number - begin == region_blocks or end - first > REGION_INSTRUCTIONS or count > REGION_ACCESSES
+        if is_full and number > begin:
             bounds.append(number)
-            first, before = current.first, accesses[current.first]
+            begin, first, count = number, start, own
     return [*bounds, len(flow.blocks)]
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, reduce
-from itertools import accumulate
+from itertools import compress
 from operator import attrgetter, or_
 
 from pvm import abi
@@ -27,7 +27,8 @@ from pvm.emit.checkpoints import NONE, checkpoints
 from pvm.emit.checks import NO_PLAN, shared_checks
 from pvm.emit.guest import is_refused, jump_table_place
 from pvm.emit.state import ENGINE, add, get_state, get_word, set_pc, set_pc_to, set_state
-from pvm.emit.straight import (
+from pvm.emit.straight import Codes, Reach
+from pvm.emit.templates import (
     ADDRESS,
     CODE,
     ENTRY,
@@ -35,13 +36,23 @@ from pvm.emit.straight import (
     GAS,
     LOCAL_TYPES,
     PC,
-    Code,
-    Codes,
-    Reach,
     load_register,
     store_register,
 )
-from pvm.flow import STRAIGHT, Block, Ending, Flow, Follows, Shape, ending_of, gas_needs
+from pvm.flow import (
+    AFTER_CALL,
+    BASIC_BLOCK,
+    BRANCH,
+    CALL,
+    DYNAMIC,
+    FALLS,
+    JUMP,
+    SBRK,
+    Block,
+    Flow,
+    Shape,
+    gas_needs,
+)
 from pvm.isa.spec import Spec
 from pvm.machine import REGISTER_COUNT, Reason
 from pvm.wasm import I32, Function, FunctionType
@@ -70,31 +81,24 @@ REGION_TYPE = FunctionType((I32,), (I32,))
 # Levels of the labels around all blocks.
 _CROSS, _EXIT, _LEAVE, _POOR, _BAIL, _DISPATCH, _JUMP, _ELSEWHERE, _BLOCKS = range(9)
 _DROP = op("drop")
-_NO_POINTS: dict[int, int] = {}
 
-_text = attrgetter("text")
-_uses = attrgetter("used")
-_writes = attrgetter("written")
+_used = attrgetter("used")
 
 
 @dataclass(frozen=True)
 class Context:
     """What all regions of a program share.
 
-    `codes` are those of all instructions and `accesses` what these access, a byte for each; `checked` has codes that
-    check, which are the same where `checks`; `costs` is what blocks take. `ids` are the entries: region << 16 | place
-    in its dispatcher. `checks` is whether all accesses are checked in the code. `jump_count` is how many entries the
-    jump table has, `jump_entries` where the host puts theirs. `sbrk` is a function's index. `pause` is called for every
-    block.
+    `costs` is what blocks take. `ids` are the entries: region << 16 | place in its dispatcher. `checks` is whether all
+    accesses are checked in the code. `jump_count` is how many entries the jump table has, `jump_entries` where the host
+    puts theirs. `sbrk` is a function's index. `pause` is called for every block.
     """
 
     flow: Flow
     spec: Spec
     by_block: bool
     checks: bool
-    codes: list[Code]
-    accesses: bytes
-    checked: Codes
+    codes: Codes
     costs: list[int]
     ids: dict[int, int]
     jump_count: int
@@ -108,7 +112,7 @@ def charges(block: Block, by_block: bool) -> bool:
 
     After a host call the rest of the block is charged anew, unless by block, where all of it is paid.
     """
-    return block.follows is Follows.BLOCK or (block.follows is Follows.CALL and not by_block)
+    return block.follows is BASIC_BLOCK or (block.follows is AFTER_CALL and not by_block)
 
 
 def costs_of(flow: Flow, spec: Spec, by_block: bool) -> list[int]:
@@ -132,18 +136,16 @@ class Region:
         self.lasts = {lp.header: lp.last for lp in shape.loops}
         looks = {*shape.entries, *self.lasts}
         self.needs = gas_needs(program.flow, shape.first, shape.end, looks, program.costs)
-        flow, codes = program.flow, program.codes
-        checked, accesses = program.checked, program.accesses
-        self.checkpoints = NONE if program.checks else checkpoints(flow, shape, codes, accesses, checked)
+        self.checkpoints = NONE if program.checks else checkpoints(program.flow, shape, program.codes)
         self.out: list[bytes] = []
-        self.offsets: list[int] = []  # in the body, of the pieces of `out`
-        self.unlikely: list[tuple[int, int]] = []  # pieces of `out`, and where in them there is a branch seldom taken
+        self.start = 0  # of the first piece of `out` in the function's body
+        self.unlikely: list[int] = []  # pieces of `out` that begin with a branch seldom taken
 
     def function(self) -> Function:
         program, shape = self.program, self.shape
-        codes = program.codes[self.blocks[shape.first].first : self.blocks[shape.end - 1].end]
-        written = reduce(or_, map(_writes, codes))
-        used = reduce(or_, map(_uses, codes)) | written
+        first, last = self.blocks[shape.first].first, self.blocks[shape.end - 1].end
+        written = reduce(or_, program.codes.written[first:last])
+        used = reduce(or_, map(_used, set(program.codes.templates[first:last])), written)
         self._blocks()
         begin = (
             _load(used) + get_state("gas") + local_set(GAS)
@@ -158,55 +160,60 @@ class Region:
             + local_get(ENTRY) + i32_const(0xFFFF) + op("i32.and")
             + local_get(ENTRY) + i32_const(16) + op("i32.shr_u") + return_call_indirect(0)
         )  # fmt: skip
-        places = self.offsets = list(accumulate(map(len, self.out), initial=len(begin)))
-        unlikely = [places[piece] + offset for piece, offset in self.unlikely]
-        body = b"".join([begin, *self.out, end])
+        self.start = len(begin)
+        parts, size, at = [begin], self.start, 0
+        unlikely = []
+        for piece in self.unlikely:
+            part = b"".join(self.out[at:piece])
+            parts.append(part)
+            size += len(part)
+            unlikely.append(size)
+            at = piece
+        body = b"".join([*parts, *self.out[at:], end])
         return Function(REGION_TYPE, LOCAL_TYPES, body, f"region_{self.number}", unlikely=unlikely)
 
     # --- shape -----------------------------------------------------------------------------------------------------
 
     def _blocks(self) -> None:
         """Everything within the label `elsewhere`."""
-        shape = self.shape
-        level_of = self._loop_of()
-        labels = self._forward_labels(level_of)
+        shape, lasts, pause = self.shape, self.lasts, self.program.pause
+        labels = self._forward_labels()
         self._open_blocks(labels.get(-1, set()) | set(shape.entries))
         depths = [self._depth(self.block_levels[entry]) for entry in shape.entries]
         self.out.append(local_get(ENTRY) + br_table(depths, self._depth(_ELSEWHERE)))
         ends: dict[int, int] = {}
-        for number in range(shape.first, shape.end):
+        for number, current in enumerate(self.blocks[shape.first : shape.end], shape.first):
             if self.block_levels.get(number) == self.level - 1:
                 self._close()
-            if number in self.lasts:
+            if number in lasts:
                 if number in self.checkpoints.before:
-                    pc = self.blocks[number].pc
-                    self.out.append(self._checkpoint(pc, self.checkpoints.before[number], 0, is_charged=False))
+                    self._checkpoint(current.pc, self.checkpoints.before[number], 0, is_charged=False)
                 self.loop_levels[number] = self.level
                 self._open(open_loop())
-                ends[self.lasts[number]] = ends.get(self.lasts[number], 0) + 1
+                ends[lasts[number]] = ends.get(lasts[number], 0) + 1
                 self._open_blocks(labels.get(number, set()))
-            self._block(number, self.blocks[number])
-            self.program.pause()
-            for _ in range(ends.get(number, 0)):
-                self._close()
+            self._block(number, current)
+            pause()
+            if number in ends:
+                for _ in range(ends[number]):
+                    self._close()
         if self.blocks[shape.end - 1].falls:
             self.out.append(self._cross(shape.end, 0))
 
-    def _loop_of(self) -> dict[int, int]:
-        """For each block the header of the loop that it lies strictly in, -1 for none."""
-        level_of = dict.fromkeys(range(self.shape.first, self.shape.end), -1)
-        for lp in self.shape.loops:  # outer loops first
-            for number in range(lp.header + 1, lp.last + 1):
-                level_of[number] = lp.header
-        return level_of
+    def _forward_labels(self) -> dict[int, set[int]]:
+        """The blocks that are jumped to forwards, by the header of the loop in which their label has to be opened.
 
-    def _forward_labels(self, level_of: dict[int, int]) -> dict[int, set[int]]:
-        """The blocks that are jumped to forwards, by the loop in which their label has to be opened."""
+        That is the innermost in which they lie strictly; -1 stands for none.
+        """
+        first, end = self.shape.first, self.shape.end
+        targets = enumerate([block.target for block in self.blocks[first:end]], first)
+        left = {target for number, target in targets if target is not None and number < target < end}
         labels: dict[int, set[int]] = {}
-        for number in range(self.shape.first, self.shape.end):
-            target = self.blocks[number].target
-            if target is not None and number < target < self.shape.end:
-                labels.setdefault(level_of[target], set()).add(target)
+        for loop in reversed(self.shape.loops):  # inner loops first
+            found = left.intersection(range(loop.header + 1, loop.last + 1))
+            labels[loop.header] = found
+            left -= found
+        labels[-1] = left
         return labels
 
     def _open_blocks(self, targets: set[int]) -> None:
@@ -229,105 +236,90 @@ class Region:
 
     def _block(self, number: int, current: Block) -> None:
         program, out = self.program, self.out
-        cost = program.costs[number]
-        need = self.needs.get(number)
+        cost, need = program.costs[number], self.needs.get(number)
         if need:
             poor = (_POOR if program.by_block else _LEAVE) if charges(current, program.by_block) else _BAIL
-            look = _look(current.pc, need)
-            self.unlikely.append((len(out), len(look)))
-            out.append(look + br_if(self._depth(poor)) + _DROP)
+            self.unlikely.append(len(out) + 2)
+            out += (i32_const(current.pc), _lacks(need), _leave_if(self._depth(poor)))
         if cost:
             out.append(_charge(cost))
-        end = current.end
-        last = program.flow.forms[end - 1]
-        straight_end = end if last.kind == STRAIGHT else end - 1
-        self._straight(number, current, straight_end)
-        if straight_end < end:
-            self._control(number, current, program.codes[end - 1], program.flow.pcs[end - 1])
-
-    def _straight(self, number: int, current: Block, end: int) -> None:
-        """The instructions of a block up to the one that does not just go on."""
-        program, out, first = self.program, self.out, current.first
-        codes = program.codes
-        points = self.checkpoints.within.get(number, _NO_POINTS)
+        ending = current.ending
+        straight_end = current.end if ending is FALLS else current.end - 1
         if program.checks or number in self.checkpoints.checking:
-            self._checked(current, end)
-            return
-        at = first
-        for place, registers in points.items():
-            special = first + place
-            out.extend(map(_text, codes[at:special]))
+            self._checked(current, straight_end)
+        elif number in self.checkpoints.within:
+            self._with_checkpoints(number, current, straight_end)
+        else:
+            out += program.codes.texts[current.first : straight_end]
+        if ending is not FALLS:
+            out.append(self._control(number, current, straight_end))
+
+    def _with_checkpoints(self, number: int, current: Block, end: int) -> None:
+        """The instructions of a block up to the one that does not just go on, and its checkpoints."""
+        texts, at = self.program.codes.texts, current.first
+        for place, registers in self.checkpoints.within[number].items():
+            special = current.first + place
+            self.out += texts[at:special]
             at = special
-            pc = program.flow.pcs[special]
-            out.append(self._checkpoint(pc, registers, current.rest - place, is_charged=True))
-        out.extend(map(_text, codes[at:end]))
+            self._checkpoint(self.program.flow.pcs[at], registers, current.rest - place, is_charged=True)
+        self.out += texts[at:end]
 
     def _checked(self, current: Block, end: int) -> None:
         """The same where accesses are checked."""
-        program, out, first = self.program, self.out, current.first
-        codes, pcs = program.codes[first:end], program.flow.pcs
-        accesses = [place for place, kind in enumerate(program.accesses[first:end]) if kind]
-        if not accesses:
-            out.extend(map(_text, codes))
-            return
-        if not program.checks:
-            codes = [program.checked[code.form] for code in codes]
-        plan = shared_checks(codes) if len(accesses) > 1 else NO_PLAN
-        bail = br_if(self._depth(_BAIL)) + _DROP
-        at = 0
-        for place in accesses:
-            out.extend(map(_text, codes[at:place]))
-            code, pc = codes[place], pcs[first + place]
-            if place in plan.before:
-                self.unlikely.append((len(out) + 2, 0))
-                out += (i32_const(pc), _refuses(plan.before[place]), bail)
-            if code.guard is None or place in plan.covered:
-                out.append(code.text)
-            else:
-                self.unlikely.append((len(out) + 2, 0))
-                out += (i32_const(pc), code.guard, bail, code.rest)
-            at = place + 1
-        out.extend(map(_text, codes[at:]))
+        codes, pcs, out, at = self.program.codes, self.program.flow.pcs, self.out, current.first
+        texts = codes.texts
+        accesses = [*compress(range(at, end), codes.accesses[at:end])]
+        if accesses:
+            guarded = codes.guarded(accesses)
+            before, covered = shared_checks(accesses, guarded, codes.written) if len(accesses) > 1 else NO_PLAN
+            bail = _leave_if(self._depth(_BAIL))
+            for number, (guard, rest, _) in zip(accesses, guarded, strict=True):
+                out += texts[at:number]
+                at = number
+                if number in before:
+                    self.unlikely.append(len(out) + 2)
+                    out += (i32_const(pcs[number]), _refuses(before[number]), bail)
+                if number not in covered:
+                    self.unlikely.append(len(out) + 2)
+                    out += (i32_const(pcs[number]), guard, bail, rest)
+                    at += 1
+        out += texts[at:end]
 
-    def _checkpoint(self, pc: int, registers: int, unused: int, is_charged: bool) -> bytes:
+    def _checkpoint(self, pc: int, registers: int, unused: int, is_charged: bool) -> None:
         """Store what the interpreter needs to go on from here. `unused` gas has been charged for what comes."""
-        gas = local_get(GAS)
-        if self.program.by_block:
-            flag = set_state("charged", i32_const(int(is_charged)))
-        else:
-            flag, gas = b"", gas + (i64_const(unused) + op("i64.add") if unused else b"")
-        return _store(registers) + set_state("gas", gas) + set_pc_to(pc) + flag
+        by_block = self.program.by_block
+        self.out += (_store(registers), _keep_gas(0 if by_block else unused), set_pc_to(pc))
+        if by_block:
+            self.out.append(set_state("charged", i32_const(int(is_charged))))
 
-    def _control(self, number: int, current: Block, code: Code, pc: int) -> None:
+    def _control(self, number: int, current: Block, last: int) -> bytes:
         """The last instruction of a block, which does not just go on."""
-        match ending_of(code.form.instruction.row):
-            case Ending.BRANCH:
-                text = self._branch(number, current, code, pc)
-            case Ending.JUMP:
-                text = self._bail(pc) if current.target is None else code.text + self._goto(number, current.target, 0)
-            case Ending.DYNAMIC:
-                text = self._dynamic_jump(code, pc)
-            case Ending.CALL:
-                text = self._host_call(current, code, pc)
-            case Ending.SBRK:
-                text = self._sbrk(current, code, pc)
-            case Ending.PANIC:
-                text = self._bail(pc)
-            case Ending.FALLS:
-                text = code.text
-        self.out.append(text)
+        pc = self.program.flow.pcs[last]
+        ending = current.ending
+        if ending is BRANCH:
+            return self._branch(number, current, pc)
+        if ending is JUMP and current.target is not None:
+            return self.program.codes.texts[last] + self._goto(number, current.target, 0)
+        if ending is DYNAMIC:
+            return self._dynamic_jump(last, pc)
+        if ending is CALL:
+            return self._host_call(current, pc)
+        if ending is SBRK:
+            return self._sbrk(current, pc)
+        return self._bail(pc)
 
-    def _branch(self, number: int, current: Block, code: Code, pc: int) -> bytes:
+    def _branch(self, number: int, current: Block, pc: int) -> bytes:
         """A conditional jump. 0.8.0 panics unless a block starts both ways; 0.7.2 looks at the one that is taken."""
         program, target = self.program, current.target
         if program.spec.validates and (target is None or program.flow.pcs[current.end] not in program.flow.starts):
             return self._bail(pc)
+        test = program.codes.texts[current.end - 1]
         if target is None:
-            return i32_const(pc) + code.text + br_if(self._depth(_BAIL)) + _DROP
+            return i32_const(pc) + test + _leave_if(self._depth(_BAIL))
         level = self._level_of(number, target)
         if level is not None:
-            return code.text + br_if(self._depth(level))
-        return code.text + if_(self._goto(number, target, 1))
+            return test + br_if(self._depth(level))
+        return test + if_(self._goto(number, target, 1))
 
     # --- leaving a block ---------------------------------------------------------------------------------------------
 
@@ -356,13 +348,14 @@ class Region:
         """Leave to the interpreter at an instruction of a block that is paid for."""
         return i32_const(pc) + br(self._depth(_BAIL))
 
-    def _host_call(self, current: Block, code: Code, pc: int) -> bytes:
-        call = EXIT_CODES[Reason.HOST_CALL]
-        return set_state("call", code.text) + self._give_back(current) + _called(pc, call) + br(self._depth(_EXIT))
+    def _host_call(self, current: Block, pc: int) -> bytes:
+        call, called = EXIT_CODES[Reason.HOST_CALL], self.program.codes.texts[current.end - 1]
+        return set_state("call", called) + self._give_back(current) + _called(pc, call) + br(self._depth(_EXIT))
 
-    def _sbrk(self, current: Block, code: Code, pc: int) -> bytes:
+    def _sbrk(self, current: Block, pc: int) -> bytes:
         """Grow the heap. Where the host has to follow, leave as by a host call; what comes next charges anew."""
-        text = code.text + call(self.program.sbrk) + code.rest + self._give_back(current)
+        last, codes = current.end - 1, self.program.codes
+        text = codes.texts[last] + call(self.program.sbrk) + codes.rest(last) + self._give_back(current)
         if self.program.checks:
             return text
         return text + get_state("grew") + if_(_called(pc, abi.GREW) + br(self._depth(_EXIT) + 1))
@@ -372,21 +365,23 @@ class Region:
         unused = 0 if self.program.by_block else current.rest - (current.end - current.first)
         return _charge(-unused) if unused else b""
 
-    def _dynamic_jump(self, code: Code, pc: int) -> bytes:
+    def _dynamic_jump(self, last: int, pc: int) -> bytes:
         """Through the table of entries. A halt, a panic and a bad address are the interpreter's.
 
         That carries the instruction out again. So where it sets a register, it has to be known before that the address
         is good, in case that it is the register that the address comes from.
         """
+        template = self.program.codes.templates[last]
+        address, rest = self.program.codes.texts[last], self.program.codes.rest(last)
         jump = i32_const(pc) + local_set(PC) + br(self._depth(_JUMP))
-        if not code.written & code.used:
-            return code.text + code.rest + jump
-        bail = br_if(self._depth(_BAIL)) + _DROP
+        if not template.written & template.used:
+            return address + rest + jump
+        bail = _leave_if(self._depth(_BAIL))
         place = jump_table_place(ADDRESS)
         return (
-            code.text + i32_const(pc) + place + i32_const(self.program.jump_count) + op("i32.ge_u") + bail
+            address + i32_const(pc) + place + i32_const(self.program.jump_count) + op("i32.ge_u") + bail
             + i32_const(pc) + _entry_of(place, self.program) + i32_const(NO_TARGET) + op("i32.eq") + bail
-            + code.rest + jump
+            + rest + jump
         )  # fmt: skip
 
 
@@ -446,11 +441,25 @@ def _charge(cost: int) -> bytes:
     return local_get(GAS) + i64_const(cost) + op("i64.sub") + local_set(GAS)
 
 
-def _look(pc: int, need: int) -> bytes:
-    """Push the pc, and whether there is less gas than needed."""
-    return i32_const(pc) + local_get(GAS) + i64_const(need) + op("i64.lt_u")
+@lru_cache(maxsize=1024)
+def _lacks(need: int) -> bytes:
+    """Push whether there is less gas than needed."""
+    return local_get(GAS) + i64_const(need) + op("i64.lt_u")
 
 
+@lru_cache(maxsize=1024)
+def _leave_if(depth: int) -> bytes:
+    """Leave with the pc on the stack if what was pushed after it is not 0, else drop the pc."""
+    return br_if(depth) + _DROP
+
+
+@lru_cache(maxsize=1024)
+def _keep_gas(unused: int) -> bytes:
+    """Store the gas, with what has been charged and not been used."""
+    return set_state("gas", local_get(GAS) + (i64_const(unused) + op("i64.add") if unused else b""))
+
+
+@lru_cache(maxsize=1 << 13)
 def _refuses(reach: Reach) -> bytes:
     """Push whether a shared check fails."""
     address = local_get(FIRST_REGISTER + reach.base) + op("i32.wrap_i64")

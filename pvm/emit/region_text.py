@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from itertools import accumulate
 
 from pvm.emit.recompiler import context_of, module_of, shapes_of
 from pvm.emit.region import REGION_TYPE, Region
@@ -62,12 +63,12 @@ def region_at(blob: Blob, spec: Spec, metering: str, protection: str, pc: int) -
         raise InputError(f"pc {pc}: the code ends at {len(blob.code)}")
     flow = flow_of(blob, spec)
     number = bisect_right(flow.blocks, pc, key=lambda block: block.pc) - 1
-    firsts = [shape.first for shape in shapes_of(flow)]
+    firsts = [shape.first for shape in shapes_of(flow, spec)]
     region = bisect_right(firsts, number) - 1
     text, made, body = _region_text(blob, flow, spec, metering, protection, region)
-    offsets = instruction_offsets(body)
+    offsets, pieces = instruction_offsets(body), [*accumulate(map(len, made.out), initial=made.start)]
     head = text.count("\n") - len(offsets) - 1  # lines before the first instruction; one is after the last
-    first, end = (head + bisect_left(offsets, made.offsets[place]) for place in made.spans[number])
+    first, end = (head + bisect_left(offsets, pieces[place]) for place in made.spans[number])
     end_pc = flow.blocks[number + 1].pc if number + 1 < len(flow.blocks) else flow.pcs[-1] + 1
     return RegionText(text, region, flow.blocks[number].pc, end_pc, first, end)
 
@@ -76,7 +77,7 @@ def _region_text(
     blob: Blob, flow: Flow, spec: Spec, metering: str, protection: str, region: int
 ) -> tuple[str, _Noted, bytes]:
     """The function's text, what made it, and its body."""
-    shapes = tuple(shapes_of(flow))
+    shapes = tuple(shapes_of(flow, spec))
     if not 0 <= region < len(shapes):
         raise InputError(f"no region {region}: the program's are 0 to {len(shapes) - 1}")
     made = _Noted(context_of(blob, flow, spec, metering, protection, shapes), shapes[region], region)

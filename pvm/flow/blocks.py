@@ -11,9 +11,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
 
-from pvm.flow.forms import CALLS, ENDS, Form, forms_of, kind_of
+from pvm.flow.opcodes import CALLS, ENDS, STRAIGHT, Ending, instructions_of, opcodes_of, target_of
 from pvm.isa.spec import Spec
 from pvm.program.blob import Blob
 
@@ -31,15 +30,18 @@ class Follows(Enum):
     SPLIT = "split"
 
 
-_FOLLOWS = {ENDS: Follows.BLOCK, CALLS: Follows.CALL}
+BASIC_BLOCK, AFTER_CALL, SPLIT = Follows  # to read these takes a tenth of reading them off the class
+
+_FOLLOWS = {ENDS: BASIC_BLOCK, CALLS: AFTER_CALL, STRAIGHT: SPLIT}
 
 
-class Block(NamedTuple):
+@dataclass(slots=True, eq=False)  # not frozen: that takes 5 times as long to make, and one is made for every block
+class Block:
     """The instructions [first, end) of a program, which run one after the other; `pc` is the first one's.
 
-    `rest` is how many instructions are left to the end of the basic block, this block's first included. `target` is
-    the block that its last instruction jumps to, None without one or when the jump panics; `falls` whether the next
-    block may follow.
+    `rest` is how many instructions are left to the end of the basic block, this block's first included. `ending` is
+    what its last instruction does, `target` the block that it jumps to, None without one or when the jump panics;
+    `falls` whether the next block may follow.
     """
 
     first: int
@@ -49,17 +51,18 @@ class Block(NamedTuple):
     rest: int
     target: int | None
     falls: bool
+    ending: Ending
 
 
 @dataclass(frozen=True)
 class Flow:
-    """`forms` and `pcs` of the instructions, the implicit trap after the code last; `blocks` by pc.
+    """`opcodes` and `pcs` of the instructions, the implicit trap after the code last; `blocks` by pc.
 
     `index` gives the block that begins at a pc; `starts` are the paper's block starts; `entries` the blocks that can be
     entered dynamically.
     """
 
-    forms: Sequence[Form]
+    opcodes: bytes
     pcs: Sequence[int]
     blocks: tuple[Block, ...]
     index: dict[int, int]
@@ -72,47 +75,42 @@ def flow_of(blob: Blob, spec: Spec, pause: Callable[[], object] = int) -> Flow:
 
     `pause` is called for every block.
     """
-    forms, pcs = forms_of(blob, spec)
-    spans = [found.span() for found in _BLOCKS.finditer(bytes(map(kind_of, forms)))]
+    opcodes, pcs = instructions_of(blob, spec)
+    table = opcodes_of(spec)
+    endings, falls, offsets = table.endings, table.falls, table.offsets
+    kinds = opcodes.translate(table.kinds)
+    spans = [found.span() for found in _BLOCKS.finditer(kinds)]
     index = {pcs[first]: number for number, (first, _) in enumerate(spans)}
-    starts = _starts(blob, spec, forms, pcs, spans)
-    rests = _rests(forms, spans)
+    starts = _starts(blob, spec, opcodes, pcs, spans)
+    jumped_to = {pc: index[pc] for pc in starts}
     blocks = []
-    follows = Follows.BLOCK
-    for (first, end), rest in zip(spans, rests, strict=True):
-        last = forms[end - 1]
-        target = None if last.offset is None else pcs[end - 1] + last.offset
-        jumped_to = index[target] if target in starts else None
-        blocks.append(Block(first, end, pcs[first], follows, rest, jumped_to, last.falls))
-        follows = _FOLLOWS.get(last.kind, Follows.SPLIT)
+    basic_end = len(pcs)
+    for first, end in reversed(spans):
+        last = end - 1
+        opcode = opcodes[last]
+        if kinds[last] == ENDS:
+            basic_end = end
+        target, offset = None, offsets[opcode]
+        if offset:
+            target = jumped_to.get(target_of(blob, offset, pcs[last], pcs[end]))
+        follows = _FOLLOWS[kinds[first - 1]]  # before the first one stands the last of all, a trap
+        blocks.append(Block(
+            first, end, pcs[first], follows, basic_end - first, target, falls[opcode], endings[opcode]
+        ))  # fmt: skip
         pause()
+    blocks.reverse()
     dynamic = {0, *(index[pc] for pc in blob.jump_table if pc in starts)}
-    dynamic.update(number for number, block in enumerate(blocks) if block.follows is Follows.CALL)
-    return Flow(forms, pcs, tuple(blocks), index, starts, frozenset(dynamic))
+    dynamic.update(number for number, block in enumerate(blocks) if block.follows is AFTER_CALL)
+    return Flow(opcodes, pcs, tuple(blocks), index, starts, frozenset(dynamic))
 
 
 def _starts(
-    blob: Blob, spec: Spec, forms: Sequence[Form], pcs: Sequence[int], spans: Sequence[tuple[int, int]]
+    blob: Blob, spec: Spec, opcodes: bytes, pcs: Sequence[int], spans: Sequence[tuple[int, int]]
 ) -> frozenset[int]:
     """The paper's block starts: `pvm.program.decode.block_starts`, from what is known here."""
-    marks, code = blob.starts, blob.code
-    found = {0}
-    for _, end in spans:
-        last = forms[end - 1]
-        if last.kind == ENDS and last.instruction.valid and end < len(pcs) and marks[pcs[end - 1]]:
-            found.add(pcs[end])
+    marks, code, after = blob.starts, blob.code, opcodes_of(spec).starts
+    found = {pcs[end] for _, end in spans[:-1] if after[opcodes[end - 1]] and marks[pcs[end - 1]]}
+    found.add(0)
     if spec.validates:
         found = {pc for pc in found if pc < len(code) and marks[pc] and spec.by_opcode[code[pc]] is not None}
     return frozenset(found)
-
-
-def _rests(forms: Sequence[Form], spans: Sequence[tuple[int, int]]) -> list[int]:
-    rests = [0] * len(spans)
-    count = 0
-    for number in range(len(spans) - 1, -1, -1):
-        first, end = spans[number]
-        if forms[end - 1].kind == ENDS:
-            count = 0
-        count += end - first
-        rests[number] = count
-    return rests

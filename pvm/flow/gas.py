@@ -22,16 +22,17 @@ def gas_needs(
 
     `looks` are the blocks that have to: those that are come to by jumps backwards, or from elsewhere.
     """
-    ahead = [0] * (end - first + 1)  # what a block before has to see to
+    ahead: dict[int, int] = {}  # what a block before has to see to
     needs: dict[int, int] = {}
     for number in range(end - 1, first - 1, -1):
         block = flow.blocks[number]
-        way = ahead[number + 1 - first] if block.falls else 0
-        if block.target is not None and number < block.target < end:
-            way = max(way, ahead[block.target - first])
+        way = ahead.get(number + 1, 0) if block.falls else 0
+        target = block.target
+        if target is not None and number < target:
+            way = max(way, ahead.get(target, 0))
         way += costs[number]
         if number in looks or way > FARTHEST:
             needs[number] = way
         else:
-            ahead[number - first] = way
+            ahead[number] = way
     return needs

@@ -34,20 +34,19 @@ class Shape:
 
 def shape_of(flow: Flow, first: int, end: int, crossings: frozenset[int]) -> Shape:
     """The shape of blocks [first, end). `crossings` are the blocks that other regions jump or fall to."""
-    dynamic = {block for block in range(first, end) if block in flow.entries or block in crossings}
+    blocks = range(first, end)
+    dynamic = flow.entries.intersection(blocks) | crossings.intersection(blocks)
     sources: dict[int, list[int]] = {}
-    for number in range(first, end):
-        target = flow.blocks[number].target
+    for number, block in enumerate(flow.blocks[first:end], first):
+        target = block.target
         if target is not None and first <= target < end:
             sources.setdefault(target, []).append(number)
-    candidates = [
-        Loop(header, max(origins)) for header, origins in sources.items() if max(origins) >= header
-    ]
+    candidates = [Loop(header, origins[-1]) for header, origins in sources.items() if origins[-1] >= header]
     accepted: dict[int, Loop] = {}
     for loop in sorted(candidates, key=lambda loop: loop.last - loop.header):
         if _is_single_entry(loop, dynamic, sources, accepted):
             accepted[loop.header] = loop
-    back = {target for target, origins in sources.items() if max(origins) >= target and target not in accepted}
+    back = {target for target, origins in sources.items() if origins[-1] >= target and target not in accepted}
     inner = _strictly_inside(accepted)
     headers = {header for header in accepted if header not in inner}
     entries = sorted((dynamic | back | headers | {first}) - inner)
@@ -56,7 +55,7 @@ def shape_of(flow: Flow, first: int, end: int, crossings: frozenset[int]) -> Sha
 
 
 def _is_single_entry(
-    loop: Loop, dynamic: set[int], sources: dict[int, list[int]], accepted: dict[int, Loop]
+    loop: Loop, dynamic: frozenset[int], sources: dict[int, list[int]], accepted: dict[int, Loop]
 ) -> bool:
     for block in range(loop.header + 1, loop.last + 1):
         if block in dynamic:

@@ -75,18 +75,6 @@ def decode_octets(octets: bytes, length: int, spec: Spec) -> Instruction:
     return Instruction(0, length, row, *_operand_reader(row.format)(octets + _ZEROS, 0, length - 1))
 
 
-def decode_closed(octets: bytes, spec: Spec) -> Instruction | None:
-    """The same of an instruction's own octets; None where they do not say all: operands may lie in the next one."""
-    row, length = spec.by_opcode[octets[0]], len(octets)
-    if row is not None:
-        fixed, named = _fixed_octets(row.format)
-        if length < fixed:
-            return None
-        if named is not None and named.start + _immediate_length(octets, 0, named, length - 1) > length:
-            return None
-    return decode_octets(octets, length, spec)
-
-
 def decode(blob: Blob, spec: Spec) -> Iterator[Instruction]:
     """All instructions that execution from pc 0 can visit, by pc, without the implicit trap after the end."""
     pc = 0
@@ -181,7 +169,7 @@ def _reader_of_two(
 ) -> _Reader:
     def read(code: bytes, pc: int, length: int) -> _Operands:
         a, b, d = by_octet[code[pc + 1]]
-        x_length = _immediate_length(code, pc, x, length)
+        x_length = immediate_length(code, pc, x, length)
         y_length = min(4, max(0, length - x_length - y.used))
         at = pc + y.start + x_length
         value = int.from_bytes(code[pc + x.start : pc + x.start + x_length], "little", signed=True)
@@ -202,21 +190,8 @@ def _register_table(format: Format) -> list[tuple[int, int, int]]:
     return [(number("a", octet), number("b", octet), number("d", octet)) for octet in range(256)]
 
 
-@cache
-def _fixed_octets(format: Format) -> tuple[int, ImmediateField | None]:
-    """Octets that the operands take however long the instruction is, and the immediate that names its own length."""
-    ends = [field.octet for field in format.registers]
-    named = None
-    for field in format.immediates:
-        if field.wide:
-            ends.append(field.start + 7)
-        if field.length_octet is not None:
-            ends.append(field.length_octet)
-            named = field
-    return 1 + max(ends, default=0), named
-
-
-def _immediate_length(code: bytes, pc: int, field: ImmediateField, length: int) -> int:
+def immediate_length(code: bytes, pc: int, field: ImmediateField, length: int) -> int:
+    """How many octets an immediate of the instruction at a pc has, which skips `length`; `code` is padded."""
     if field.wide:
         return 8
     if field.length_octet is not None:

@@ -1,15 +1,17 @@
 """LEB128 integers: WebAssembly specification, section 5.2.2 (binary format, integers)."""
 
-from functools import lru_cache
-
 from pvm.wasm.errors import WasmError
 
-_SHORT = tuple(bytes([n]) for n in range(0x80))
+_LAST = tuple(bytes([n]) for n in range(0x80))
+_MORE = tuple(bytes([n | 0x80]) for n in range(0x80))
 
 
-@lru_cache(maxsize=4096)
 def unsigned(n: int) -> bytes:
     """The shortest unsigned LEB128 encoding of `n`; ValueError when `n` is negative."""
+    if 0 <= n < 0x80:
+        return _LAST[n]
+    if 0 <= n < 0x200000:
+        return _MORE[n & 0x7F] + (_LAST[n >> 7] if n < 0x4000 else _MORE[n >> 7 & 0x7F] + _LAST[n >> 14])
     if n < 0:
         raise ValueError(f"unsigned LEB128 of a negative number: {n}")
     encoded = bytearray()
@@ -20,16 +22,15 @@ def unsigned(n: int) -> bytes:
     return bytes(encoded)
 
 
-@lru_cache(maxsize=4096)
 def signed(n: int) -> bytes:
     """The shortest signed LEB128 encoding of `n`, of any size."""
-    # Most constants of programs are as short as this; the loop takes 4 times as long.
+    # Most constants of programs are as short as this; the loop takes 4 times as long, and so does a cache that misses.
     if -0x40 <= n < 0x40:
-        return _SHORT[n & 0x7F]
+        return _LAST[n & 0x7F]
     if -0x2000 <= n < 0x2000:
-        return bytes((n & 0x7F | 0x80, n >> 7 & 0x7F))
+        return _MORE[n & 0x7F] + _LAST[n >> 7 & 0x7F]
     if -0x100000 <= n < 0x100000:
-        return bytes((n & 0x7F | 0x80, n >> 7 & 0x7F | 0x80, n >> 14 & 0x7F))
+        return _MORE[n & 0x7F] + _MORE[n >> 7 & 0x7F] + _LAST[n >> 14 & 0x7F]
     encoded = bytearray()
     while not -0x40 <= n < 0x40:
         encoded.append(n & 0x7F | 0x80)

@@ -270,10 +270,11 @@ def _code_section(module: Module) -> bytes:
 
 def _hint_section(module: Module) -> bytes:
     first = module.imported(ExternalKind.FUNCTION)
-    hints = {
-        number: [len(_locals(f.locals)) + offset for offset in f.unlikely]
-        for number, f in enumerate(module.functions, first) if f.unlikely
-    }  # fmt: skip
+    hints = {}
+    for number, f in enumerate(module.functions, first):
+        if f.unlikely:
+            start = len(_locals(f.locals))
+            hints[number] = [start + offset for offset in f.unlikely]
     return custom.branch_hint_section(hints)
 
 

@@ -16,9 +16,9 @@ def found(*lines: str) -> tuple[dict[int, list[str]], dict[int, list[str]], set[
     """Registers by the instruction, and by the first one of a header; the first instructions of blocks that check."""
     blob = assemble(".code\n" + "\n".join(lines) + "\n").blob
     flow = flow_of(blob, GP_072)
-    shapes = tuple(shapes_of(flow))
+    shapes = tuple(shapes_of(flow, GP_072))
     program = context_of(blob, flow, GP_072, "instruction", "hardware", shapes)
-    made: Checkpoints = checkpoints(flow, shapes[0], program.codes, program.accesses, program.checked)
+    made: Checkpoints = checkpoints(flow, shapes[0], program.codes)
     within = {
         flow.blocks[number].first + place: names(mask)
         for number, places in made.within.items() for place, mask in places.items()

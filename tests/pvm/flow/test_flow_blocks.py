@@ -19,7 +19,7 @@ def test_starts_are_the_papers(spec: Spec, code: bytes, data: st.DataObject) -> 
     flow = flow_of(blob, spec)
     assert flow.starts == block_starts(blob, spec)
     assert [block.first for block in flow.blocks] == [0, *(block.end for block in flow.blocks[:-1])]
-    assert flow.blocks[-1].end == len(flow.forms) == len(flow.pcs)
+    assert flow.blocks[-1].end == len(flow.opcodes) == len(flow.pcs)
     assert all(flow.index[block.pc] == number for number, block in enumerate(flow.blocks))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pvm.flow import Block, Flow, Follows, gas_needs
+from pvm.flow import Block, Ending, Flow, Follows, gas_needs
 from pvm.flow.gas import FARTHEST
 
 COSTS = st.sampled_from([0, 1, 2, 7, 50, FARTHEST])
@@ -18,10 +18,10 @@ def flows(draw: st.DrawFn) -> tuple[Flow, list[int], set[int]]:
     blocks = []
     for number in range(count):
         target = draw(st.none() | st.integers(0, count - 1))
-        blocks.append(Block(number, number + 1, number, Follows.BLOCK, 1, target, draw(st.booleans())))
+        blocks.append(Block(number, number + 1, number, Follows.BLOCK, 1, target, draw(st.booleans()), Ending.BRANCH))
     looks = {0, *(b.target for number, b in enumerate(blocks) if b.target is not None and b.target <= number)}
     costs = [draw(COSTS) for _ in range(count)]
-    flow = Flow([], [], tuple(blocks), {}, frozenset(), frozenset())
+    flow = Flow(b"", [], tuple(blocks), {}, frozenset(), frozenset())
     return flow, costs, looks
 
 
