@@ -20,7 +20,7 @@ from wasm_host.images import Images
 from wasm_host.machine import WasmMachine
 from wasm_host.protection import obstacle
 from wasm_host.recompiler import AutoMachine, Compiled, RecompilerMachine, compile_program
-from wasm_host.stored import load_program, store_program
+from wasm_host.stored import Carried, load_program, pack_translation, store_program, unpack_translation
 from wasm_host.translations import Compile, Translations
 
 TIERS: tuple[str, ...] = ("auto", "interpreter", "recompiler")
@@ -121,6 +121,25 @@ class Engine:
             return RecompilerMachine(*options, protects, translations.get(program), software)
         spend, checked = (partial(self._translations[name].spend, program) for name in (mode, SOFTWARE))
         return AutoMachine(*options, protects, spend, translations.found(program), checked, software)
+
+    def carry(self, program: Program) -> Carried | None:
+        """The program's translation as bytes, for an engine of the same options in another process.
+
+        It is made if the tier always translates, else taken if it is stored. None if there is none. Raises
+        ResourceError when the hardware has to protect memory and cannot.
+        """
+        mode = self._mode()
+        if self.tier == "interpreter" or not is_taken(program.blob):
+            return None
+        if self.tier == "auto" and not self._is_stored(mode, program):
+            return None
+        return pack_translation(mode, self._translations[mode].get(program))
+
+    def adopt(self, program: Program, carried: Carried) -> None:
+        """Take over what `carry` gave, if it fits this machine; native code, so from those whose code may run here."""
+        compiled = unpack_translation(carried)
+        if compiled is not None:
+            self._translations[carried.protection].put(program, compiled)
 
     def _mode(self) -> str:
         """How machines that are made now check memory."""

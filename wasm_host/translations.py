@@ -78,6 +78,14 @@ class Translations:
                 threading.Thread(target=self._fill, args=arguments, daemon=True, name="pvm translation").start()
         return future
 
+    def put(self, program: Program, compiled: Compiled) -> None:
+        """Take a translation over that was made elsewhere, unless there is one or it is under way."""
+        with self._lock:
+            entry = self._entry(program)
+            if entry.future is None:
+                entry.is_known, entry.future = True, Future()
+                entry.future.set_result(compiled)
+
     def found(self, program: Program) -> Future[Compiled] | None:
         """The program's translation if there is or will soon be one, because it is stored; else None."""
         with self._lock:

@@ -1,0 +1,10 @@
+"""One kind of work on many items: in this process, on processes of this machine, on a Dask cluster, on any executor.
+
+In: a `Task`, items, workers. Out: numbered results as they come. What a lost worker had is done again.
+"""
+
+from wasm_host.parallel.given import Given
+from wasm_host.parallel.places import open_workers
+from wasm_host.parallel.run import Session, Task, Workers, run
+
+__all__ = ["Given", "Session", "Task", "Workers", "open_workers", "run"]

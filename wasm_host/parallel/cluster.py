@@ -1,0 +1,121 @@
+"""A Dask cluster (the extra `cluster`). In: its scheduler's address. Out: `Workers`.
+
+The parcel is the result of a task that the others depend on: Dask brings it to each worker once, and makes it again
+when all workers that had it are lost. Dask itself has another worker do what a lost one had, some times.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from concurrent.futures import CancelledError, Future
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from pvm.errors import InputError, ResourceError
+from pvm.version import __version__
+from wasm_host.parallel.run import Piece, Session, Workers
+from wasm_host.parallel.worker import Parcel, do, version
+
+CONNECT = 3.0  # seconds to find the scheduler
+ALONE = 20.0  # seconds without any worker, after which nothing is hoped for
+_LOGGERS = ("distributed", "distributed.client")  # those that Dask gives a level of their own
+
+
+@contextmanager
+def open_cluster(address: str) -> Iterator[Workers]:
+    """The workers of a cluster. Raises InputError when nobody is there, ResourceError when they cannot do our work."""
+    try:
+        import distributed
+    except ImportError:
+        raise InputError("--cluster: Dask is not installed (the extra `cluster` brings it)") from None
+    with _quiet():
+        client = _connected(distributed, address)
+        try:
+            yield _Cluster(distributed, client, address)
+        finally:
+            client.close(timeout=CONNECT)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What goes wrong is told in one line, not by Dask's log."""
+    levels = {logger: logger.level for logger in map(logging.getLogger, _LOGGERS)}
+    for logger in levels:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in levels.items():
+            logger.setLevel(level)
+
+
+def _connected(distributed: Any, address: str) -> Any:
+    if not address:
+        raise InputError("--cluster: the address is empty")
+    try:
+        return distributed.Client(address, timeout=CONNECT, set_as_default=False)
+    except (ValueError, TypeError, ImportError) as error:
+        raise InputError(f"--cluster: {address}: no address of a scheduler: {error}") from None
+    except Exception:  # of many kinds, where nobody is there or somebody who speaks otherwise
+        raise InputError(f"--cluster: {address}: no scheduler answers there within {CONNECT:.0f} s") from None
+
+
+class _Cluster(Workers):
+    """The workers that a client reaches; others may join and leave."""
+
+    def __init__(self, distributed: Any, client: Any, address: str) -> None:
+        self._distributed, self._client, self._address = distributed, client, address
+        try:
+            client.wait_for_workers(1, timeout=CONNECT)
+            found = set(client.run(version).values())
+        except (OSError, TimeoutError):
+            raise ResourceError(f"--cluster: {address}: it has no worker") from None
+        except Exception as error:  # what a worker says that lacks our package, or runs another Python
+            raise ResourceError(f"--cluster: {address}: its workers cannot do this work: {error}") from None
+        if found - {__version__}:
+            raise ResourceError(f"--cluster: {address}: workers have pvm-wasm {min(found)}, this is {__version__}")
+        self.width: int = max(1, sum(client.nthreads().values()))
+
+    def begin(self, parcel: Parcel) -> Session:
+        return _Session(self._distributed, self._client, self._address, parcel)
+
+
+class _Session(Session):
+    weight = 2  # Dask has tried several workers by the time that it gives up
+
+    def __init__(self, distributed: Any, client: Any, address: str, parcel: Parcel) -> None:
+        self._client, self._address = client, address
+        self.losses = (distributed.scheduler.KilledWorker, distributed.client.FutureCancelledError, CancelledError)
+        self._executor = client.get_executor(pure=False)
+        self._parcel = client.submit(_kept, parcel, key=f"pvm-parcel-{parcel.key}")
+        self._alone_since: float | None = None
+
+    def submit(self, piece: Piece[Any]) -> Future[list[Any] | None]:
+        future: Future[list[Any] | None] = self._executor.submit(do, self._parcel, piece.items)
+        return future
+
+    def renew(self) -> bool:
+        self.look()
+        return False
+
+    def look(self) -> None:
+        if self._client.status != "running":
+            raise ResourceError(f"--cluster: {self._address}: the connection was lost")
+        if self._client.nthreads():
+            self._alone_since = None
+            return
+        now = time.monotonic()
+        self._alone_since = self._alone_since or now
+        if now - self._alone_since > ALONE:
+            raise ResourceError(f"--cluster: {self._address}: no worker is left")
+
+    def stop(self) -> None:
+        with suppress(Exception):  # where the connection is lost, there is nothing to cancel
+            self._executor.shutdown(wait=False)
+            self._client.cancel([self._parcel])
+
+
+def _kept(parcel: Parcel) -> Parcel:
+    return parcel

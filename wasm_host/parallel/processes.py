@@ -1,0 +1,71 @@
+"""Processes of this machine. In: how many. Out: `Workers`; after one of them died all are started anew."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from multiprocessing.connection import Connection
+from typing import Any
+
+from wasm_host.parallel.run import Piece, Session, Workers
+from wasm_host.parallel.worker import Parcel, do, expect
+
+# Not to fork this process, whose threads (wasmtime's among them) would be missing in the copy. Where there is a server
+# that was started for it, copies of that are made, with our modules loaded already.
+_METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+_LOADED = ["wasm_host.engine", "wasm_host.parallel.processes", "pvm.fuzz", "pvm.trace", "pvm.vectors"]
+
+
+class Processes(Workers):
+    """So many processes for each run. They end with it, with this process, and when the run is closed."""
+
+    def __init__(self, count: int) -> None:
+        self.width = count
+
+    def begin(self, parcel: Parcel) -> Session:
+        """Processes start when there is something to do."""
+        return _Session(self.width, parcel)
+
+
+class _Session(Session):
+    losses = (BrokenExecutor,)
+
+    def __init__(self, count: int, parcel: Parcel) -> None:
+        self._count, self._parcel = count, parcel
+        self._start()
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context(_METHOD)
+        if _METHOD == "forkserver":
+            context.set_forkserver_preload(_LOADED)
+        self._lifeline, self._hold = context.Pipe(duplex=False)
+        self._executor = ProcessPoolExecutor(self._count, context, _begin, (self._lifeline, self._parcel))
+
+    def submit(self, piece: Piece[Any]) -> Future[list[Any] | None]:
+        return self._executor.submit(do, self._parcel.key, piece.items)
+
+    def renew(self) -> bool:
+        self.stop()
+        self._start()
+        return True
+
+    def stop(self) -> None:
+        # The processes end at once, also in the middle of work: nobody waits for it any more.
+        self._hold.close()
+        self._executor.shutdown(cancel_futures=True)
+        self._lifeline.close()
+
+
+def _begin(lifeline: Connection, parcel: Parcel) -> None:
+    """Make this process ready. It ends when nobody holds the lifeline's other end, and leaves Ctrl-C to who does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(lifeline,), daemon=True, name="pvm lifeline").start()
+    expect(parcel)
+
+
+def _end_with(lifeline: Connection) -> None:
+    lifeline.poll(None)
+    os._exit(0)

@@ -1,0 +1,78 @@
+"""What happens where the work is done: what all items share is made ready once, then items are worked on.
+
+In: a `Parcel`, or the key of one that came before, and items. Out: their results, or None when the parcel has not come.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pvm.version import __version__
+
+KEPT = 4  # kinds of work that a worker keeps ready at a time
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """What travels to a worker once: the kind of work, and what its items share."""
+
+    key: str
+    prepare: Callable[[Any], Any]
+    work: Callable[[Any, Any], Any]
+    shared: Any
+
+
+class _Bench:
+    """What is ready in this process, for whichever of its threads comes, and parcels that are not yet."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._parcels: dict[str, Parcel] = {}
+        self._ready: dict[str, Callable[[Any], Any]] = {}
+
+    def put(self, parcel: Parcel) -> None:
+        """Take a parcel in, to be made ready for its first item."""
+        with self._lock:
+            self._parcels[parcel.key] = parcel
+
+    def find(self, parcel: Parcel | str) -> Callable[[Any], Any] | None:
+        """What works on one item of the parcel; None when there is but a key, and its parcel has not come."""
+        key = parcel if isinstance(parcel, str) else parcel.key
+        with self._lock:
+            found = self._ready.pop(key, None)
+            if found is None:
+                known = self._parcels.get(parcel) if isinstance(parcel, str) else parcel
+                if known is None:
+                    return None
+                found = _ready(known)
+            self._ready[key] = found
+            while len(self._ready) > KEPT:
+                del self._ready[next(iter(self._ready))]
+            return found
+
+
+def _ready(parcel: Parcel) -> Callable[[Any], Any]:
+    state, work = parcel.prepare(parcel.shared), parcel.work
+    return lambda item: work(state, item)
+
+
+_BENCH = _Bench()
+
+
+def expect(parcel: Parcel) -> None:
+    """Have a parcel at hand from now on, for a process that serves one run alone."""
+    _BENCH.put(parcel)
+
+
+def do(parcel: Parcel | str, items: Sequence[Any]) -> list[Any] | None:
+    """The items' results; None when the parcel has to come first. Raises what the work raises."""
+    work = _BENCH.find(parcel)
+    return None if work is None else [work(item) for item in items]
+
+
+def version() -> str:
+    """Ours, for those who want to know whether they and the worker go together."""
+    return __version__
