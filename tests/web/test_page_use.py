@@ -132,6 +132,18 @@ def test_nothing_jumps_while_the_page_loads_and_runs(page: Page) -> None:
     assert sum(value for value, _ in shifts) < 0.05, shifts
 
 
+def test_what_is_typed_stays_while_the_field_before_is_dealt_with(page: Page) -> None:
+    opened(page)
+    with_python(page)
+    page.fill("#args", "0102")
+    page.press("#args", "Tab")  # Python makes another start, which takes a moment
+    page.fill("#gas", "4321")
+    page.wait_for_timeout(1500)
+    expect(page.locator("#gas")).to_have_value("4321")
+    page.press("#gas", "Tab")
+    expect(page.locator("#gas-left")).to_have_text("4,321")
+
+
 def test_the_theme_is_kept(page: Page) -> None:
     page.emulate_media(color_scheme="light")
     opened(page)
