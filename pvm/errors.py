@@ -26,6 +26,9 @@ class AssemblyError(InputError):
         super().__init__(f"line {line}: {message}")
         self.line, self.message, self.column = line, message, column
 
+    def __reduce__(self) -> tuple[type[AssemblyError], tuple[int, str, int | None]]:
+        return type(self), (self.line, self.message, self.column)
+
 
 class TraceError(InputError):
     """A malformed ecalli trace."""

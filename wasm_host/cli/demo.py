@@ -57,7 +57,7 @@ def command(as_json: bool) -> int:
       pvm demo
       pvm demo --json
     """
-    shown = [_run(example) for example in tracked(EXAMPLES, "Running")]
+    shown = [_run(example) for example in tracked(EXAMPLES, "Running", len(EXAMPLES))]
     failed = sum(not one.passed for one in shown)
     if as_json:
         print_json({

@@ -35,7 +35,7 @@ def command(count: int, seed: int, as_json: bool) -> int:
     disagreements: list[int] = []
     done, interrupted = 0, False
     try:
-        for number in tracked(range(seed, seed + count), "fuzzing"):
+        for number in tracked(range(seed, seed + count), "fuzzing", count):
             if not _agrees(random_case(number), as_json):
                 disagreements.append(number)
             done += 1

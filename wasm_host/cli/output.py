@@ -10,7 +10,7 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -87,21 +87,25 @@ def mark(good: bool) -> str:
     return signs[good]
 
 
-def tracked(items: Sequence[T], what: str) -> Iterator[T]:
-    """The items, with a progress bar on standard error while they are worked on, if that is a terminal."""
+def tracked(items: Iterable[T], what: str, total: int | None) -> Iterator[T]:
+    """The items, with a progress bar on standard error while they are worked on, if that is a terminal.
+
+    `total` is None where nobody knows how many there are.
+    """
     errors = Console(stderr=True)
-    if not errors.is_terminal or len(items) < 2:
+    if not errors.is_terminal or (total is not None and total < 2):
         yield from items
         return
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     bar = Progress(*columns, console=errors, transient=True, redirect_stdout=False, redirect_stderr=False)
     with bar as progress:
-        yield from progress.track(items, description=what)
+        yield from progress.track(items, total=total, description=what)
 
 
-def summary(passed: int, failed: int, skipped: int = 0) -> str:
+def summary(passed: int, failed: int, skipped: int = 0, malformed: int = 0) -> str:
     """The last line of commands that check many things."""
-    return f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else "")
+    more = "".join(f", {count} {what}" for count, what in ((skipped, "skipped"), (malformed, "malformed")) if count)
+    return f"{passed} passed, {failed} failed{more}"
 
 
 # --- numbers and bytes -------------------------------------------------------------------------------------------

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.text import Text
 
+from pvm.errors import AddressError, InputError
 from pvm.machine import AnyEngine
 from pvm.program import Program
 from pvm.trace import Replay, parse_trace, replay
+from wasm_host.cli.batch import Source, cluster_option, do_all, finish, refuse, sources, workers_option
 from wasm_host.cli.engines import (
     json_option,
     make_engine,
@@ -22,20 +24,40 @@ from wasm_host.cli.engines import (
     spec_option,
     tier_option,
 )
-from wasm_host.cli.failures import FAILURE, SUCCESS, blamed_on
-from wasm_host.cli.inputs import find_files, read_bytes
-from wasm_host.cli.output import console, counted, duration, mark, print_json, summary, tracked
+from wasm_host.cli.failures import blamed_on
+from wasm_host.cli.inputs import find_files
+from wasm_host.cli.output import console, counted, duration, mark, print_json, summary
+from wasm_host.parallel import Task
 
 _SUFFIXES = (".log", ".trace", ".txt")
+_NOTHING = Replay(0, 0, None)
 
 
 @dataclass(frozen=True)
 class Replayed:
-    """A trace and what came of it; reading it does not count into `seconds`."""
+    """A trace and what came of it; reading it does not count into `seconds`. `problem`: it could not be used."""
 
-    path: Path
+    path: str
     replay: Replay
-    seconds: float
+    seconds: float = 0.0
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class _Options:
+    tier: str
+    spec: str
+    metering: str
+    no_cache: bool
+    protection: str
+
+
+@dataclass(frozen=True)
+class _Replayer:
+    """What a worker has: an engine, and programs that were parsed once, because traces often share one."""
+
+    engine: AnyEngine
+    programs: dict[bytes, Program] = field(default_factory=dict)
 
 
 @click.command("replay")
@@ -45,69 +67,90 @@ class Replayed:
 @metering_option
 @protection_option
 @no_cache_option
+@workers_option
+@cluster_option
 @json_option
 def command(
-    traces: tuple[str, ...], tier: str, spec: str, metering: str, protection: str, no_cache: bool, as_json: bool
-) -> int:
+    traces: tuple[str, ...], tier: str, spec: str, metering: str, protection: str, no_cache: bool,
+    workers: int | None, cluster: str | None, as_json: bool,
+) -> int:  # fmt: skip
     """Replay recorded runs and verify everything that they state.
 
     TRACE is an ecalli trace (JIP-6), or a folder of them (*.log, *.trace, *.txt). Host calls are answered as recorded;
     pc, gas, all registers and the memory that the host read are compared at each of them and at the end. The last line
-    counts the traces. The exit status is 1 if one diverges.
+    counts the traces. The exit status is 1 if one diverges, 2 if one is malformed.
 
     \b
     Examples:
       pvm replay ../shared/traces/ecalli
       pvm replay trace-001.log --tier reference
-      pvm replay *.log --json
+      pvm replay *.log --json --workers 4
     """
-    engine = make_engine(tier, spec, metering, no_cache, protection)
-    programs: dict[bytes, Program] = {}  # parsed once: traces often share a program
     files = find_files(traces, _SUFFIXES)
-    replayed = [_replay(path, engine, programs) for path in tracked(files, "Traces")]
+    task = Task(_prepare, _replay, _Options(tier, spec, metering, no_cache, protection))
+    done = do_all(task, sources(files), "Traces", len(files), workers, cluster)
+    replayed = [one for one in done.results if one.problem is None]
+    malformed = [one for one in done.results if one.problem is not None]
+    problems = [str(one.problem) for one in malformed]
+    if not replayed and not done.is_interrupted:
+        refuse(problems)
     failed = sum(one.replay.difference is not None for one in replayed)
     if as_json:
         print_json({
             "passed": len(replayed) - failed, "failed": failed, "tier": tier, "spec": spec, "metering": metering,
             "traces": [_as_dict(one) for one in replayed],
+            "malformed": [{"file": one.path, "error": one.problem} for one in malformed],
+            "interrupted": done.is_interrupted,
         })  # fmt: skip
     else:
-        _show(replayed, failed)
-    return FAILURE if failed else SUCCESS
+        _show(done.results, failed, len(malformed))
+    return finish(done, failed, problems)
 
 
-def _replay(path: Path, engine: AnyEngine, programs: dict[bytes, Program]) -> Replayed:
-    data = read_bytes(str(path))
-    with blamed_on(str(path)):
-        trace = parse_trace(data)
-        program = programs.get(trace.program)
+def _prepare(options: _Options) -> _Replayer:
+    return _Replayer(
+        make_engine(options.tier, options.spec, options.metering, options.no_cache, options.protection)
+    )
+
+
+def _replay(replayer: _Replayer, source: Source) -> Replayed:
+    if source.problem is not None:
+        return Replayed(source.path, _NOTHING, problem=source.problem)
+    try:
+        trace = parse_trace(source.data)
+        program = replayer.programs.get(trace.program)
         if program is None:
             with blamed_on("program"):
-                program = programs[trace.program] = Program.parse(trace.program)
+                program = replayer.programs[trace.program] = Program.parse(trace.program)
         began = time.perf_counter()
-        found = replay(trace, engine, program)
-        return Replayed(path, found, time.perf_counter() - began)
+        found = replay(trace, replayer.engine, program)
+        return Replayed(source.path, found, time.perf_counter() - began)
+    except (InputError, AddressError) as error:
+        return Replayed(source.path, _NOTHING, problem=f"{source.path}: {error}")
 
 
 def _as_dict(one: Replayed) -> dict[str, Any]:
     return {
-        "file": str(one.path), "passed": one.replay.difference is None, "calls": one.replay.calls,
+        "file": one.path, "passed": one.replay.difference is None, "calls": one.replay.calls,
         "gas_used": one.replay.gas_used, "seconds": one.seconds, "difference": one.replay.difference,
     }  # fmt: skip
 
 
-def _show(replayed: list[Replayed], failed: int) -> None:
+def _show(replayed: list[Replayed], failed: int, malformed: int) -> None:
     out = console()
-    names = [one.path.name for one in replayed]
-    width = max(map(len, names))
+    names = [Path(one.path).name for one in replayed]
+    width = max(map(len, names), default=0)
     for name, one in zip(names, replayed, strict=True):
-        good = one.replay.difference is None
-        line = Text(f"{mark(good)} ", "green" if good else "bold red").append(f"{name:<{width}}", "default")
-        line.append(
-            f"  {counted(one.replay.calls, 'call'):>9}  {one.replay.gas_used:>13,} gas  {duration(one.seconds):>8}",
-            "default",
-        )
+        problem = one.problem or one.replay.difference
+        line = Text(f"{mark(problem is None)} ", "green" if problem is None else "bold red")
+        line.append(f"{name:<{width}}", "default")
+        if one.problem is None:
+            line.append(
+                f"  {counted(one.replay.calls, 'call'):>9}  {one.replay.gas_used:>13,} gas  {duration(one.seconds):>8}",
+                "default",
+            )
         out.print(line)
-        if not good:
-            out.print(f"    {one.path}: {one.replay.difference}")
-    out.print(Text(summary(len(replayed) - failed, failed), "red" if failed else "green"))
+        if problem is not None:
+            out.print(f"    {problem if one.problem else f'{one.path}: {problem}'}")
+    last = summary(len(replayed) - failed - malformed, failed, malformed=malformed)
+    out.print(Text(last, "red" if failed or malformed else "green"))

@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
 from rich.text import Text
 
-from pvm.machine import METERINGS, AnyEngine
-from pvm.vectors import Vector, parse_vector, run_vector
+from pvm.errors import AddressError, InputError
+from pvm.machine import METERINGS
+from pvm.vectors import parse_vector, run_vector
+from wasm_host.cli.batch import Done, Source, cluster_option, do_all, finish, refuse, sources, workers_option
 from wasm_host.cli.engines import json_option, make_engine, no_cache_option, protection_option, tier_option
-from wasm_host.cli.failures import FAILURE, SUCCESS, blamed_on
-from wasm_host.cli.inputs import find_files, read_bytes
-from wasm_host.cli.output import console, counted, mark, print_json, summary, tracked
+from wasm_host.cli.inputs import find_files
+from wasm_host.cli.output import console, counted, mark, print_json, summary
+from wasm_host.parallel import Task
 
 # How the files of each kind are to be run: the version, and the metering that their gas was recorded with.
 _SPECS = {"pvm-0.7.2": "0.7.2", "gas-0.8.0": "gas-vectors"}
 _AUTO_METERING = "block"
+_TOGETHER = 8  # files that a worker gets at a time: each takes a millisecond or so
+
+
+@dataclass(frozen=True)
+class _Options:
+    tier: str
+    metering: str
+    protection: str
+    no_cache: bool
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A vector file that was run, or skipped for the reason in `skipped`."""
+    """A vector file that was run, or skipped for the reason in `skipped`, or could not be used (`problem`)."""
 
-    path: Path
-    vector: Vector
+    path: str
+    name: str = ""
     differences: tuple[str, ...] = ()
     skipped: str | None = None
+    is_partly: bool = False  # whether something of it was not checked
+    problem: str | None = None
 
 
 @click.command("vectors")
@@ -42,39 +52,59 @@ class Checked:
 )  # fmt: skip
 @protection_option
 @no_cache_option
+@workers_option
+@cluster_option
 @json_option
-def command(paths: tuple[str, ...], tier: str, metering: str, protection: str, no_cache: bool, as_json: bool) -> int:
+def command(
+    paths: tuple[str, ...], tier: str, metering: str, protection: str, no_cache: bool, workers: int | None,
+    cluster: str | None, as_json: bool,
+) -> int:  # fmt: skip
     """Run the public test vectors in files or folders (*.json) and report every difference.
 
     Two formats are known: the PVM instruction vectors (0.7.2) and the vectors of the 0.8.0 gas model. Where a file's
     gas is not checked, that is reported, and if it expects to run out of gas it is skipped. The last line counts the
-    files. The exit status is 1 if one fails.
+    files. The exit status is 1 if one fails, 2 if one is malformed.
 
     \b
     Examples:
       pvm vectors ../shared/vectors
       pvm vectors inst_add_64.json --tier reference
-      pvm vectors ../shared/vectors/pvm-0.7.2 --json
+      pvm vectors ../shared/vectors/pvm-0.7.2 --json --workers 4
     """
     files = find_files(paths, (".json",))
-    make = partial(make_engine, tier, no_cache=no_cache, protection=protection)
-    checked = [_check(path, make, metering) for path in tracked(files, "Vectors")]
+    task = Task(_as_they_are, _check, _Options(tier, metering, protection, no_cache))
+    done = do_all(task, sources(files), "Vectors", len(files), workers, cluster, _TOGETHER)
+    checked = [one for one in done.results if one.problem is None]
+    malformed = [one for one in done.results if one.problem is not None]
+    problems = [str(one.problem) for one in malformed]
+    if not checked and not done.is_interrupted:
+        refuse(problems)
     failures = [one for one in checked if one.differences]
     if as_json:
-        print_json(_as_dict(checked, failures, tier, metering))
+        print_json(_as_dict(done, checked, failures, malformed, tier, metering))
     else:
-        _show(checked, failures)
-    return FAILURE if failures else SUCCESS
+        _show(checked, failures, malformed)
+    return finish(done, len(failures), problems)
 
 
-def _check(path: Path, make: Callable[[str, str], AnyEngine], metering: str) -> Checked:
-    data = read_bytes(str(path))
-    with blamed_on(str(path)):
-        vector = parse_vector(data)
+def _as_they_are(options: _Options) -> _Options:
+    return options
+
+
+def _check(options: _Options, source: Source) -> Checked:
+    if source.problem is not None:
+        return Checked(source.path, problem=source.problem)
+    try:
+        vector = parse_vector(source.data)
         if vector.skips and vector.ends_out_of_gas:
-            return Checked(path, vector, skipped=f"it expects to run out of gas, and its {vector.skips} is not checked")
-        engine = make(_SPECS[vector.kind], _AUTO_METERING if metering == "auto" else metering)
-        return Checked(path, vector, tuple(run_vector(vector, engine)))
+            reason = f"it expects to run out of gas, and its {vector.skips} is not checked"
+            return Checked(source.path, vector.name, skipped=reason)
+        metering = _AUTO_METERING if options.metering == "auto" else options.metering
+        engine = make_engine(options.tier, _SPECS[vector.kind], metering, options.no_cache, options.protection)
+        differences = tuple(run_vector(vector, engine))
+        return Checked(source.path, vector.name, differences, is_partly=vector.skips is not None)
+    except (InputError, AddressError) as error:
+        return Checked(source.path, problem=f"{source.path}: {error}")
 
 
 def _counts(checked: list[Checked], failures: list[Checked]) -> tuple[int, int, int]:
@@ -83,32 +113,34 @@ def _counts(checked: list[Checked], failures: list[Checked]) -> tuple[int, int, 
     return len(checked) - len(failures) - skipped, len(failures), skipped
 
 
-def _as_dict(checked: list[Checked], failures: list[Checked], tier: str, metering: str) -> dict[str, Any]:
+def _as_dict(
+    done: Done[Checked], checked: list[Checked], failures: list[Checked], malformed: list[Checked], tier: str,
+    metering: str,
+) -> dict[str, Any]:  # fmt: skip
     passed, failed, skipped = _counts(checked, failures)
     return {
         "passed": passed, "failed": failed, "skipped": skipped, "tier": tier, "metering": metering,
-        "gas_checks_skipped": _partly_checked(checked),
+        "gas_checks_skipped": sum(one.is_partly for one in checked),
         "failures": [
-            {"file": str(one.path), "name": one.vector.name, "differences": list(one.differences)} for one in failures
+            {"file": one.path, "name": one.name, "differences": list(one.differences)} for one in failures
         ],
-        "skips": [{"file": str(one.path), "reason": one.skipped} for one in checked if one.skipped],
+        "skips": [{"file": one.path, "reason": one.skipped} for one in checked if one.skipped],
+        "malformed": [{"file": one.path, "error": one.problem} for one in malformed],
+        "interrupted": done.is_interrupted,
     }  # fmt: skip
 
 
-def _partly_checked(checked: list[Checked]) -> int:
-    return sum(one.vector.skips is not None and one.skipped is None for one in checked)
-
-
-def _show(checked: list[Checked], failures: list[Checked]) -> None:
+def _show(checked: list[Checked], failures: list[Checked], malformed: list[Checked]) -> None:
     out = console()
-    for one in failures:
+    for one in (*failures, *malformed):
         out.print(Text(f"{mark(False)} {one.path}", "bold red"))
-        for difference in one.differences:
+        for difference in one.differences or (one.problem,):
             out.print(f"    {difference}")
     passed, failed, skipped = _counts(checked, failures)
-    partly = _partly_checked(checked)
+    partly = sum(one.is_partly for one in checked)
     if partly:
         out.print(f"Gas not checked in {counted(partly, 'file')}: it follows a model that is not metered.")
     if skipped:
         out.print(f"{counted(skipped, 'file')} skipped: running out of such gas is all that is expected.")
-    out.print(Text(summary(passed, failed, skipped), "red" if failed else "green"))
+    last = summary(passed, failed, skipped, len(malformed))
+    out.print(Text(last, "red" if failed or malformed else "green"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -90,7 +90,7 @@ class Workers(ABC):
 
 def run(
     task: Task[T, R], items: Iterable[T], workers: Workers | None = None, together: int = 1
-) -> Iterator[tuple[int, R]]:
+) -> Generator[tuple[int, R], None, None]:
     """The numbers and results of all items, in order in this process, as they are done on workers.
 
     Items are taken as they are needed, so there may be any number; `together` of them travel at a time. Raises what the

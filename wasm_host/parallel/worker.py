@@ -5,11 +5,13 @@ In: a `Parcel`, or the key of one that came before, and items. Out: their result
 
 from __future__ import annotations
 
+import pickle
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pvm.errors import EngineError
 from pvm.version import __version__
 
 KEPT = 4  # kinds of work that a worker keeps ready at a time
@@ -69,8 +71,21 @@ def expect(parcel: Parcel) -> None:
 
 def do(parcel: Parcel | str, items: Sequence[Any]) -> list[Any] | None:
     """The items' results; None when the parcel has to come first. Raises what the work raises."""
-    work = _BENCH.find(parcel)
-    return None if work is None else [work(item) for item in items]
+    try:
+        work = _BENCH.find(parcel)
+        return None if work is None else [work(item) for item in items]
+    except Exception as error:
+        if _travels(error):
+            raise
+        # Such as wasmtime's, which hold a pointer.
+        raise EngineError(f"{type(error).__name__}: {error}") from None
+
+
+def _travels(error: Exception) -> bool:
+    try:
+        return type(pickle.loads(pickle.dumps(error))) is type(error)
+    except Exception:
+        return False
 
 
 def version() -> str:

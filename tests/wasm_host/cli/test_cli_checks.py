@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
+from pathlib import Path
 
 import pytest
 
 from pvm.program import assemble
+from wasm_host.cli import replay
 
 TIERS = ["interpreter", "reference"]
 
@@ -86,21 +91,39 @@ def test_vectors_take_their_metering_or_that_of_the_user(pvm, tmp_path):
     assert result.status == 1 and "gas: expected 8, got 9" in result.text
 
 
+BAD_VECTORS = (
+    ("broken.json", "{", "not JSON"),
+    ("other.json", "{}", "not a test vector"),
+    ("array.json", "[]", "no JSON object"),
+    ("program.json", json.dumps(vector(program=[1])), "program: "),
+)
+
+
 def test_bad_vectors(bad_input, tmp_path):
-    write_json(tmp_path / "good.json", vector())
-    for name, text, part in (
-        ("broken.json", "{", "not JSON"),
-        ("other.json", "{}", "not a test vector"),
-        ("array.json", "[]", "no JSON object"),
-        ("program.json", json.dumps(vector(program=[1])), "program: "),
-    ):
+    for name, text, part in BAD_VECTORS:
         (tmp_path / name).write_text(text)
-        bad_input(("vectors", tmp_path), f"{name}: ", part)
+        bad_input(("vectors", tmp_path / name), f"{name}: ", part)
         bad_input(("vectors", tmp_path / name, "--json"), f"{name}: ", part)
-        (tmp_path / name).unlink()
+    bad_input(("vectors", tmp_path), "array.json: ", "(and 3 more files)")
     (tmp_path / "empty").mkdir()
     bad_input(("vectors", tmp_path / "empty"), "empty: no *.json file")
     bad_input(("vectors", tmp_path / "missing"), "missing: cannot be read: no such file")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_bad_vectors_among_good_ones(pvm, tmp_path, workers):
+    for name, text, _ in BAD_VECTORS:
+        (tmp_path / name).write_text(text)
+    write_json(tmp_path / "good.json", vector())
+    write_json(tmp_path / "wrong.json", vector(**{"expected-pc": 9}))
+    result = pvm("vectors", tmp_path, "--workers", workers)
+    assert result.status == 2 and result.last_line == "1 passed, 1 failed, 4 malformed"
+    assert f"✗ {tmp_path / 'broken.json'}" in result.text and "not a test vector" in result.text
+    assert "pc: expected 9, got 3" in result.text
+    assert result.stderr.count("\n") == 1 and "(and 3 more files)" in result.stderr
+    found = json.loads(pvm("vectors", tmp_path, "--json", "--workers", workers).text)
+    assert (found["passed"], found["failed"], found["interrupted"]) == (1, 1, False)
+    assert [one["file"] for one in found["malformed"]] == sorted(str(tmp_path / name) for name, _, _ in BAD_VECTORS)
 
 
 @pytest.mark.parametrize("tier", TIERS)
@@ -156,6 +179,75 @@ def test_bad_traces(bad_input, tmp_path):
     path.unlink()
     bad_input(("replay", tmp_path), "no *.log or *.trace or *.txt file")
     bad_input(("replay", path), "no such file")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_bad_traces_among_good_ones(pvm, tmp_path, workers):
+    (tmp_path / "bad.log").write_text("nothing here")
+    write_trace(tmp_path / "good.log")
+    write_trace(tmp_path / "wrong.log", gas=48)
+    result = pvm("replay", tmp_path, "--workers", workers)
+    assert result.status == 2 and result.last_line == "1 passed, 1 failed, 1 malformed"
+    assert "✗ bad.log" in result.text and "✓ good.log" in result.text and "✗ wrong.log" in result.text
+    assert "not an ecalli trace" in result.stderr and result.stderr.count("\n") == 1
+    found = json.loads(pvm("replay", tmp_path, "--json", "--workers", workers).text)
+    assert [Path(one["file"]).name for one in found["traces"]] == ["good.log", "wrong.log"]
+    assert [Path(one["file"]).name for one in found["malformed"]] == ["bad.log"]
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_ctrl_c_keeps_what_was_done(pvm, tmp_path, monkeypatch, options):
+    for number in range(5):
+        write_trace(tmp_path / f"{number}.log")
+    real = replay.replay
+
+    def interrupted(trace, engine, program):
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        calls.append(trace)
+        return real(trace, engine, program)
+
+    calls: list = []
+    monkeypatch.setattr(replay, "replay", interrupted)
+    result = pvm("replay", tmp_path, *options)
+    assert result.status == 130
+    if options:
+        found = json.loads(result.text)
+        assert (found["passed"], found["interrupted"]) == (3, True)
+    else:
+        assert result.last_line == "3 passed, 0 failed"
+
+
+def test_ctrl_c_with_workers(pvm_process, tmp_path):
+    """It reaches every process of the terminal. What was done is kept, and nothing else is said."""
+    for number in range(40):
+        write_trace(tmp_path / f"{number:02}.log")
+    os.mkfifo(tmp_path / "99.log")  # the last one to be read, for which the command waits
+    process = pvm_process("replay", tmp_path, *sorted(tmp_path.iterdir()), "--workers", 2)
+    time.sleep(3)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert err == b""
+    assert out.decode().splitlines()[-1].endswith(" passed, 0 failed")
+
+
+def test_no_cluster(bad_input, tmp_path):
+    write_trace(tmp_path / "good.log")
+    bad_input(("replay", tmp_path, "--cluster", "tcp://127.0.0.1:1"), "--cluster: tcp://127.0.0.1:1: no scheduler")
+    bad_input(("replay", tmp_path, "--cluster", "tcp://127.0.0.1:1", "--workers", 2), "--workers: ")
+    bad_input(("replay", tmp_path, "--workers", 0), "--workers: ")
+
+
+@pytest.mark.parametrize("tier", ["interpreter", "recompiler"])
+def test_public_traces_on_processes(pvm, shared, tier):
+    one = json.loads(pvm("replay", shared / "traces" / "ecalli", "--json", "--tier", tier).text)
+    two = json.loads(pvm("replay", shared / "traces" / "ecalli", "--json", "--tier", tier, "--workers", 2).text)
+    for found in (one, two):
+        assert found["passed"] == 33
+        for trace in found["traces"]:
+            del trace["seconds"]
+    assert one == two
 
 
 def test_public_traces(pvm, shared):
