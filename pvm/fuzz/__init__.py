@@ -1,0 +1,11 @@
+"""Differential fuzzing: programs whose whole course must be the same on every engine.
+
+In: a seed. Out: a `Case` of one of three families, its `transcript` on an engine, a `Disagreement` of two engines, and
+the smallest case that still shows it (`shrink`), which can be saved and read again.
+"""
+
+from pvm.fuzz.cases import Case, random_case
+from pvm.fuzz.memory import memory_case
+from pvm.fuzz.transcript import Observation, observe, observed_pages, start, transcript
+
+__all__ = ["Case", "Observation", "memory_case", "observe", "observed_pages", "random_case", "start", "transcript"]
