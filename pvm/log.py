@@ -10,7 +10,7 @@ from pvm.printable import escaped
 
 WHAT = (1 << 64) - 2  # the result that says: no such call; JIP-1 has `log` return it always
 LEVELS: tuple[str, ...] = ("fatal", "warn", "info", "debug", "trace")
-_LONGEST = 4096  # bytes of a message that are shown
+LONGEST = 4096  # bytes of a message that are shown
 
 
 def log_handlers(write: Callable[[str], None]) -> dict[int, Handler]:
@@ -36,5 +36,5 @@ def _text(memory: Memory, address: int, length: int) -> str:
         return ""
     if not memory.is_readable(address, length):
         return f"<{length} bytes at {address:#x}, which the guest may not read>"
-    text = escaped(memory.read(address, min(length, _LONGEST)).decode("utf-8", "backslashreplace"))
-    return text if length <= _LONGEST else f"{text}… ({length} bytes)"
+    text = escaped(memory.read(address, min(length, LONGEST)).decode("utf-8", "backslashreplace"))
+    return text if length <= LONGEST else f"{text}… ({length} bytes)"

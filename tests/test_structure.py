@@ -15,10 +15,11 @@ PACKAGES = ("pvm", "wasm_host", "web")
 
 # Each place may import from those before it, and from its own folder. `pvm` is listed by its parts.
 ORDER = (
-    "pvm.version", "pvm.errors", "pvm.printable",
+    "pvm.version", "pvm.errors", "pvm.printable", "pvm.report",
     "pvm.wasm",  # knows nothing about the PVM
     "pvm.isa", "pvm.program", "pvm.gas", "pvm.machine", "pvm.abi", "pvm.reference",
-    "pvm.vectors", "pvm.trace", "pvm.fuzz", "pvm.examples", "pvm.log", "pvm.flow", "pvm.emit", "wasm_host", "web",
+    "pvm.vectors", "pvm.trace", "pvm.fuzz", "pvm.examples", "pvm.log", "pvm.flow", "pvm.emit", "pvm.standalone",
+    "wasm_host", "web",
     "wasm_host.bench", "wasm_host.cli",
 )  # fmt: skip
 # A package's own page, which gathers names for users.

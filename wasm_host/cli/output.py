@@ -5,7 +5,6 @@ Text for people and JSON go to standard output, progress and messages to standar
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import stat
@@ -23,6 +22,7 @@ from rich.table import Table
 
 from pvm.errors import InputError
 from pvm.printable import as_text, escaped
+from pvm.report import json_text
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ def console() -> Console:
 
 def print_json(value: dict[str, Any]) -> None:
     """One object on standard output."""
-    click.echo(json.dumps(value, indent=2))
+    click.echo(json_text(value))
 
 
 def new_table(title: str | None = None, header: bool = True) -> Table:

@@ -15,6 +15,7 @@ from pvm.log import log_handlers
 from pvm.machine import DEFAULT_GAS, Exit, Machine, Reason
 from pvm.printable import as_text, escaped
 from pvm.program import Program, decode_at, format_instruction, why_panic
+from pvm.report import Report
 from wasm_host.cli.engines import (
     format_option,
     json_option,
@@ -27,7 +28,7 @@ from wasm_host.cli.engines import (
 )
 from wasm_host.cli.failures import FAILURE, SUCCESS, blamed_on
 from wasm_host.cli.inputs import STDIN, load_program, number_type, read_args
-from wasm_host.cli.output import console, counted, duration, facts_table, new_table, print_json
+from wasm_host.cli.output import console, counted, duration, facts_table, new_table
 
 _STYLES = {Reason.HALT: "bold green", Reason.HOST_CALL: "bold yellow"}
 _SHOWN_RESULT = 256  # bytes
@@ -86,8 +87,7 @@ def command(
         machine = engine.instantiate(loaded.program, arguments, gas, pc, log_handlers(_log))
     outcome = timed_run(machine, loaded.program, gas)
     if as_json:
-        choices = {"tier": tier, "spec": spec, "metering": metering, "format": loaded.program.format}
-        print_json({**as_dict(outcome), **choices})
+        click.echo(report_of(outcome, tier, spec, metering).as_json())
     else:
         _show(outcome, spec)
     return SUCCESS if outcome.exit.reason is Reason.HALT else FAILURE
@@ -102,14 +102,13 @@ def timed_run(machine: Machine, program: Program, gas: int) -> Outcome:
     return Outcome(program, exit, gas - exit.gas, tuple(machine.registers), result, seconds)
 
 
-def as_dict(outcome: Outcome) -> dict[str, Any]:
-    """The part of the JSON object that the run decides."""
+def report_of(outcome: Outcome, tier: str, spec: str, metering: str) -> Report:
+    """What --json prints."""
     exit = outcome.exit
-    return {
-        "status": exit.reason.value, "pc": exit.pc, "gas": exit.gas, "gas_used": outcome.gas_used,
-        "registers": list(outcome.registers), "result": outcome.result.hex(), "page_fault_address": exit.address,
-        "host_call": exit.call,
-    }  # fmt: skip
+    return Report(
+        exit.reason.value, exit.pc, exit.gas, outcome.gas_used, outcome.registers, outcome.result.hex(), exit.address,
+        exit.call, tier, spec, metering, outcome.program.format,
+    )  # fmt: skip
 
 
 def _log(line: str) -> None:
