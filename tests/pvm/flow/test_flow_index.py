@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pvm.examples import EXAMPLES
@@ -34,6 +34,7 @@ def test_examples(name: str) -> None:
 
 
 @given(st.binary(max_size=200), st.binary(min_size=25, max_size=25), st.integers(1, 200))
+@settings(deadline=None)
 def test_any_code(code: bytes, marks: bytes, chunk: int) -> None:
     bits = bytes(marks[i // 8] >> i % 8 & 1 for i in range(len(code)))
     blob = Blob(code, pack_bitmask(bits))

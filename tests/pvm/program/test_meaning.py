@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pvm.isa import GP_072, GP_080
@@ -49,6 +49,7 @@ def test_reads_and_writes() -> None:
 
 
 @given(st.binary(min_size=1, max_size=30), st.sampled_from((GP_072, GP_080)))
+@settings(deadline=None)
 def test_every_instruction_has_them(code: bytes, spec: object) -> None:
     blob = Blob(code, pack_bitmask(b"\1" + bytes(len(code) - 1)))
     instruction = decode_at(blob, spec, 0)

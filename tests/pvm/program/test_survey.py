@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pvm.errors import AssemblyError, InputError
@@ -62,6 +62,7 @@ def test_unknown_versions_are_refused() -> None:
 
 
 @given(st.text(alphabet="abr1. :;,\"'@[]+-/x\n$\\é\0", max_size=80) | st.text(max_size=40))
+@settings(deadline=None)
 def test_any_text_is_assembled_or_has_errors(source: str) -> None:
     found = survey(source)
     try:
