@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
+from pvm.errors import InputError
 from wasm_host.bench.chromium import chromium, obstacle
 from web.build import build
+from web.pyodide import pyodide_files
 from web.serve import serving
 
 _TIMEOUT = 15_000.0  # milliseconds that anything in a page may take: tests share the processor with others
@@ -37,6 +39,10 @@ def page_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Pat
     with (shared / "page.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
+            try:
+                pyodide_files()
+            except InputError as error:
+                pytest.skip(f"no Pyodide for the page: {error}")
             build(folder)
     return folder
 
