@@ -24,6 +24,7 @@ import { Wat } from "./ui/wat.mjs";
 const FIRST_EXAMPLE = "hello";
 
 function start() {
+  document.body.dataset.started = "";
   const missing = missingFeatures();
   if (missing.length) return refuse(missing);
   const python = new Python();
@@ -33,7 +34,10 @@ function start() {
   const listing = new Listing(model);
   const memory = new Memory(model, tabs);
   const showMemory = (address) => memory.goTo(address);
-  const showCode = (pc) => { tabs.show("code"); listing.follow(pc); };
+  const showCode = (pc) => {
+    tabs.show("code");
+    listing.follow(pc);
+  };
   const actions = makeActions(model, { listing, tabs, dialogs, memory });
   dialogs.actions = actions;
   dialogs.onTheme = () => listing.redraw();
@@ -50,10 +54,21 @@ function start() {
   new Lockstep(model, showCode);
   new ProgramInfo(model, tabs, showMemory, showCode);
   for (const id of ["split-left", "split-top"]) splitter(byId(id), byId("work"));
-  for (const [place, names] of [["top-actions", ["open", "share"]], ["page-actions", ["theme", "help"]]]) {
+  for (const [place, names] of [
+    ["top-actions", ["open", "share"]],
+    ["page-actions", ["theme", "help"]],
+  ]) {
     for (const name of names) {
       const { icon, text, title, keys, run, label } = actions[name];
-      byId(place).append(button(icon, text, { id: name, class: "quiet", title: `${title} (${keys[0]})`, "aria-label": label ?? null, onclick: run }));
+      byId(place).append(
+        button(icon, text, {
+          id: name,
+          class: "quiet",
+          title: `${title} (${keys[0]})`,
+          "aria-label": label ?? null,
+          onclick: run,
+        }),
+      );
     }
   }
   listenToKeys(actions, tabs, model);
@@ -71,12 +86,15 @@ async function openFirst(model, dialogs) {
   const linked = dialogs.openLink();
   try {
     const examples = await model.examples();
-    chooser.replaceChildren(h("option", { value: "" }, "– choose –"), ...examples.map(({ name, title }) => h("option", { value: name, title }, name)));
+    chooser.replaceChildren(
+      h("option", { value: "" }, "– choose –"),
+      ...examples.map(({ name, title }) => h("option", { value: name, title }, name)),
+    );
     chooser.value = model.program?.opened.example?.name ?? "";
   } catch (error) {
     model.problem(error);
   }
-  if (!await linked && !model.program) await dialogs.openExample(FIRST_EXAMPLE);
+  if (!(await linked) && !model.program) await dialogs.openExample(FIRST_EXAMPLE);
 }
 
 /** How far Python has loaded, in words and as a bar. @param {Python} python */
@@ -92,8 +110,11 @@ function showPython(python) {
   python.on("status", ({ ready, failed, text, fraction }) => {
     chip.classList.toggle("ready", ready);
     chip.classList.toggle("failed", failed !== null);
-    chip.title = failed ?? (ready ? "Python runs in this page: files, the assembler, the recompiler and lock-step are there"
-      : "Python loads in the background. Examples run without it; files, the assembler and the recompiler come with it");
+    chip.title =
+      failed ??
+      (ready
+        ? "Python runs in this page: files, the assembler, the recompiler and lock-step are there"
+        : "Python loads in the background. Examples run without it; files, the assembler and more come with it");
     setText(byId("python-text"), ready ? "Python ready" : text);
     const progress = byId("python-progress");
     again.hidden = failed === null;
@@ -106,9 +127,17 @@ function showPython(python) {
 function refuse(missing) {
   setText(byId("state"), "Cannot run");
   byId("state").dataset.kind = "bad";
+  document.body.classList.add("refused");
   const message = byId("message");
   message.hidden = false;
-  message.replaceChildren(h("span", null, `This browser cannot run the engine. It lacks ${missing.join(" and ")}: a current Chrome, Edge or Firefox has that.`));
+  const list = new Intl.ListFormat("en").format(missing);
+  message.replaceChildren(
+    h(
+      "span",
+      null,
+      `This browser cannot run the engine. It lacks ${list}: a current Chrome, Edge or Firefox has that.`,
+    ),
+  );
 }
 
 start();

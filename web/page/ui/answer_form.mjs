@@ -10,23 +10,67 @@ export class AnswerForm {
   /** @param {import("./debugger.mjs").Debugger} model */
   constructor(model) {
     this.model = model;
-    const text = (id, label, placeholder) => h("input", { id, type: "text", placeholder, "aria-label": label, autocomplete: "off", spellcheck: false, size: 12 });
+    const text = (id, label, placeholder) =>
+      h("input", {
+        id,
+        type: "text",
+        placeholder,
+        "aria-label": label,
+        autocomplete: "off",
+        spellcheck: false,
+        size: 12,
+      });
     this.r7 = text("answer-r7", "r7", "number");
     this.r7.setAttribute("list", "answer-results");
     this.r8 = text("answer-r8", "r8", "as it is");
     this.gas = text("answer-gas", "Gas", "as it is");
-    this.end = select([["", "goes on"], ["halt", "halts"], ["panic", "panics"], ["out-of-gas", "is out of gas"]], "", { id: "answer-end", "aria-label": "After the call the program" });
+    this.end = select(
+      [
+        ["", "goes on"],
+        ["halt", "halts"],
+        ["panic", "panics"],
+        ["out-of-gas", "is out of gas"],
+      ],
+      "",
+      { id: "answer-end", "aria-label": "After the call the program" },
+    );
     this.rows = h("div", { class: "writes" });
     this.problem = h("output", { class: "problem", "aria-live": "polite" });
-    const labelled = (name, control) => h("label", { class: "field" }, h("span", { class: "field-name" }, name), control);
-    this.element = h("form", { class: "answer-form", "data-test": "answer", onsubmit: (event) => { event.preventDefault(); this.#answer(true); } },
-      h("datalist", { id: "answer-results" }, ...RESULTS.map(([name, value]) => h("option", { value: name }, String(value)))),
-      h("div", { class: "line" }, labelled("r7", this.r7), labelled("r8", this.r8), labelled("gas", this.gas), labelled("then it", this.end)),
+    const labelled = (name, control) =>
+      h("label", { class: "field" }, h("span", { class: "field-name" }, name), control);
+    this.element = h(
+      "form",
+      {
+        class: "answer-form",
+,
+        onsubmit: (event) => {
+          event.preventDefault();
+          this.#answer(true);
+        },
+      },
+      h(
+        "datalist",
+        { id: "answer-results" },
+        ...RESULTS.map(([name, value]) => h("option", { value: name }, String(value))),
+      ),
+      h(
+        "div",
+        { class: "line" },
+        labelled("r7", this.r7),
+        labelled("r8", this.r8),
+        labelled("gas", this.gas),
+        labelled("then it", this.end),
+      ),
       this.rows,
-      h("div", { class: "line" },
+      h(
+        "div",
+        { class: "line" },
         button("run", "Answer and run", { type: "submit", class: "primary", id: "answer-run" }),
         button("step", "Answer", { id: "answer-stay", onclick: () => this.#answer(false) }),
-        button(null, "+ memory", { class: "quiet", onclick: () => this.#addWrite() }), this.problem));
+        button(null, "+ memory", { class: "quiet", onclick: () => this.#addWrite() }),
+        this.problem,
+      ),
+    );
   }
 
   /** Empties the form for call `number`: unknown calls are answered WHAT by default. */
@@ -39,8 +83,12 @@ export class AnswerForm {
   }
 
   #addWrite() {
-    const input = (placeholder, label, size) => h("input", { type: "text", placeholder, "aria-label": label, autocomplete: "off", spellcheck: false, size });
-    const write = { address: input("address", "Address to write to", 12), bytes: input('hex, or "text"', "Bytes to write", 28) };
+    const input = (placeholder, label, size) =>
+      h("input", { type: "text", placeholder, "aria-label": label, autocomplete: "off", spellcheck: false, size });
+    const write = {
+      address: input("address", "Address to write to", 12),
+      bytes: input('hex, or "text"', "Bytes to write", 28),
+    };
     this.#writes.push(write);
     this.rows.append(h("div", { class: "line" }, write.address, write.bytes));
     write.address.focus();
@@ -51,8 +99,13 @@ export class AnswerForm {
     let answer;
     try {
       answer = {
-        registers: { 7: value("r7", this.r7.value), ...(this.r8.value.trim() ? { 8: value("r8", this.r8.value) } : {}) },
-        writes: this.#writes.filter(({ address }) => address.value.trim()).map(({ address, bytes }) => ({ address: parseAddress(address.value), bytes: parseBytes(bytes.value) })),
+        registers: {
+          7: value("r7", this.r7.value),
+          ...(this.r8.value.trim() ? { 8: value("r8", this.r8.value) } : {}),
+        },
+        writes: this.#writes
+          .filter(({ address }) => address.value.trim())
+          .map(({ address, bytes }) => ({ address: parseAddress(address.value), bytes: parseBytes(bytes.value) })),
         gas: this.gas.value.trim() ? parseInteger(this.gas.value) : null,
         end: this.end.value || null,
       };

@@ -14,37 +14,76 @@ export class Calls {
   #selected = -1;
   #fresh = 0;
 
-  /** @param {import("./debugger.mjs").Debugger} model @param {import("./tabs.mjs").Tabs} tabs @param {(address: number) => void} showMemory */
+  /**
+   * @param {import("./debugger.mjs").Debugger} model
+   * @param {import("./tabs.mjs").Tabs} tabs
+   * @param {(address: number) => void} showMemory
+   */
   constructor(model, tabs, showMemory, openFile) {
     this.model = model;
     this.tabs = tabs;
     this.showMemory = showMemory;
     this.form = new AnswerForm(model);
     this.waiting = h("div", { class: "waiting", hidden: true });
-    this.list = h("div", { class: "list calls", tabIndex: 0, role: "listbox", "aria-label": "Host calls that were made", "data-test": "calls" });
+    this.list = h("div", {
+      class: "list calls",
+      tabIndex: 0,
+      role: "listbox",
+      "aria-label": "Host calls that were made",
+,
+    });
     this.detail = h("div", { class: "detail", hidden: true });
-    this.empty = h("p", { class: "empty" }, "No host call yet. Calls without an answer stop the program here: answer them by hand, or open an ecalli trace that does.");
+    this.empty = h(
+      "p",
+      { class: "empty" },
+      "No host call yet. Calls stop the program: answer them here, or open an ecalli trace that does.",
+    );
     this.count = h("span", { class: "grow" });
     this.fromTrace = h("input", { type: "checkbox", checked: true });
     this.fromTrace.addEventListener("change", () => {
-      model.answersFromTrace = this.fromTrace.checked;
-      model.change("spec", model.settings.spec);
+      model.answerFromTrace(this.fromTrace.checked);
     });
-    this.traceField = h("label", { class: "field", hidden: true }, this.fromTrace, h("span", null, "answers from the trace"));
-    this.save = button("save", "Save trace", { class: "quiet", id: "save-trace", title: "Save the calls and their answers as an ecalli trace", onclick: () => this.#save() });
+    this.traceField = h(
+      "label",
+      { class: "field", hidden: true },
+      this.fromTrace,
+      h("span", null, "answers from the trace"),
+    );
+    this.save = button("save", "Save trace", {
+      class: "quiet",
+      id: "save-trace",
+      title: "Save the calls and their answers as an ecalli trace",
+      onclick: () => this.#save(),
+    });
     this.problem = h("output", { class: "problem", "aria-live": "polite" });
     this.divergence = h("p", { class: "divergence", role: "alert", hidden: true });
     byId("panel-calls").append(
-      h("div", { class: "panel-head" }, this.count, this.traceField,
-        button("open", "Open trace …", { class: "quiet", onclick: openFile }), this.save, this.problem),
-      this.divergence, this.waiting, h("div", { class: "calls-area" }, this.list, this.empty, this.detail));
-    this.rows = new VirtualList(this.list, { rowHeight: ROW, create: () => this.#create(), render: (row, index) => this.#render(row, index) });
+      h(
+        "div",
+        { class: "panel-head" },
+        this.count,
+        this.traceField,
+        button("open", "Open trace …", { class: "quiet", onclick: openFile }),
+        this.save,
+        this.problem,
+      ),
+      this.divergence,
+      this.waiting,
+      h("div", { class: "calls-area" }, this.list, this.empty, this.detail),
+    );
+    this.rows = new VirtualList(this.list, {
+      rowHeight: ROW,
+      create: () => this.#create(),
+      render: (row, index) => this.#render(row, index),
+    });
     this.list.addEventListener("click", (event) => {
       const row = event.target.closest(".row");
       if (row) this.#select(Number(row.dataset.index));
     });
     this.list.addEventListener("keydown", (event) => {
-      const to = { ArrowDown: this.#selected + 1, ArrowUp: this.#selected - 1, Home: 0, End: this.#log.length - 1 }[event.key];
+      const to = { ArrowDown: this.#selected + 1, ArrowUp: this.#selected - 1, Home: 0, End: this.#log.length - 1 }[
+        event.key
+      ];
       if (to === undefined) return;
       event.preventDefault();
       this.#select(Math.max(0, Math.min(this.#log.length - 1, to)));
@@ -108,7 +147,12 @@ export class Calls {
 
   #create() {
     const row = h("div", { class: "row", role: "option" });
-    row.parts = { number: h("span", { class: "index" }), name: h("span", { class: "name" }), text: h("span", { class: "text" }), answer: h("span", { class: "answer" }) };
+    row.parts = {
+      number: h("span", { class: "index" }),
+      name: h("span", { class: "name" }),
+      text: h("span", { class: "text" }),
+      answer: h("span", { class: "answer" }),
+    };
     row.append(...Object.values(row.parts));
     return row;
   }
@@ -122,7 +166,10 @@ export class Calls {
     setText(row.parts.name, `${nameOfCall(entry.number)} ${entry.number}`);
     setText(row.parts.text, entry.text ? `"${entry.text}"` : summary(entry));
     const r7 = entry.answer?.registers?.[7];
-    setText(row.parts.answer, entry.answer === null ? "waits" : entry.answer.end ?? (r7 === undefined ? "" : `→ ${showValue(r7)}`));
+    setText(
+      row.parts.answer,
+      entry.answer === null ? "waits" : (entry.answer.end ?? (r7 === undefined ? "" : `→ ${showValue(r7)}`)),
+    );
   }
 
   #select(index) {
@@ -143,29 +190,51 @@ export class Calls {
     if (!entry.answer) return;
     const { registers, writes, gas, end } = entry.answer;
     yield h("h3", null, "Answer");
-    yield h("dl", null,
-      ...Object.entries(registers ?? {}).flatMap(([n, value]) => [h("dt", null, `r${n}`), h("dd", null, showValue(value))]),
+    yield h(
+      "dl",
+      null,
+      ...Object.entries(registers ?? {}).flatMap(([n, value]) => [
+        h("dt", null, `r${n}`),
+        h("dd", null, showValue(value)),
+      ]),
       ...(writes ?? []).flatMap(({ address, bytes, data }) => [
-        h("dt", null, this.#address(address)), h("dd", null, excerpt(bytes ?? data)),
+        h("dt", null, this.#address(address)),
+        h("dd", null, excerpt(bytes ?? data)),
       ]),
       ...(gas === null || gas === undefined ? [] : [h("dt", null, "gas"), h("dd", null, grouped(gas))]),
-      ...(end ? [h("dt", null, "ends with"), h("dd", null, end)] : []));
+      ...(end ? [h("dt", null, "ends with"), h("dd", null, end)] : []),
+    );
   }
 
   #address(address) {
-    return h("button", { type: "button", class: "link", onclick: () => this.showMemory(address) }, `0x${address.toString(16)}`);
+    return h(
+      "button",
+      { type: "button", class: "link", onclick: () => this.showMemory(address) },
+      `0x${address.toString(16)}`,
+    );
   }
 
   /** The parameters by name; behind addresses what lies there, with `when` before it. */
   #parameters(number, registers, when = "") {
     const parameters = parametersOf(number, registers);
-    const rows = parameters.length ? parameters : Array.from({ length: 6 }, (_, i) => ({ name: `r${7 + i}`, value: registers[7 + i], length: null }));
-    return h("dl", null, ...rows.flatMap(({ name, value, length }) => {
-      const data = h("span", { class: "data" });
-      const shown = h("dd", null, length === null ? showValue(value) : this.#address(Number(value & 0xFFFF_FFFFn)), data);
-      if (length !== null) this.#peek(value, length, data, when);
-      return [h("dt", null, name), shown];
-    }));
+    const rows = parameters.length
+      ? parameters
+      : Array.from({ length: 6 }, (_, i) => ({ name: `r${7 + i}`, value: registers[7 + i], length: null }));
+    return h(
+      "dl",
+      null,
+      ...rows.flatMap(({ name, value, length }) => {
+        const data = h("span", { class: "data" });
+        const shown = h(
+          "dd",
+          null,
+          length === null ? showValue(value) : this.#address(Number(value & 0xffff_ffffn)),
+          data,
+        );
+        if (length !== null) this.#peek(value, length, data, when);
+        return [h("dt", null, name), shown];
+      }),
+    );
   }
 
   /** Shows what lies at a parameter's address now. */
@@ -192,16 +261,20 @@ export class Calls {
     if (this.shown === this.model.view) return;
     this.shown = this.model.view;
     this.form.show(exit.call);
+    const { answerIsKnown } = this.model;
+    const whatNext = answerIsKnown ? "is answered as you go on, unless you answer it here" : "waits for an answer";
     this.waiting.replaceChildren(
-      h("h3", null, `${nameOfCall(exit.call)} (${exit.call}) at pc ${exit.pc} ${this.model.answerIsKnown ? "is answered as you go on, unless you answer it here" : "waits for an answer"}`),
-      this.#parameters(exit.call, registers), this.form.element);
+      h("h3", null, `${nameOfCall(exit.call)} (${exit.call}) at pc ${exit.pc} ${whatNext}`),
+      this.#parameters(exit.call, registers),
+      this.form.element,
+    );
   }
 
   async #save() {
     setText(this.problem, "");
     try {
       const { opened } = this.model.program;
-      const { text } = await this.model.program.ask("trace_text", { ...await this.model.recording() });
+      const { text } = await this.model.program.ask("trace_text", { ...(await this.model.recording()) });
       download(`${opened.name.replace(/^example:|\.\w+$/g, "").replace(/[^\w.-]+/g, "-")}.log`, text);
     } catch (error) {
       setText(this.problem, `The trace could not be saved: ${error.message}`);
@@ -211,10 +284,15 @@ export class Calls {
 
 /** The call's parameters in one line, without the lengths. */
 function summary(entry) {
-  return parametersOf(entry.number, entry.registers).filter(({ name }) => !name.endsWith("length")).map(({ name, value }) => `${name} ${showValue(value)}`).join(", ");
+  return parametersOf(entry.number, entry.registers)
+    .filter(({ name }) => !name.endsWith("length"))
+    .map(({ name, value }) => `${name} ${showValue(value)}`)
+    .join(", ");
 }
 
 function excerpt(bytes) {
   const text = printable(bytes);
-  return text ? `"${text}"` : `${toHex(bytes.subarray(0, 48))}${bytes.length > 48 ? ` … (${plural(bytes.length, "byte")})` : ""}`;
+  return text
+    ? `"${text}"`
+    : `${toHex(bytes.subarray(0, 48))}${bytes.length > 48 ? ` … (${plural(bytes.length, "byte")})` : ""}`;
 }

@@ -5,20 +5,18 @@
  * "settings", "breakpoints", "progress" ({log, instructions_per_second} while running), "problem" ({where, message}).
  */
 
-import { revive, WorkerClient } from "../workers.mjs";
+import { WorkerClient } from "../workers.mjs";
 import { Emitter } from "./events.mjs";
-import { parseAddress, parseBytes, parseInteger, printable, toHex } from "./format.mjs";
-import { Program } from "./program.mjs";
+import { Opener } from "./opening.mjs";
 import { recall, remember } from "./remembered.mjs";
+import { argsOf, DEFAULT_GAS, Images, machineParts, startOf } from "./starting.mjs";
 import { Translations } from "./translations.mjs";
 
 const STOP_WITHIN = 2000; // milliseconds in which a run has to answer a stop; then its worker is ended
 const STEPS_BY_RUNNING = 256; // more than that many instructions are run, and can be stopped
 const REPLACED_AGAIN = 5000; // milliseconds after which a worker that is gone is replaced by itself once more
-const MEASURABLE = 3; // milliseconds from which on the speed of a run can be told
+const MEASURABLE = 100_000; // instructions from which on the speed of a run can be told
 const SHOWN_AFTER = 200; // milliseconds after which a step that still goes on is shown as running, to be stopped
-const SHOWN_ARGS = 200; // bytes up to which arguments are shown as text
-const DEFAULT_GAS = "10000000";
 
 export class Debugger extends Emitter {
   /** @type {Program|null} */
@@ -44,87 +42,83 @@ export class Debugger extends Emitter {
   heat = recall("heat", "on") === "on";
   /** @type {import("./types.mjs").Settings} */
   settings = {
-    args: "", gas: DEFAULT_GAS, pc: "0", spec: "0.7.2", metering: recall("metering", "instruction"), tier: recall("tier", "auto"),
+    args: "",
+    gas: DEFAULT_GAS,
+    pc: "0",
+    spec: "0.7.2",
+    metering: recall("metering", "instruction"),
+    tier: recall("tier", "auto"),
   };
   #guest;
-  #parts = null;
-  #image = null;
+  #opener;
+  #images = new Images();
   #pending = null;
   #began = {};
   #replaced = -Infinity;
   #repace = false;
   #generation = 0;
-  #images = new Map();
 
   /** @param {import("./python.mjs").Python} python */
   constructor(python) {
     super();
     this.python = python;
+    this.#opener = new Opener(python);
     this.translations = new Translations(this);
     this.#guest = new WorkerClient(new URL("../guest_worker.mjs", import.meta.url), { name: "guest" });
-    this.#guest.onevent(({ event, message }) => event === "error" && this.#replace(`The machine's worker has ended: ${message}.`));
-    python.on("restarted", () => { this.program?.lose(); this.#images.clear(); });
+    this.#guest.onevent(
+      ({ event, message }) => event === "error" && this.#replace(`The machine's worker has ended: ${message}.`),
+    );
+    python.on("restarted", () => {
+      this.program?.lose();
+      this.#images.clear();
+    });
   }
 
   // --- programs ----------------------------------------------------------------------------------------------------
 
   /** @returns {Promise<import("./types.mjs").ExampleInfo[]>} */
-  async examples() {
-    this.examplesLoading ??= fetchText("data/examples.json").then(revive);
-    return this.examplesLoading;
+  examples() {
+    return this.#opener.examples();
   }
 
   /** Opens an example as the build has made it: without Python. @param {string} name @param {object} [settings] */
   async openExample(name, settings = {}) {
-    const known = (await this.examples()).find((example) => example.name === name);
+    const known = (await this.examples()).some((example) => example.name === name);
     if (!known) throw new Error(`there is no example "${name}"`);
-    await this.#opening(`Loading ${name}`, async () => {
-      const built = revive(await fetchText(`data/examples/${known.name}.json`));
-      const wanted = settings.spec ?? built.opened.spec;
-      if (wanted === built.opened.spec) return new Program(built.opened, built.index, this.python, built);
-      return this.#openSource(built.opened.source, built.opened.name, wanted, built.opened.example);
-    }, { ...settings });
+    await this.#opening(`Loading ${name}`, () => this.#opener.example(name, settings.spec), settings);
   }
 
   /** Opens bytes of any kind that Python knows. @param {string} name @param {Uint8Array} data @param {string} format */
   async openBytes(name, data, format = "auto", settings = {}) {
     const spec = settings.spec ?? this.settings.spec;
-    await this.#opening(`Reading ${name}`, async () => {
-      const opened = await this.python.call("open", { name, data, format, spec });
-      return this.#indexed(opened);
-    }, { ...settings, spec });
+    await this.#opening(`Reading ${name}`, () => this.#opener.bytes({ name, data, format }, spec), {
+      ...settings,
+      spec,
+    });
   }
 
   /** Opens what the editor has assembled. @param {import("./types.mjs").Opened} opened */
   async openAssembled(opened) {
-    const keep = this.program?.opened.name === opened.name ? { ...this.settings } : {};
-    await this.#opening("Loading the assembled program", () => this.#indexed(opened), { ...keep, spec: opened.spec });
-  }
-
-  async #openSource(source, name, spec, example) {
-    const opened = await this.python.call("open", { name, data: new TextEncoder().encode(source), format: "asm", spec });
-    return this.#indexed({ ...opened, example: opened.example ?? example });
-  }
-
-  async #indexed(opened) {
-    return new Program(opened, await this.python.call("index", { handle: opened.handle }), this.python);
+    const before = this.program;
+    const keep = before && before.opened.source !== null ? this.settings : {};
+    const open = () => this.#opener.assembled(opened, before);
+    await this.#opening("Loading the assembled program", open, { ...keep, spec: opened.spec });
   }
 
   /** Runs `open` to get a program, and shows that; on failure what was there stays. */
   async #opening(doing, open, settings) {
+    await this.stop();
     const generation = ++this.#generation;
-    const stateBefore = this.state;
-    this.#setState("loading", this.python.status.ready ? doing : `${doing} (${this.python.status.text.toLowerCase()})`);
+    const { ready, text } = this.python.status;
+    this.#setState("loading", ready ? doing : `${doing} (${text.toLowerCase()})`);
     let program;
     try {
       program = await open();
     } catch (error) {
-      if (generation === this.#generation) this.#setState(stateBefore === "running" || stateBefore === "loading" ? "paused" : stateBefore);
+      if (generation === this.#generation) this.#rest();
       throw error;
     }
     if (generation !== this.#generation) return;
-    await this.stop();
-    this.#images.clear();
     this.program = program;
     this.breakpoints = new Set();
     this.settings = { ...this.settings, ...startOf(program.opened), ...settings };
@@ -159,7 +153,13 @@ export class Debugger extends Emitter {
 
   /** The bytes of the arguments. Throws with `where` if the text is none. */
   get args() {
-    return at("args", () => parseBytes(this.settings.args));
+    return argsOf(this.settings);
+  }
+
+  /** Whether host calls are answered from the program's trace. From the next reset on, or at once at the start. */
+  async answerFromTrace(fromTrace) {
+    this.answersFromTrace = fromTrace;
+    await this.change("spec", this.settings.spec);
   }
 
   /** The machine anew, from its start, with the settings as they are. */
@@ -170,18 +170,21 @@ export class Debugger extends Emitter {
     this.#setState("loading", "Preparing the machine");
     try {
       if (this.program.opened.spec !== this.settings.spec) await this.#changeSpec();
-      const image = await this.#imageNow();
-      const parts = await this.#loadParts();
+      const image = await this.#images.of(this.program, this.settings);
+      const parts = await machineParts();
       if (generation !== this.#generation) return;
       const trace = this.program.opened.trace;
       const counts = this.heat && this.settings.tier !== "recompiler";
       this.isCounting = counts;
       this.#began = trace ? { memory: trace.memory } : { args: this.args };
       const view = await this.#guest.call("load", {
-        ...parts, counting: counts ? parts.counting : null, image, counts,
+        ...parts,
+        counting: counts ? parts.counting : null,
+        image,
+        counts,
         answers: trace && this.answersFromTrace ? { kind: "trace", trace, verify: true } : null,
       });
-      this.translations.loaded(image);
+      this.translations.loaded();
       if (generation !== this.#generation) return;
       this.stale = false;
       this.view = null;
@@ -189,56 +192,17 @@ export class Debugger extends Emitter {
       this.#accept(view);
       this.emit("settings");
     } catch (error) {
-      if (generation === this.#generation) this.#setState(this.view ? "paused" : "empty", error.message);
+      if (generation === this.#generation) this.#rest(error.message);
       this.problem(error);
     }
   }
 
   async #changeSpec() {
-    const { name, data, source, example, format } = this.program.opened;
-    const spec = this.settings.spec;
-    this.program = source !== null
-      ? await this.#openSource(source, name, spec, example)
-      : await this.#indexed(await this.python.call("open", { name, data, format, spec }));
+    const { origin, opened } = this.program;
+    this.program = await this.#opener.bytes(origin, this.settings.spec, opened.example);
     this.breakpoints = new Set([...this.breakpoints].filter((pc) => this.program.has(pc)));
     this.emit("program", this.program);
     this.emit("breakpoints");
-  }
-
-  /** The image for the settings: the built one where it is that, else from Python. */
-  async #imageNow() {
-    const { opened, built } = this.program;
-    const { metering } = this.settings;
-    const args = this.args;
-    const gas = at("gas", () => parseInteger(this.settings.gas));
-    const pc = at("pc", () => parseAddress(this.settings.pc));
-    const example = opened.example;
-    if (built && example && pc === 0 && gas === BigInt(example.gas) && toHex(args) === example.args && built.images[metering]) {
-      return built.images[metering];
-    }
-    const key = [metering, gas, pc, toHex(args)].join();
-    if (!this.#images.has(key)) {
-      if (this.#images.size > 4) this.#images.clear();
-      this.#images.set(key, await this.program.ask("image", { metering, args, gas, pc }));
-    }
-    return this.#images.get(key);
-  }
-
-  async #loadParts() {
-    this.#parts ??= (async () => {
-      const [abi, interpreter, counting] = await Promise.all([
-        fetchText("data/abi.json").then(JSON.parse),
-        WebAssembly.compileStreaming(fetch("data/interpreter.wasm")),
-        WebAssembly.compileStreaming(fetch("data/interpreter_counting.wasm")),
-      ]);
-      return { abi, interpreter, counting };
-    })();
-    try {
-      return await this.#parts;
-    } catch (error) {
-      this.#parts = null;
-      throw error;
-    }
   }
 
   // --- moving ------------------------------------------------------------------------------------------------------
@@ -248,7 +212,9 @@ export class Debugger extends Emitter {
   }
 
   get canBack() {
-    return (this.state === "paused" || this.state === "ended") && this.#pending === null && this.view?.can_back === true;
+    return (
+      (this.state === "paused" || this.state === "ended") && this.#pending === null && this.view?.can_back === true
+    );
   }
 
   /** Whether nothing has run yet. */
@@ -259,7 +225,13 @@ export class Debugger extends Emitter {
   /** Whether a recorded run has been replayed to its end, with no difference. */
   get replays() {
     const { view } = this;
-    return Boolean(this.program?.opened.trace && this.answersFromTrace && view?.exit && view.exit.reason !== "host-call" && !view.divergence);
+    return Boolean(
+      this.program?.opened.trace &&
+      this.answersFromTrace &&
+      view?.exit &&
+      view.exit.reason !== "host-call" &&
+      !view.divergence,
+    );
   }
 
   /** Whether the machine stands at a host call that waits for an answer. */
@@ -276,16 +248,24 @@ export class Debugger extends Emitter {
   async run({ until = "exit", budget = null, extra = [] } = {}) {
     if (!this.canMove) return;
     const params = { breakpoints: Uint32Array.from([...this.breakpoints, ...extra]), until, log: true };
-    await this.#move("Running", async () => {
-      await this.translations.prepare();
-      for (;;) {
-        this.#repace = false;
-        const view = await this.#guest.call("run", { ...params, budget, pace: this.pace }, {
-          onprogress: (progress) => this.#progress(progress),
-        });
-        if (!(this.#repace && view.stopped === "stop")) return view;
-      }
-    }, "running");
+    await this.#move(
+      "Running",
+      async () => {
+        await this.translations.prepare();
+        for (;;) {
+          this.#repace = false;
+          const view = await this.#guest.call(
+            "run",
+            { ...params, budget, pace: this.pace },
+            {
+              onprogress: (progress) => this.#progress(progress),
+            },
+          );
+          if (!(this.#repace && view.stopped === "stop")) return view;
+        }
+      },
+      "running",
+    );
   }
 
   /** @param {"instruction"|"block"} unit @param {number} count */
@@ -298,7 +278,9 @@ export class Debugger extends Emitter {
   /** @param {"instruction"|"block"|"call"|"breakpoint"|"start"} unit @param {number} count */
   async back(unit, count = 1) {
     if (!this.canBack) return;
-    await this.#move("Going back", () => this.#guest.call("back", { count, unit, breakpoints: Uint32Array.from(this.breakpoints) }));
+    await this.#move("Going back", () =>
+      this.#guest.call("back", { count, unit, breakpoints: Uint32Array.from(this.breakpoints) }),
+    );
   }
 
   /** Answers the host call at which the machine stands. */
@@ -314,7 +296,12 @@ export class Debugger extends Emitter {
     this.#repace = false;
     this.translations.cancel();
     this.#guest.call("stop", {}).catch(() => {});
-    const stopped = await Promise.race([pending.then(() => true), new Promise((resolve) => { setTimeout(() => resolve(false), STOP_WITHIN); })]);
+    const stopped = await Promise.race([
+      pending.then(() => true),
+      new Promise((resolve) => {
+        setTimeout(() => resolve(false), STOP_WITHIN);
+      }),
+    ]);
     if (!stopped) await this.#replace("The program did not stop in time. Its worker was ended.");
   }
 
@@ -343,22 +330,27 @@ export class Debugger extends Emitter {
   async #move(doing, work, state = null) {
     const generation = this.#generation;
     let finish = () => {};
-    const pending = new Promise((resolve) => { finish = () => resolve(undefined); });
+    const pending = new Promise((resolve) => {
+      finish = () => resolve(undefined);
+    });
     this.#pending = pending;
     const usedBefore = this.view?.gas_used ?? 0n;
     this.rate = 0;
-    const timer = setTimeout(() => this.#pending === pending && this.#setState("running", doing), state ? 0 : SHOWN_AFTER);
+    const timer = setTimeout(
+      () => this.#pending === pending && this.#setState("running", doing),
+      state ? 0 : SHOWN_AFTER,
+    );
     if (state) this.#setState(state, doing);
     try {
       const view = await work();
       if (this.#pending === pending) this.#pending = null;
       const used = Number(view.gas_used - usedBefore);
-      this.rate = view.milliseconds >= MEASURABLE && used > 0 ? used * 1000 / view.milliseconds : 0;
+      this.rate = view.milliseconds > 0 && used >= MEASURABLE ? (used * 1000) / view.milliseconds : 0;
       if (generation === this.#generation) this.#accept(view);
     } catch (error) {
       if (this.#pending === pending) {
         this.#pending = null;
-        if (generation === this.#generation) this.#setState("paused");
+        if (generation === this.#generation) this.#rest();
         this.problem(error);
       }
     } finally {
@@ -378,9 +370,14 @@ export class Debugger extends Emitter {
   #accept(view) {
     this.before = this.view;
     this.view = view;
-    const over = view.exit && view.exit.reason !== "host-call" && view.exit.reason !== "page-fault" && view.exit.reason !== "out-of-gas";
-    this.#setState(over ? "ended" : "paused");
+    this.#rest();
     this.emit("view", view);
+  }
+
+  /** The state of a machine that does nothing. @param {string} why there is none, where that is so */
+  #rest(why = "") {
+    const over = ["halt", "panic"].includes(this.view?.exit?.reason);
+    this.#setState(this.view ? (over ? "ended" : "paused") : "empty", why);
   }
 
   /** Says what a run waits for; "" when it waits for nothing. @param {string} text */
@@ -470,34 +467,7 @@ export class Debugger extends Emitter {
   }
 }
 
-/** What a program starts with unless the user says otherwise. */
-function startOf(opened) {
-  const start = opened.trace?.start;
-  if (start) return { args: start.args ? toHex(start.args) : "", gas: String(start.gas), pc: String(start.pc), spec: opened.spec };
-  const example = opened.example;
-  if (!example) return { args: "", gas: DEFAULT_GAS, pc: "0", spec: opened.spec };
-  const bytes = parseBytes(example.args);
-  const text = bytes.length <= SHOWN_ARGS ? printable(bytes) : null;
-  return { args: text ? `"${text}"` : example.args, gas: String(example.gas), pc: "0", spec: opened.spec };
-}
-
-/** Runs `parse`; its error gets `where`. */
-function at(where, parse) {
-  try {
-    return parse();
-  } catch (error) {
-    throw Object.assign(new Error(error.message), { where });
-  }
-}
-
 function sentence(message) {
   const text = message.trim();
   return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
 }
-
-async function fetchText(path) {
-  const response = await fetch(path);
-  if (!response.ok) throw new Error(`${path} could not be loaded (${response.status})`);
-  return response.text();
-}
-

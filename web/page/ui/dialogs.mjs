@@ -26,7 +26,9 @@ export class Dialogs {
     this.#listenToDrops();
     addEventListener("hashchange", () => this.openLink());
     model.on("problem", (problem) => this.#problem(problem));
-    model.on("program", () => { if (this.dialog.open) this.dialog.close(); });
+    model.on("program", () => {
+      if (this.dialog.open) this.dialog.close();
+    });
   }
 
   // --- messages ----------------------------------------------------------------------------------------------------
@@ -40,7 +42,14 @@ export class Dialogs {
   /** A message across the page, until it is closed or something else succeeds; "" takes it away. */
   say(text) {
     this.message.hidden = !text;
-    this.message.replaceChildren(...(text ? [h("span", { class: "grow" }, text), button("close", "", { class: "quiet", "aria-label": "Close the message", onclick: () => this.say("") })] : []));
+    this.message.replaceChildren(
+      ...(text
+        ? [
+            h("span", { class: "grow" }, text),
+            button("close", "", { class: "quiet", "aria-label": "Close the message", onclick: () => this.say("") }),
+          ]
+        : []),
+    );
   }
 
   async #try(work) {
@@ -61,7 +70,8 @@ export class Dialogs {
 
   async openFile(file) {
     await this.#try(async () => {
-      if (file.size > LARGEST) throw new Error(`\u201c${file.name}\u201d has ${size(file.size)}: no program is larger than ${size(LARGEST)}`);
+      if (file.size > LARGEST)
+        throw new Error(`\u201c${file.name}\u201d has ${size(file.size)}: no program is larger than ${size(LARGEST)}`);
       const data = new Uint8Array(await file.arrayBuffer());
       try {
         await this.model.openBytes(file.name, data, file.name.endsWith(".pvmasm") ? "asm" : "auto");
@@ -111,25 +121,59 @@ export class Dialogs {
 
   #show(title, ...content) {
     this.dialog.replaceChildren(
-      h("div", { class: "dialog-head" }, h("h2", { id: "dialog-title", class: "grow" }, title),
-        button("close", "", { class: "quiet", "aria-label": "Close", onclick: () => this.dialog.close() })),
-      ...content);
+      h(
+        "div",
+        { class: "dialog-head" },
+        h("h2", { id: "dialog-title", class: "grow" }, title),
+        button("close", "", { class: "quiet", "aria-label": "Close", onclick: () => this.dialog.close() }),
+      ),
+      ...content,
+    );
     if (!this.dialog.open) this.dialog.showModal();
   }
 
   async open() {
     const list = h("ul", { class: "examples" });
-    this.#show("Open a program",
-      h("p", { class: "line" }, button("open", "Choose a file …", { class: "primary", id: "choose-file", onclick: () => this.file.click() }),
-        h("span", { class: "soft" }, "or drop one anywhere on the page")),
-      h("p", { class: "soft" }, "A program (plain, standard, or a service's preimage), assembly (.pvmasm), or an ecalli trace."),
-      h("h3", null, "Examples"), list);
+    this.#show(
+      "Open a program",
+      h(
+        "p",
+        { class: "line" },
+        button("open", "Choose a file …", { class: "primary", id: "choose-file", onclick: () => this.file.click() }),
+        h("span", { class: "soft" }, "or drop one anywhere on the page"),
+      ),
+      h(
+        "p",
+        { class: "soft" },
+        "A program (plain, standard, or a service's preimage), assembly (.pvmasm), or an ecalli trace.",
+      ),
+      h("h3", null, "Examples"),
+      list,
+    );
     const { model } = this;
     const examples = await model.examples();
-    list.append(...examples.map((example) => h("li", null, h("button", {
-      type: "button", class: "example", "data-example": example.name,
-      onclick: () => { this.dialog.close(); this.openExample(example.name); },
-    }, h("strong", null, example.name), h("span", null, example.title)))));
+    list.append(
+      ...examples.map((example) =>
+        h(
+          "li",
+          null,
+          h(
+            "button",
+            {
+              type: "button",
+              class: "example",
+              "data-example": example.name,
+              onclick: () => {
+                this.dialog.close();
+                this.openExample(example.name);
+              },
+            },
+            h("strong", null, example.name),
+            h("span", null, example.title),
+          ),
+        ),
+      ),
+    );
   }
 
   // --- sharing -----------------------------------------------------------------------------------------------------
@@ -137,19 +181,33 @@ export class Dialogs {
   async share() {
     await this.#try(async () => {
       const { program, settings } = this.model;
-      const { opened } = program;
       const { args, gas, pc, spec, metering, tier } = settings;
-      const data = opened.source === null ? opened.data : new TextEncoder().encode(opened.source);
-      const fragment = await toFragment({
-        name: opened.name, format: opened.source === null ? opened.format : "asm", data, settings: { args, gas, pc, spec, metering, tier },
-      });
+      const fragment = await toFragment({ ...program.origin, settings: { args, gas, pc, spec, metering, tier } });
       const url = `${location.origin}${location.pathname}#${fragment}`;
-      const text = h("input", { type: "text", readOnly: true, value: url, "aria-label": "Link", id: "share-link", onclick: () => text.select() });
+      const text = h("input", {
+        type: "text",
+        readOnly: true,
+        value: url,
+        "aria-label": "Link",
+        id: "share-link",
+        onclick: () => text.select(),
+      });
       const state = h("output", { "aria-live": "polite" });
-      this.#show("A link to this program",
-        h("p", { class: "soft" }, `The program and its settings are in the link itself (${plural(url.length, "character")}); nothing is stored on a server.`),
+      this.#show(
+        "A link to this program",
+        h(
+          "p",
+          { class: "soft" },
+          `Program and settings are in the link itself: ${plural(url.length, "character")}, stored nowhere else.`,
+        ),
         text,
-        h("p", { class: "line" }, button("share", "Copy", { class: "primary", onclick: () => copy(url, text, state) }), state));
+        h(
+          "p",
+          { class: "line" },
+          button("share", "Copy", { class: "primary", onclick: () => copy(url, text, state) }),
+          state,
+        ),
+      );
       text.select();
     });
   }
@@ -158,21 +216,55 @@ export class Dialogs {
 
   help() {
     const groups = new Map();
-    for (const action of Object.values(this.actions)) groups.set(action.group, [...(groups.get(action.group) ?? []), action]);
-    const rows = (actions) => actions.flatMap(({ title, keys }) => [h("dt", null, ...keys.map(keyOf)), h("dd", null, title)]);
-    this.#show("Keyboard shortcuts", h("div", { class: "shortcuts", tabIndex: 0, role: "group", "aria-label": "Shortcuts" },
-      ...[...groups].map(([name, actions]) => h("section", null, h("h3", null, name), h("dl", { class: "keys" }, ...rows(actions)))),
-      h("section", null, h("h3", null, "In the program"), h("dl", { class: "keys" }, ...rows([
-        { title: "Select another instruction", keys: ["↑", "↓", "Page Up", "End"] }, { title: "Breakpoint", keys: ["Space"] },
-        { title: "Follow the jump, and return", keys: ["Enter", "Backspace"] }]))),
-      h("section", null, h("h3", null, "Panels"), h("dl", { class: "keys" }, ...rows([
-        { title: "Show a panel", keys: ["1", "…", "7"] }, { title: "In memory: move, change bytes", keys: ["arrows", "0 … f"] },
-        { title: "In assembly: load it", keys: ["Ctrl Enter"] }])))));
+    for (const action of Object.values(this.actions))
+      groups.set(action.group, [...(groups.get(action.group) ?? []), action]);
+    const rows = (actions) =>
+      actions.flatMap(({ title, keys }) => [h("dt", null, ...keys.map(keyOf)), h("dd", null, title)]);
+    this.#show(
+      "Keyboard shortcuts",
+      h(
+        "div",
+        { class: "shortcuts", tabIndex: 0, role: "group", "aria-label": "Shortcuts" },
+        ...[...groups].map(([name, actions]) =>
+          h("section", null, h("h3", null, name), h("dl", { class: "keys" }, ...rows(actions))),
+        ),
+        h(
+          "section",
+          null,
+          h("h3", null, "In the program"),
+          h(
+            "dl",
+            { class: "keys" },
+            ...rows([
+              { title: "Select another instruction", keys: ["↑", "↓", "Page Up", "End"] },
+              { title: "Breakpoint", keys: ["Space"] },
+              { title: "Follow the jump, and return", keys: ["Enter", "Backspace"] },
+            ]),
+          ),
+        ),
+        h(
+          "section",
+          null,
+          h("h3", null, "Panels"),
+          h(
+            "dl",
+            { class: "keys" },
+            ...rows([
+              { title: "Show a panel", keys: ["1", "…", "7"] },
+              { title: "In memory: move, change bytes", keys: ["arrows", "0 … f"] },
+              { title: "In assembly: load it", keys: ["Ctrl Enter"] },
+            ]),
+          ),
+        ),
+      ),
+    );
   }
 
   theme() {
     const root = document.documentElement;
-    const dark = getComputedStyle(root).colorScheme.trim() === "dark" || (!root.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);
+    const dark =
+      getComputedStyle(root).colorScheme.trim() === "dark" ||
+      (!root.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);
     root.dataset.theme = dark ? "light" : "dark";
     remember("theme", root.dataset.theme);
     this.onTheme?.();

@@ -32,8 +32,11 @@ const ICONS = {
 };
 
 /**
- * An element. `attributes` with a function become listeners (`onclick`), `class` and `aria-*` attributes, others properties.
- * @param {string} tag @param {Object<string, any>|null} [attributes] @param {...(Node|string|number|null|undefined)} children
+ * An element. `attributes` with a function become listeners (`onclick`), `class` and `aria-*` attributes, others
+ * properties.
+ * @param {string} tag
+ * @param {Object<string, any>|null} [attributes]
+ * @param {...(Node|string|number|null|undefined)} children
  * @returns {any}
  */
 export function h(tag, attributes, ...children) {
@@ -44,7 +47,11 @@ export function h(tag, attributes, ...children) {
     else if (name in element && typeof value !== "string") element[name] = value;
     else element.setAttribute(name, value === true ? "" : String(value));
   }
-  element.append(...children.filter((child) => child !== null && child !== undefined).map((child) => child instanceof Node ? child : String(child)));
+  element.append(
+    ...children
+      .filter((child) => child !== null && child !== undefined)
+      .map((child) => (child instanceof Node ? child : String(child))),
+  );
   return element;
 }
 
@@ -60,15 +67,29 @@ export function icon(name) {
   return svg;
 }
 
-/** A button with an icon and text. @param {string|null} image @param {string} text @param {Object<string, any>} attributes */
+/**
+ * A button with an icon and text.
+ * @param {string|null} image
+ * @param {string} text
+ * @param {Object<string, any>} attributes
+ */
 export function button(image, text, attributes = {}) {
-  return h("button", { type: "button", ...attributes }, image ? icon(image) : null, text ? h("span", null, text) : null);
+  return h(
+    "button",
+    { type: "button", ...attributes },
+    image ? icon(image) : null,
+    text ? h("span", null, text) : null,
+  );
 }
 
 /** @param {string} id @returns {any} */
 export const byId = (id) => document.getElementById(id);
 
-/** Text that is set only when it changes, so that layout is not asked for nothing. @param {Node} node @param {string} text */
+/**
+ * Text that is set only when it changes, so that layout is not asked for nothing.
+ * @param {Node} node
+ * @param {string} text
+ */
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
@@ -98,7 +119,10 @@ export function eachFrame(work) {
   return () => {
     if (asked) return;
     asked = true;
-    requestAnimationFrame(() => { asked = false; work(); });
+    requestAnimationFrame(() => {
+      asked = false;
+      work();
+    });
   };
 }
 

@@ -4,10 +4,18 @@ import { h } from "./dom.mjs";
 
 /**
  * @param {HTMLElement} place the button that shows the value
- * @param {{label: string, value: string, apply: (text: string) => Promise<void>, problem: (text: string) => void}} options
+ * @param {{label: string, value: string, apply: (text: string) => Promise<void>, problem: (text: string) => void}}
+ *   options
  */
 export function editInPlace(place, { label, value, apply, problem }) {
-  const input = h("input", { class: "edit", type: "text", spellcheck: false, autocomplete: "off", "aria-label": label, value });
+  const input = h("input", {
+    class: "edit",
+    type: "text",
+    spellcheck: false,
+    autocomplete: "off",
+    "aria-label": label,
+    value,
+  });
   let isOpen = true;
   const close = (focus) => {
     if (!isOpen) return;

@@ -23,14 +23,21 @@ export class Editor {
   #pcLines = new Map();
   #name = "assembly";
 
-  /** @param {import("./debugger.mjs").Debugger} model @param {import("./tabs.mjs").Tabs} tabs @param {import("./listing.mjs").Listing} listing */
+  /**
+   * @param {import("./debugger.mjs").Debugger} model
+   * @param {import("./tabs.mjs").Tabs} tabs
+   * @param {import("./listing.mjs").Listing} listing
+   */
   constructor(model, tabs, listing) {
     this.model = model;
     this.tabs = tabs;
     this.listing = listing;
     this.#build();
     const assemble = afterPause(PAUSE, () => this.assemble());
-    this.text.addEventListener("input", () => { this.#changed(); assemble(); });
+    this.text.addEventListener("input", () => {
+      this.#changed();
+      assemble();
+    });
     this.text.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.text.addEventListener("keydown", (event) => this.#key(event));
     model.on("program", (program) => this.#program(program));
@@ -45,19 +52,40 @@ export class Editor {
     this.gutter = h("div", { class: "numbers", "aria-hidden": "true" });
     this.mark = h("div", { class: "line-mark", hidden: true });
     this.text = h("textarea", {
-      id: "source", class: "source", "aria-label": "Assembly", spellcheck: false, autocapitalize: "off", autocomplete: "off", wrap: "off",
-      "aria-describedby": "assembly-state", "data-test": "source",
+      id: "source",
+      class: "source",
+      "aria-label": "Assembly",
+      spellcheck: false,
+      autocapitalize: "off",
+      autocomplete: "off",
+      wrap: "off",
+      "aria-describedby": "assembly-state",
+,
     });
     this.state = h("output", { id: "assembly-state", class: "grow", "aria-live": "polite" });
-    this.errors = h("ul", { class: "errors", "aria-label": "Errors", "data-test": "assembly-errors" });
-    this.load = button("run", "Load into the machine", { id: "assembly-load", title: "Ctrl+Enter", disabled: true, onclick: () => this.#load() });
+    this.errors = h("ul", { class: "errors", "aria-label": "Errors" });
+    this.load = button("run", "Load into the machine", {
+      id: "assembly-load",
+      title: "Ctrl+Enter",
+      disabled: true,
+      onclick: () => this.#load(),
+    });
     byId("panel-editor").append(
-      h("div", { class: "panel-head" }, this.state,
+      h(
+        "div",
+        { class: "panel-head" },
+        this.state,
         button(null, "New", { class: "quiet", onclick: () => this.set("assembly", EMPTY) }),
-        button("save", "Save", { class: "quiet", title: "Save the text as a file", onclick: () => download(`${this.#name}.pvmasm`, this.text.value) }),
-        this.load),
+        button("save", "Save", {
+          class: "quiet",
+          title: "Save the text as a file",
+          onclick: () => download(`${this.#name}.pvmasm`, this.text.value),
+        }),
+        this.load,
+      ),
       h("div", { class: "editor-area" }, this.gutter, h("div", { class: "text-area" }, this.mark, this.text)),
-      this.errors);
+      this.errors,
+    );
   }
 
   /** Shows a text. */
@@ -112,9 +140,15 @@ export class Editor {
   /** Assembles the text; a later call makes an earlier one's outcome void. */
   async assemble() {
     const { python } = this.model;
-    if (this.text.value.length > LARGEST) return setText(this.state, "More than 2,000,000 characters are not assembled as you type.");
+    if (this.text.value.length > LARGEST)
+      return setText(this.state, "More than 2,000,000 characters are not assembled as you type.");
     if (!python.status.ready) {
-      setText(this.state, python.status.failed ? "The assembler needs Python, which is not available." : "The assembler comes with Python, which is loading.");
+      setText(
+        this.state,
+        python.status.failed
+          ? "The assembler needs Python, which is not available."
+          : "The assembler comes with Python, which is loading.",
+      );
       return;
     }
     const turn = ++this.#turn;
@@ -122,24 +156,45 @@ export class Editor {
     setText(this.state, "Assembling …");
     let outcome;
     try {
-      outcome = await python.call("assemble", { text: this.text.value, spec: this.model.settings.spec, name: this.#name });
+      outcome = await python.call("assemble", {
+        text: this.text.value,
+        spec: this.model.settings.spec,
+        name: this.#name,
+      });
     } catch (error) {
-      outcome = { opened: null, errors: [{ line: error.line ?? 1, column: error.column ?? 1, message: error.message }] };
+      outcome = {
+        opened: null,
+        errors: [{ line: error.line ?? 1, column: error.column ?? 1, message: error.message }],
+      };
     }
     if (turn !== this.#turn) return;
     this.#assembled = outcome.opened;
     this.#showErrors(outcome.errors);
     this.load.disabled = !outcome.opened;
     const { opened } = outcome;
-    setText(this.state, opened
-      ? `${plural(opened.instructions, "instruction")}, ${plural(opened.data.length, "byte")}, in ${Math.round(performance.now() - started)} ms`
-      : plural(outcome.errors.length, "error"));
+    const milliseconds = Math.round(performance.now() - started);
+    setText(
+      this.state,
+      opened
+        ? `${plural(opened.instructions, "instruction")}, ${plural(opened.data.length, "byte")}, in ${milliseconds} ms`
+        : plural(outcome.errors.length, "error"),
+    );
   }
 
   #showErrors(errors) {
     this.#errors = errors;
-    this.errors.replaceChildren(...errors.slice(0, 50).map(({ line, column, message }) => h("li", null,
-      h("button", { type: "button", class: "link", onclick: () => this.#goTo(line, column) }, `line ${line}`), ` ${message}`)));
+    this.errors.replaceChildren(
+      ...errors
+        .slice(0, 50)
+        .map(({ line, column, message }) =>
+          h(
+            "li",
+            null,
+            h("button", { type: "button", class: "link", onclick: () => this.#goTo(line, column) }, `line ${line}`),
+            ` ${message}`,
+          ),
+        ),
+    );
     this.gutter.style.setProperty("--error", errors.length ? String(errors[0].line - 1) : "-1");
     this.gutter.classList.toggle("has-error", errors.length > 0);
     this.text.setAttribute("aria-invalid", String(errors.length > 0));
@@ -170,7 +225,8 @@ export class Editor {
     this.mark.style.setProperty("--line", String(line - 1));
     const top = (line - 1) * LINE;
     const inView = top >= this.text.scrollTop && top < this.text.scrollTop + this.text.clientHeight - LINE;
-    if ((scroll || this.tabs.sees("editor")) && !inView && document.activeElement !== this.text) this.text.scrollTop = Math.max(0, top - this.text.clientHeight / 3);
+    if ((scroll || this.tabs.sees("editor")) && !inView && document.activeElement !== this.text)
+      this.text.scrollTop = Math.max(0, top - this.text.clientHeight / 3);
   }
 
   #scrolled() {

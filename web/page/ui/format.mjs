@@ -1,4 +1,6 @@
-/** Numbers and bytes as text, and text as numbers and bytes. Parsers throw an Error whose message is one clear sentence. */
+/**
+ * Numbers and bytes as text, and text as numbers and bytes. Parsers throw an Error whose message is one clear sentence.
+ */
 
 export const U64 = (1n << 64n) - 1n;
 const SPACE = 2 ** 32;
@@ -24,7 +26,11 @@ export const plural = (count, noun) => `${grouped(count)} ${noun}${Number(count)
 
 /** 300000000 → "300 M" */
 export function short(value) {
-  for (const [unit, name] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
+  for (const [unit, name] of [
+    [1e9, "G"],
+    [1e6, "M"],
+    [1e3, "k"],
+  ]) {
     if (value >= unit) return `${(value / unit).toPrecision(3)} ${name}`;
   }
   return value >= 100 || Number.isInteger(value) ? String(Math.round(value)) : value.toPrecision(2);
@@ -51,7 +57,7 @@ export function printable(bytes) {
 }
 
 /** Printable ASCII as itself, all else as a dot. @param {number} byte */
-export const asciiOf = (byte) => byte >= 32 && byte < 127 ? String.fromCharCode(byte) : "·";
+export const asciiOf = (byte) => (byte >= 32 && byte < 127 ? String.fromCharCode(byte) : "·");
 
 /**
  * A whole number: decimal, 0x hex, with _ or , between digits; negative ones wrap as 64-bit. @returns {bigint}
@@ -59,11 +65,13 @@ export const asciiOf = (byte) => byte >= 32 && byte < 127 ? String.fromCharCode(
  */
 export function parseInteger(text, limit = U64) {
   const clean = text.trim().replace(/[_,\s]/g, "");
-  if (!/^-?(0x[0-9a-f]+|\d+)$/i.test(clean)) throw new Error(clean ? `"${text.trim()}" is no whole number (1234 or 0x4d2)` : "a number is missing");
+  if (!/^-?(0x[0-9a-f]+|\d+)$/i.test(clean))
+    throw new Error(clean ? `"${text.trim()}" is no whole number (1234 or 0x4d2)` : "a number is missing");
   if (clean.length > 24) throw new Error("the number is too large");
   const value = clean.startsWith("-") ? -BigInt(clean.slice(1)) : BigInt(clean);
   const wrapped = value < 0n && limit === U64 && value >= -(1n << 63n) ? value & U64 : value;
-  if (wrapped < 0n || wrapped > limit) throw new Error(`the number must be from 0 to ${limit === U64 ? "2^64 - 1" : grouped(limit)}`);
+  if (wrapped < 0n || wrapped > limit)
+    throw new Error(`the number must be from 0 to ${limit === U64 ? "2^64 - 1" : grouped(limit)}`);
   return wrapped;
 }
 
@@ -74,7 +82,11 @@ export function parseAddress(text) {
   return Number(parseInteger(asHex ? "0x" + clean : clean, BigInt(SPACE - 1)));
 }
 
-/** Bytes from hex digits (0x and spaces allowed), or from "text" in quotes. @param {string} text @returns {Uint8Array} */
+/**
+ * Bytes from hex digits (0x and spaces allowed), or from "text" in quotes.
+ * @param {string} text
+ * @returns {Uint8Array}
+ */
 export function parseBytes(text) {
   const clean = text.trim();
   const quoted = /^"(.*)"$/s.exec(clean) ?? /^'(.*)'$/s.exec(clean);

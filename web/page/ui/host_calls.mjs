@@ -1,7 +1,8 @@
 /**
  * The host calls of JAM (Gray Paper, appendix B; 100 is JIP-1's log): names, and what the registers from r7 on mean.
  *
- * A parameter that is an address of `length` bytes is written "name@length", where length names another parameter or a number.
+ * A parameter that is an address of `length` bytes is written "name@length", where length names another parameter or a
+ * number.
  */
 
 const CALLS = {
@@ -39,14 +40,25 @@ const FIRST = 7; // the register of the first parameter
 
 /** What a host call may return in r7 instead of a number. */
 export const RESULTS = [
-  ["OK", 0n], ["NONE", 2n ** 64n - 1n], ["WHAT", 2n ** 64n - 2n], ["OOB", 2n ** 64n - 3n], ["WHO", 2n ** 64n - 4n],
-  ["FULL", 2n ** 64n - 5n], ["CORE", 2n ** 64n - 6n], ["CASH", 2n ** 64n - 7n], ["LOW", 2n ** 64n - 8n], ["HUH", 2n ** 64n - 9n],
+  ["OK", 0n],
+  ["NONE", 2n ** 64n - 1n],
+  ["WHAT", 2n ** 64n - 2n],
+  ["OOB", 2n ** 64n - 3n],
+  ["WHO", 2n ** 64n - 4n],
+  ["FULL", 2n ** 64n - 5n],
+  ["CORE", 2n ** 64n - 6n],
+  ["CASH", 2n ** 64n - 7n],
+  ["LOW", 2n ** 64n - 8n],
+  ["HUH", 2n ** 64n - 9n],
 ];
 
 /** @param {number} number */
 export const nameOfCall = (number) => CALLS[number]?.[0] ?? "unknown call";
 
-/** The call's parameters with their values. @returns {{name: string, value: bigint, length: bigint|null}[]} length is of the bytes there */
+/**
+ * The call's parameters with their values.
+ * @returns {{name: string, value: bigint, length: bigint|null}[]} length is of the bytes there
+ */
 export function parametersOf(number, registers) {
   const names = (CALLS[number] ?? [""]).slice(1).map((name) => name.split("@"));
   return names.map(([name, length], index) => {
@@ -57,7 +69,9 @@ export function parametersOf(number, registers) {
 }
 
 /** "OK", "NONE" …, or null for a plain number. @param {bigint} value */
-export const resultName = (value) => value === 0n ? null : RESULTS.find(([, known]) => known === value)?.[0] ?? null;
+export const resultName = (value) =>
+  value === 0n ? null : (RESULTS.find(([, known]) => known === value)?.[0] ?? null);
 
 /** Numbers below 2^20 in decimal, results by name, others in hex. @param {bigint} value */
-export const showValue = (value) => resultName(value) ?? (value < 1n << 20n ? String(value) : `0x${value.toString(16)}`);
+export const showValue = (value) =>
+  resultName(value) ?? (value < 1n << 20n ? String(value) : `0x${value.toString(16)}`);

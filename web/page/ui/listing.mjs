@@ -26,7 +26,10 @@ export class Listing {
     this.model = model;
     this.element = byId("listing");
     this.list = new VirtualList(this.element, {
-      rowHeight: ROW, create: () => this.#create(), render: (row, index) => this.#render(row, index), onrange: () => this.#ranged(),
+      rowHeight: ROW,
+      create: () => this.#create(),
+      render: (row, index) => this.#render(row, index),
+      onrange: () => this.#ranged(),
     });
     this.lanes = new JumpLanes(byId("lanes"), this);
     this.minimap = new Minimap(byId("minimap"), this);
@@ -58,6 +61,7 @@ export class Listing {
 
   /** Draws what is drawn (not styled) anew, after a change of colours. */
   redraw() {
+    this.lanes.readColours();
     this.lanes.draw();
     this.minimap.draw();
   }
@@ -71,8 +75,9 @@ export class Listing {
     byId("goto-back").disabled = true;
     byId("listing-empty").hidden = program.count > 0;
     setText(byId("listing-title"), title(program.opened));
-    byId("listing-title").title = `${program.opened.format} program, ${plural(program.opened.code_length, "octet")} of code, `
-      + `${plural(program.count, "instruction")}, ${plural(program.opened.blocks, "block")}`;
+    byId("listing-title").title =
+      `${program.opened.format} program, ${plural(program.opened.code_length, "octet")} of code, ` +
+      `${plural(program.count, "instruction")}, ${plural(program.opened.blocks, "block")}`;
     setText(byId("listing-size"), `${plural(program.count, "instruction")}, ${plural(program.opened.blocks, "block")}`);
     this.list.setCount(program.count);
     this.list.moveTo(0);
@@ -132,7 +137,10 @@ export class Listing {
     return this.program?.pcs[this.selected] ?? 0;
   }
 
-  /** Execution counts by pc, for the heat map; null takes it away. @param {{pcs: Uint32Array, counts: Float64Array}|null} counts */
+  /**
+   * Execution counts by pc, for the heat map; null takes it away.
+   * @param {{pcs: Uint32Array, counts: Float64Array}|null} counts
+   */
   setCounts(counts) {
     const { program } = this;
     if (!program) return;
@@ -140,7 +148,8 @@ export class Listing {
     this.#most = 1;
     let number = -1;
     for (let i = 0; counts && i < counts.pcs.length; i++) {
-      const pc = counts.pcs[i], count = counts.counts[i];
+      const pc = counts.pcs[i],
+        count = counts.counts[i];
       number = program.pcs[number + 1] === pc ? number + 1 : program.numberOf(pc);
       if (number < 0) continue;
       this.#counts[number] = count;
@@ -153,13 +162,16 @@ export class Listing {
   /** From 0 to 1 on a logarithmic scale. */
   #heatOf(number) {
     const count = this.#counts[number];
-    return count ? 0.08 + 0.92 * Math.log1p(count) / Math.log1p(this.#most) : 0;
+    return count ? 0.08 + (0.92 * Math.log1p(count)) / Math.log1p(this.#most) : 0;
   }
 
   #breakpointsChanged() {
     const count = this.model.breakpoints.size;
     byId("breakpoints-clear").disabled = count === 0;
-    setText(byId("breakpoints-clear").querySelector("span"), count ? `Clear ${plural(count, "breakpoint")}` : "No breakpoints");
+    setText(
+      byId("breakpoints-clear").querySelector("span"),
+      count ? `Clear ${plural(count, "breakpoint")}` : "No breakpoints",
+    );
     this.list.refresh();
     this.minimap.draw();
   }
@@ -167,9 +179,14 @@ export class Listing {
   #create() {
     const row = h("div", { class: "row", role: "option" });
     row.parts = {
-      gutter: h("span", { class: "gutter", title: "Breakpoint (T)" }), heat: h("span", { class: "heat" }),
-      lane: h("span", { class: "lane" }), pc: h("span", { class: "pc" }), octets: h("span", { class: "octets" }),
-      label: h("span", { class: "label" }), text: h("span", { class: "text" }), note: h("span", { class: "note" }),
+      gutter: h("span", { class: "gutter", title: "Breakpoint (T)" }),
+      heat: h("span", { class: "heat" }),
+      lane: h("span", { class: "lane" }),
+      pc: h("span", { class: "pc" }),
+      octets: h("span", { class: "octets" }),
+      label: h("span", { class: "label" }),
+      text: h("span", { class: "text" }),
+      note: h("span", { class: "note" }),
     };
     row.append(...Object.values(row.parts));
     return row;
@@ -183,8 +200,14 @@ export class Listing {
     const heat = this.#heatOf(number);
     row.id = `row-${number}`;
     row.dataset.pc = String(pc);
-    row.className = ["row", KINDS[program.kinds[number]], program.block[number] && number ? "starts" : "",
-      number === this.current ? "current" : "", number === this.selected ? "selected" : "", breakpoint ? "breakpoint" : ""].join(" ");
+    row.className = [
+      "row",
+      KINDS[program.kinds[number]],
+      program.block[number] && number ? "starts" : "",
+      number === this.current ? "current" : "",
+      number === this.selected ? "selected" : "",
+      breakpoint ? "breakpoint" : "",
+    ].join(" ");
     row.setAttribute("aria-selected", String(number === this.selected));
     row.setAttribute("aria-posinset", String(number + 1));
     row.setAttribute("aria-setsize", String(program.count));
@@ -201,13 +224,16 @@ export class Listing {
       row.line = line;
       row.number = number;
     }
-    row.setAttribute("aria-label", `${breakpoint ? "breakpoint, " : ""}${number === this.current ? "current, " : ""}pc ${pc} `
-      + `${line?.label ?? ""} ${line?.text ?? ""}`);
+    row.setAttribute(
+      "aria-label",
+      `${breakpoint ? "breakpoint, " : ""}${number === this.current ? "current, " : ""}pc ${pc} ` +
+        `${line?.label ?? ""} ${line?.text ?? ""}`,
+    );
     if (number === this.selected) this.element.setAttribute("aria-activedescendant", row.id);
   }
 
   #ranged() {
-    this.lanes?.draw();
+    this.lanes?.drawNow();
     this.minimap?.drawWindow();
   }
 
@@ -234,12 +260,17 @@ export class Listing {
     if (event.ctrlKey || event.metaKey || event.altKey || !this.program?.count) return;
     const page = this.list.page - 1;
     const to = {
-      ArrowDown: this.selected + 1, ArrowUp: this.selected - 1, PageDown: this.selected + page, PageUp: this.selected - page,
-      Home: 0, End: this.program.count - 1,
+      ArrowDown: this.selected + 1,
+      ArrowUp: this.selected - 1,
+      PageDown: this.selected + page,
+      PageUp: this.selected - page,
+      Home: 0,
+      End: this.program.count - 1,
     }[event.key];
     if (to !== undefined) this.select(to);
     else if (event.key === " ") this.model.toggleBreakpoint(this.selectedPc);
-    else if (event.key === "Enter" && this.program.targets[this.selected] >= 0) this.follow(this.program.targets[this.selected]);
+    else if (event.key === "Enter" && this.program.targets[this.selected] >= 0)
+      this.follow(this.program.targets[this.selected]);
     else if (event.key === "Backspace") this.return();
     else return;
     event.preventDefault();
@@ -266,7 +297,9 @@ function tokens(line, program, number) {
     } else if (/^r\d+$/.test(word)) {
       operands.append(h("span", { class: "register", title: registerAlias(Number(word.slice(1))) }, word));
     } else if (/^(-?\d+|0x[0-9a-f]+)$/.test(word)) {
-      operands.append(h("span", { class: "immediate", title: /^\d+$/.test(word) ? `0x${hex(Number(word))}` : "" }, word));
+      operands.append(
+        h("span", { class: "immediate", title: /^\d+$/.test(word) ? `0x${hex(Number(word))}` : "" }, word),
+      );
     } else {
       operands.append(word);
     }

@@ -3,7 +3,11 @@
 import { button, byId, field, h, select, setText } from "./dom.mjs";
 import { grouped, parseAddress, parseInteger } from "./format.mjs";
 
-const TIERS = [["interpreter", "interpreter"], ["recompiler", "recompiler"], ["reference", "reference (Python)"]];
+const TIERS = [
+  ["interpreter", "interpreter"],
+  ["recompiler", "recompiler"],
+  ["reference", "reference (Python)"],
+];
 const RATE_AFTER = 300; // milliseconds
 
 export class Lockstep {
@@ -18,13 +22,21 @@ export class Lockstep {
     this.right = select(TIERS, "interpreter", { id: "lockstep-right" });
     this.go = button("run", "Compare", { class: "primary", id: "lockstep-run", onclick: () => this.#run() });
     this.end = button("stop", "Stop", { id: "lockstep-stop", disabled: true, onclick: () => this.#stop() });
-    this.state = h("p", { class: "lockstep-state", role: "status", "data-test": "lockstep" },
-      "Runs the program from its start on both engines, and compares registers, gas, pc and memory after every instruction.");
+    this.state = h(
+      "p",
+      { class: "lockstep-state", role: "status" },
+      "Runs the program from its start on both engines, compares registers, gas, pc and memory, and finds the first " +
+        "instruction after which they differ.",
+    );
     this.outcome = h("div", { class: "lockstep-outcome" });
     byId("panel-lockstep").append(
       h("div", { class: "panel-head" }, field("left", this.left), field("right", this.right), this.go, this.end),
-      h("div", { class: "scroll" }, this.state, this.outcome));
-    model.on("program", () => { this.#running = false; this.outcome.replaceChildren(); });
+      h("div", { class: "scroll" }, this.state, this.outcome),
+    );
+    model.on("program", () => {
+      this.#running = false;
+      this.outcome.replaceChildren();
+    });
     model.python.on("status", () => this.#ready());
     this.#ready();
   }
@@ -48,8 +60,12 @@ export class Lockstep {
     try {
       const { settings } = model;
       ({ id } = await model.program.ask("lockstep_start", {
-        metering: settings.metering, args: model.args, gas: parseInteger(settings.gas), pc: parseAddress(settings.pc),
-        left: this.left.value, right: this.right.value,
+        metering: settings.metering,
+        args: model.args,
+        gas: parseInteger(settings.gas),
+        pc: parseAddress(settings.pc),
+        left: this.left.value,
+        right: this.right.value,
       }));
       const started = performance.now();
       for (;;) {
@@ -58,7 +74,12 @@ export class Lockstep {
         const seconds = (performance.now() - started) / 1000;
         const rate = seconds * 1000 > RATE_AFTER ? `, ${grouped(Math.round(Number(steps) / seconds))} a second` : "";
         if (!done && this.#running) {
-          setText(this.state, searching ? "They differ: looking for the first difference …" : `${grouped(steps)} instructions are the same${rate} …`);
+          setText(
+            this.state,
+            searching
+              ? "They differ: looking for the first difference …"
+              : `${grouped(steps)} instructions are the same${rate} …`,
+          );
           continue;
         }
         this.#show(steps, difference, exit, done);
@@ -83,13 +104,52 @@ export class Lockstep {
   #show(steps, difference, exit, done) {
     if (!difference) {
       const end = exit ? ` They end the same: ${exit.reason ?? exit}.` : "";
-      return setText(this.state, done ? `No difference in ${grouped(steps)} instructions.${end}` : `Stopped after ${grouped(steps)} instructions, all the same.`);
+      return setText(
+        this.state,
+        done
+          ? `No difference in ${grouped(steps)} instructions.${end}`
+          : `Stopped after ${grouped(steps)} instructions, all the same.`,
+      );
     }
     setText(this.state, `They differ after ${grouped(steps)} instructions, in ${difference.what}.`);
     this.outcome.replaceChildren(
-      h("table", { class: "difference" },
-        h("thead", null, h("tr", null, h("th", { scope: "col" }, ""), h("th", { scope: "col" }, this.left.value), h("th", { scope: "col" }, this.right.value))),
-        h("tbody", null, h("tr", null, h("th", { scope: "row" }, difference.what), h("td", null, String(difference.left)), h("td", null, String(difference.right))))),
-      h("p", null, "At ", h("button", { type: "button", class: "link", onclick: () => this.showCode(difference.pc) }, `pc ${difference.pc}`), "."));
+      h(
+        "table",
+        { class: "difference" },
+        h(
+          "thead",
+          null,
+          h(
+            "tr",
+            null,
+            h("th", { scope: "col" }, ""),
+            h("th", { scope: "col" }, this.left.value),
+            h("th", { scope: "col" }, this.right.value),
+          ),
+        ),
+        h(
+          "tbody",
+          null,
+          h(
+            "tr",
+            null,
+            h("th", { scope: "row" }, difference.what),
+            h("td", null, String(difference.left)),
+            h("td", null, String(difference.right)),
+          ),
+        ),
+      ),
+      h(
+        "p",
+        null,
+        "At ",
+        h(
+          "button",
+          { type: "button", class: "link", onclick: () => this.showCode(difference.pc) },
+          `pc ${difference.pc}`,
+        ),
+        ".",
+      ),
+    );
   }
 }

@@ -26,8 +26,15 @@ export class Memory {
     this.model = model;
     this.tabs = tabs;
     this.#build();
-    this.pages = new MemoryPages((address, length) => model.read(address, length), () => this.list.refresh());
-    this.list = new VirtualList(this.element, { rowHeight: ROW, create: () => this.#create(), render: (row, index) => this.#render(row, index) });
+    this.pages = new MemoryPages(
+      (address, length) => model.read(address, length),
+      () => this.list.refresh(),
+    );
+    this.list = new VirtualList(this.element, {
+      rowHeight: ROW,
+      create: () => this.#create(),
+      render: (row, index) => this.#render(row, index),
+    });
     new ResizeObserver(() => this.#fit()).observe(this.element);
     this.element.addEventListener("keydown", (event) => this.#key(event));
     this.element.addEventListener("click", (event) => this.#click(event));
@@ -38,28 +45,100 @@ export class Memory {
   }
 
   #build() {
-    this.place = h("input", { id: "memory-address", type: "text", size: 11, placeholder: "address", "aria-label": "Go to an address", autocomplete: "off", spellcheck: false });
+    this.place = h("input", {
+      id: "memory-address",
+      type: "text",
+      size: 11,
+      placeholder: "address",
+      "aria-label": "Go to an address",
+      autocomplete: "off",
+      spellcheck: false,
+    });
     this.regions = h("select", { id: "memory-regions", "aria-label": "Mapped memory" });
-    this.wanted = h("input", { id: "memory-search", type: "text", size: 14, placeholder: 'hex, or "text"', "aria-label": "Search for bytes", autocomplete: "off", spellcheck: false });
+    this.wanted = h("input", {
+      id: "memory-search",
+      type: "text",
+      size: 14,
+      placeholder: 'hex, or "text"',
+      "aria-label": "Search for bytes",
+      autocomplete: "off",
+      spellcheck: false,
+    });
     this.problem = h("output", { class: "problem", id: "memory-problem", "aria-live": "polite" });
     this.access = select(Object.entries(RIGHTS), "", { "aria-label": "Rights of the page" });
     this.values = h("output", { class: "values" });
-    this.element = h("div", { class: "list bytes", tabIndex: 0, role: "group", "aria-label": "Memory in hex. Arrow keys move, hex digits change the byte", "data-test": "memory" });
-    this.empty = h("p", { class: "empty", hidden: true }, "No memory is mapped. Go to an address to look at it, to change it or to map its page.");
+    this.element = h("div", {
+      class: "list bytes",
+      tabIndex: 0,
+      role: "group",
+      "aria-label": "Memory in hex. Arrow keys move, hex digits change the byte",
+,
+    });
+    this.empty = h(
+      "p",
+      { class: "empty", hidden: true },
+      "No memory is mapped. Go to an address to look at it, to change it or to map its page.",
+    );
     this.regions.addEventListener("change", () => this.regions.value && this.goTo(Number(this.regions.value)));
-    this.access.addEventListener("change", () => this.#try(() => this.model.map(this.cursor - this.cursor % PAGE, PAGE, this.access.value || null)));
+    this.access.addEventListener("change", () =>
+      this.#try(() => this.model.map(this.cursor - (this.cursor % PAGE), PAGE, this.access.value || null)),
+    );
     byId("panel-memory").append(
-      h("div", { class: "panel-head" },
+      h(
+        "div",
+        { class: "panel-head" },
         this.regions,
-        h("form", { class: "inline", onsubmit: (event) => { event.preventDefault(); this.#try(() => this.goTo(parseAddress(this.place.value))); } },
-          this.place, button("goto", "", { type: "submit", class: "quiet", "aria-label": "Go to the address", title: "Go to the address" })),
-        h("form", { class: "inline", onsubmit: (event) => { event.preventDefault(); this.search(false); } },
+        h(
+          "form",
+          {
+            class: "inline",
+            onsubmit: (event) => {
+              event.preventDefault();
+              this.#try(() => this.goTo(parseAddress(this.place.value)));
+            },
+          },
+          this.place,
+          button("goto", "", {
+            type: "submit",
+            class: "quiet",
+            "aria-label": "Go to the address",
+            title: "Go to the address",
+          }),
+        ),
+        h(
+          "form",
+          {
+            class: "inline",
+            onsubmit: (event) => {
+              event.preventDefault();
+              this.search(false);
+            },
+          },
           this.wanted,
-          button("down", "", { type: "submit", class: "quiet", "aria-label": "Search downwards", title: "Search downwards (Enter)" }),
-          button("up", "", { class: "quiet", "aria-label": "Search upwards", title: "Search upwards", onclick: () => this.search(true) })),
-        this.problem),
-      this.empty, this.element,
-      h("div", { class: "panel-foot" }, this.values, h("label", { class: "field" }, h("span", { class: "field-name" }, "page"), this.access)));
+          button("down", "", {
+            type: "submit",
+            class: "quiet",
+            "aria-label": "Search downwards",
+            title: "Search downwards (Enter)",
+          }),
+          button("up", "", {
+            class: "quiet",
+            "aria-label": "Search upwards",
+            title: "Search upwards",
+            onclick: () => this.search(true),
+          }),
+        ),
+        this.problem,
+      ),
+      this.empty,
+      this.element,
+      h(
+        "div",
+        { class: "panel-foot" },
+        this.values,
+        h("label", { class: "field" }, h("span", { class: "field-name" }, "page"), this.access),
+      ),
+    );
   }
 
   focusSearch() {
@@ -71,7 +150,7 @@ export class Memory {
     this.tabs.show("memory");
     await this.#remap();
     if (!this.#map.runOf(address)) {
-      this.#extra.add(address - address % PAGE);
+      this.#extra.add(address - (address % PAGE));
       if (this.#extra.size > 16) this.#extra.delete(this.#extra.values().next().value);
       await this.#remap();
     }
@@ -85,7 +164,9 @@ export class Memory {
       if (!bytes.length) throw new Error("nothing to search for");
       const from = this.cursor === this.#found.address ? this.cursor + (backwards ? -1 : 1) : this.cursor;
       const around = backwards ? 2 ** 32 - 1 : 0;
-      const address = await this.model.search(bytes, Math.max(0, from), backwards) ?? await this.model.search(bytes, around, backwards);
+      const address =
+        (await this.model.search(bytes, Math.max(0, from), backwards)) ??
+        (await this.model.search(bytes, around, backwards));
       if (address === null) throw new Error("not found in mapped memory");
       this.#found = { address, length: bytes.length };
       await this.goTo(address);
@@ -132,8 +213,17 @@ export class Memory {
     }
     const width = this.#width();
     const extras = [...this.#extra].join();
-    const same = runs.length > 0 && width === this.#map.width && extras === this.extras && runs.length === this.#runs.length
-      && runs.every((run, i) => run.address === this.#runs[i].address && run.length === this.#runs[i].length && run.access === this.#runs[i].access);
+    const same =
+      runs.length > 0 &&
+      width === this.#map.width &&
+      extras === this.extras &&
+      runs.length === this.#runs.length &&
+      runs.every(
+        (run, i) =>
+          run.address === this.#runs[i].address &&
+          run.length === this.#runs[i].length &&
+          run.access === this.#runs[i].access,
+      );
     if (same) return;
     this.#runs = runs;
     this.extras = extras;
@@ -144,14 +234,27 @@ export class Memory {
     const runs = this.#runs;
     const width = this.#width();
     this.#map = new MemoryMap(runs, this.#extra, width);
-    this.regions.replaceChildren(h("option", { value: "" }, `${grouped(runs.length)} mapped ${runs.length === 1 ? "range" : "ranges"}`),
-      ...runs.slice(0, 200).map((run) => h("option", { value: run.address }, `${hexAddress(run.address)}  ${this.#nameOf(run.address)}  ${size(run.length)}`)));
+    this.regions.replaceChildren(
+      h("option", { value: "" }, `${grouped(runs.length)} mapped ${runs.length === 1 ? "range" : "ranges"}`),
+      ...runs
+        .slice(0, 200)
+        .map((run) =>
+          h(
+            "option",
+            { value: run.address },
+            `${hexAddress(run.address)}  ${this.#nameOf(run.address)}  ${size(run.length)}`,
+          ),
+        ),
+    );
     this.empty.hidden = this.#map.count > 0;
     this.list.setCount(this.#map.count);
   }
 
   #nameOf(address) {
-    return this.#names.find((segment) => address >= segment.address && address < segment.address + segment.length)?.name ?? "";
+    return (
+      this.#names.find((segment) => address >= segment.address && address < segment.address + segment.length)?.name ??
+      ""
+    );
   }
 
   #width() {
@@ -169,8 +272,10 @@ export class Memory {
   #create() {
     const row = h("div", { class: "row" });
     row.parts = {
-      address: h("span", { class: "address" }), heading: h("span", { class: "heading" }),
-      bytes: Array.from({ length: 16 }, () => h("span", { class: "byte" })), text: h("span", { class: "ascii" }),
+      address: h("span", { class: "address" }),
+      heading: h("span", { class: "heading" }),
+      bytes: Array.from({ length: 16 }, () => h("span", { class: "byte" })),
+      text: h("span", { class: "ascii" }),
     };
     row.append(row.parts.address, row.parts.heading, ...row.parts.bytes, row.parts.text);
     return row;
@@ -181,10 +286,15 @@ export class Memory {
     const { parts } = row;
     const width = this.#map.width;
     row.className = heading ? "row is-heading" : "row";
-    if (heading) delete row.dataset.address; else row.dataset.address = String(address);
+    if (heading) delete row.dataset.address;
+    else row.dataset.address = String(address);
     setText(parts.address, heading ? "" : hex(address, 8));
     parts.heading.hidden = !heading;
-    if (heading) setText(parts.heading, `${hexAddress(run.address)}  ${this.#nameOf(run.address)}  ${size(run.length)}  ${RIGHTS[run.access]}`);
+    if (heading)
+      setText(
+        parts.heading,
+        `${hexAddress(run.address)}  ${this.#nameOf(run.address)}  ${size(run.length)}  ${RIGHTS[run.access]}`,
+      );
     const page = heading ? null : this.pages.page(address);
     let text = "";
     for (let i = 0; i < 16; i++) {
@@ -197,7 +307,13 @@ export class Memory {
       setText(byte, value === null ? "··" : hex(value, 2));
       text += value === null ? " " : asciiOf(value);
       const found = place >= this.#found.address && place < this.#found.address + this.#found.length;
-      const name = `byte${value === 0 ? " zero" : ""}${page?.changed?.[place % PAGE] ? " changed" : ""}${found ? " found" : ""}${place === this.cursor ? " cursor" : ""}`;
+      const name = [
+        "byte",
+        value === 0 ? "zero" : "",
+        page?.changed?.[place % PAGE] ? "changed" : "",
+        found ? "found" : "",
+        place === this.cursor ? "cursor" : "",
+      ].join(" ");
       if (byte.className !== name) byte.className = name;
     }
     setText(parts.text, text);
@@ -241,8 +357,12 @@ export class Memory {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const { width } = this.#map;
     const by = {
-      ArrowLeft: -1, ArrowRight: 1, ArrowUp: -width, ArrowDown: width,
-      PageUp: -width * this.list.page, PageDown: width * this.list.page,
+      ArrowLeft: -1,
+      ArrowRight: 1,
+      ArrowUp: -width,
+      ArrowDown: width,
+      PageUp: -width * this.list.page,
+      PageDown: width * this.list.page,
     }[event.key];
     if (by !== undefined) {
       event.preventDefault();
@@ -258,16 +378,22 @@ export class Memory {
   #step(by) {
     const to = this.cursor + by;
     if (this.#map.runOf(to)) return this.#moveTo(to, "nearest");
-    const runs = by > 0 ? this.#map.runs.filter((run) => run.address > this.cursor) : this.#map.runs.filter((run) => run.address + run.length <= this.cursor);
+    const runs =
+      by > 0
+        ? this.#map.runs.filter((run) => run.address > this.cursor)
+        : this.#map.runs.filter((run) => run.address + run.length <= this.cursor);
     const next = by > 0 ? runs[0] : runs.at(-1);
     if (next) this.#moveTo(by > 0 ? next.address : next.address + next.length - 1, "nearest");
   }
 
   async #digit(digit) {
     await this.#try(async () => {
-      const address = this.cursor, low = this.#low;
-      const { bytes: [value] } = await this.model.read(address, 1);
-      await this.model.write(address, Uint8Array.of(low ? value & 0xF0 | digit : value & 0x0F | digit << 4));
+      const address = this.cursor,
+        low = this.#low;
+      const {
+        bytes: [value],
+      } = await this.model.read(address, 1);
+      await this.model.write(address, Uint8Array.of(low ? (value & 0xf0) | digit : (value & 0x0f) | (digit << 4)));
       if (low) this.#step(1);
       else this.#low = true;
     });

@@ -7,12 +7,19 @@ export const RIGHTS = { "": "no access", r: "read", rw: "read, write" };
 
 /** Runs of pages as rows: a heading for each run, then its bytes, `width` a row. */
 export class MemoryMap {
-  /** @param {{address: number, length: number, access: string}[]} runs in order @param {Set<number>} extra addresses of pages without access to show as well */
+  /**
+   * @param {{address: number, length: number, access: string}[]} runs in order
+   * @param {Set<number>} extra addresses of pages without access to show as well
+   */
   constructor(runs, extra, width) {
     this.width = width;
-    const missing = [...extra].filter((page) => !runs.some((run) => page >= run.address && page < run.address + run.length));
-    this.runs = [...runs, ...missing.map((address) => ({ address, length: Math.min(PAGE, SPACE - address), access: "" }))]
-      .sort((one, other) => one.address - other.address);
+    const missing = [...extra].filter(
+      (page) => !runs.some((run) => page >= run.address && page < run.address + run.length),
+    );
+    this.runs = [
+      ...runs,
+      ...missing.map((address) => ({ address, length: Math.min(PAGE, SPACE - address), access: "" })),
+    ].sort((one, other) => one.address - other.address);
     let row = 0;
     this.first = this.runs.map((run) => {
       const first = row;
@@ -24,10 +31,12 @@ export class MemoryMap {
 
   /** @returns {{run: object, address: number, heading: boolean}} */
   row(index) {
-    let low = 0, high = this.first.length - 1;
+    let low = 0,
+      high = this.first.length - 1;
     while (low < high) {
       const middle = (low + high + 1) >>> 1;
-      if (this.first[middle] <= index) low = middle; else high = middle - 1;
+      if (this.first[middle] <= index) low = middle;
+      else high = middle - 1;
     }
     const run = this.runs[low];
     const within = index - this.first[low] - 1;

@@ -25,9 +25,12 @@ export class MemoryPages {
     this.#version++;
   }
 
-  /** The page around `address`, as far as it is known; a newer state of it is asked for. @returns {{bytes: Uint8Array, changed: Uint8Array|null}|null} */
+  /**
+   * The page around `address`, as far as it is known; a newer state of it is asked for.
+   * @returns {{bytes: Uint8Array, changed: Uint8Array|null}|null}
+   */
   page(address) {
-    const start = address - address % PAGE;
+    const start = address - (address % PAGE);
     const page = this.#pages.get(start) ?? null;
     if (page?.version !== this.#version && !this.#asked.has(start)) this.#fetch(start, page);
     return page;

@@ -1,4 +1,6 @@
-/** The whole program as a strip: where instructions were spent, breakpoints, the current instruction, what is in view. */
+/**
+ * The whole program as a strip: where instructions were spent, breakpoints, the current instruction, what is in view.
+ */
 
 import { eachFrame } from "./dom.mjs";
 
@@ -6,6 +8,7 @@ const ROW = 20;
 
 export class Minimap {
   #heat = new Float32Array(0); // by pixel row
+  #room = 0; // pixels of height
   #source = { counts: new Float64Array(0), most: 1 };
 
   /** @param {HTMLElement} element with a canvas in it @param {import("./listing.mjs").Listing} listing */
@@ -15,9 +18,16 @@ export class Minimap {
     this.canvas = element.querySelector("canvas");
     this.window = element.querySelector(".window");
     this.draw = eachFrame(() => this.#draw());
-    this.spread = eachFrame(() => { this.#spread(); this.draw(); });
-    this.drawWindow = eachFrame(() => this.#drawWindow());
-    new ResizeObserver(() => { this.#spread(); this.draw(); this.drawWindow(); }).observe(element);
+    this.spread = eachFrame(() => {
+      this.#spread();
+      this.draw();
+    });
+    new ResizeObserver(() => {
+      this.#room = element.clientHeight;
+      this.#spread();
+      this.draw();
+      this.drawWindow();
+    }).observe(element);
     element.addEventListener("pointerdown", (event) => {
       element.setPointerCapture(event.pointerId);
       this.#go(event);
@@ -37,7 +47,7 @@ export class Minimap {
 
   /** The height in which the program is drawn: short programs do not fill the strip. */
   get #height() {
-    return Math.min(this.element.clientHeight, (this.listing.program?.count ?? 0) * ROW);
+    return Math.min(this.#room, (this.listing.program?.count ?? 0) * ROW);
   }
 
   #spread() {
@@ -47,7 +57,7 @@ export class Minimap {
     if (!height || !counts.length) return;
     for (let number = 0; number < counts.length; number++) {
       if (!counts[number]) continue;
-      const y = Math.floor(number / counts.length * height);
+      const y = Math.floor((number / counts.length) * height);
       if (counts[number] > this.#heat[y]) this.#heat[y] = counts[number];
     }
     const thick = Math.max(1, Math.ceil(height / counts.length));
@@ -66,8 +76,12 @@ export class Minimap {
   }
 
   #draw() {
-    const { canvas, listing: { program, current, model } } = this;
-    const width = this.element.clientWidth, height = this.element.clientHeight;
+    const {
+      canvas,
+      listing: { program, current, model },
+    } = this;
+    const width = this.element.clientWidth,
+      height = this.element.clientHeight;
     if (canvas.width !== width || canvas.height !== height) {
       canvas.width = width;
       canvas.height = height;
@@ -83,7 +97,7 @@ export class Minimap {
       context.fillRect(3, y, width - 6, 1);
     });
     context.globalAlpha = 1;
-    const at = (number) => number / program.count * this.#height;
+    const at = (number) => (number / program.count) * this.#height;
     const thick = Math.max(2, Math.min(ROW, this.#height / program.count));
     context.fillStyle = style.getPropertyValue("--stop");
     for (const pc of model.breakpoints) context.fillRect(0, at(program.numberOf(pc)), 4, Math.min(4, thick));
@@ -91,7 +105,8 @@ export class Minimap {
     if (current >= 0) context.fillRect(0, at(current) + thick / 2 - 1, width, 2);
   }
 
-  #drawWindow() {
+  /** Shows what is in view, in the frame in which that has changed. */
+  drawWindow() {
     const { program, list } = this.listing;
     const share = program?.count ? this.#height / program.count : 0;
     this.window.hidden = !program || program.count <= list.page;

@@ -15,7 +15,11 @@ export class Pixels {
   #again = false;
   #drawn = 0;
 
-  /** @param {import("./debugger.mjs").Debugger} model @param {import("./tabs.mjs").Tabs} tabs @param {(address: number) => void} showMemory */
+  /**
+   * @param {import("./debugger.mjs").Debugger} model
+   * @param {import("./tabs.mjs").Tabs} tabs
+   * @param {(address: number) => void} showMemory
+   */
   constructor(model, tabs, showMemory) {
     this.model = model;
     this.tabs = tabs;
@@ -30,13 +34,33 @@ export class Pixels {
   }
 
   #build() {
-    const number = (name, size) => h("input", { id: `pixels-${name}`, type: "text", size, autocomplete: "off", spellcheck: false, onchange: () => this.#read() });
+    const number = (name, size) =>
+      h("input", {
+        id: `pixels-${name}`,
+        type: "text",
+        size,
+        autocomplete: "off",
+        spellcheck: false,
+        onchange: () => this.#read(),
+      });
     this.fields = {
-      address: number("address", 11), width: number("width", 5), height: number("height", 5), stride: number("stride", 6),
-      format: select(Object.entries(FORMATS).map(([name, { text }]) => [name, text]), START.format, { id: "pixels-format", onchange: () => this.#read() }),
+      address: number("address", 11),
+      width: number("width", 5),
+      height: number("height", 5),
+      stride: number("stride", 6),
+      format: select(
+        Object.entries(FORMATS).map(([name, { text }]) => [name, text]),
+        START.format,
+        { id: "pixels-format", onchange: () => this.#read() },
+      ),
     };
     this.problem = h("output", { class: "problem", "aria-live": "polite" });
-    this.canvas = h("canvas", { class: "pixels", role: "img", "aria-label": "Memory as pixels", "data-test": "pixels" });
+    this.canvas = h("canvas", {
+      class: "pixels",
+      role: "img",
+      "aria-label": "Memory as pixels",
+,
+    });
     this.area = h("div", { class: "pixels-area" }, this.canvas);
     this.where = h("output", { class: "grow" });
     this.rate = h("span", { class: "number" });
@@ -48,15 +72,25 @@ export class Pixels {
     });
     const { address, width, height, stride, format } = this.fields;
     byId("panel-pixels").append(
-      h("div", { class: "panel-head" }, field("at", address), field("width", width), field("height", height), field("row bytes", stride),
-        field("as", format), this.problem),
-      this.area, h("div", { class: "panel-foot" }, this.where, this.rate));
+      h(
+        "div",
+        { class: "panel-head" },
+        field("at", address),
+        field("width", width),
+        field("height", height),
+        field("row bytes", stride),
+        field("as", format),
+        this.problem,
+      ),
+      this.area,
+      h("div", { class: "panel-foot" }, this.where, this.rate),
+    );
     this.#write();
   }
 
   /** The view that an example comes with. */
   #program(program) {
-    const preset = program.opened.example?.pixels;
+    const preset = program.opened.pixels ?? program.opened.example?.pixels;
     const first = program.opened.segments.find(({ access }) => access === "rw")?.address ?? START.address;
     this.#shape = preset && FORMATS[preset.format] ? { ...preset } : { ...START, address: first };
     this.preset = Boolean(preset);
@@ -83,7 +117,8 @@ export class Pixels {
     };
     try {
       const format = fields.format.value;
-      const width = side("width"), height = side("height");
+      const width = side("width"),
+        height = side("height");
       const tight = rowOctets(format, width);
       const changed = width !== this.#shape.width || format !== this.#shape.format;
       const given = Number(parseInteger(fields.stride.value || "0", 1n << 20n));
@@ -149,15 +184,19 @@ export class Pixels {
   }
 
   #rate() {
-    setText(this.rate, this.model.state === "running" && this.model.rate ? `${short(this.model.rate)} instructions a second` : "");
+    setText(
+      this.rate,
+      this.model.state === "running" && this.model.rate ? `${short(this.model.rate)} instructions a second` : "",
+    );
   }
 
   #at(event) {
     const box = this.canvas.getBoundingClientRect();
     const { address, width, height, stride, format } = this.#shape;
-    const x = Math.floor((event.clientX - box.left) / box.width * width), y = Math.floor((event.clientY - box.top) / box.height * height);
+    const x = Math.floor(((event.clientX - box.left) / box.width) * width),
+      y = Math.floor(((event.clientY - box.top) / box.height) * height);
     if (x < 0 || y < 0 || x >= width || y >= height) return null;
-    return { x, y, address: address + y * stride + Math.floor(x * FORMATS[format].bits / 8) };
+    return { x, y, address: address + y * stride + Math.floor((x * FORMATS[format].bits) / 8) };
   }
 
   #describe(event) {

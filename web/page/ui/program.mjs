@@ -19,10 +19,13 @@ export class Program {
    * @param {import("./types.mjs").Opened} opened
    * @param {object} index as Python's `index` returns it
    * @param {import("./python.mjs").Python} python
-   * @param {{lines: import("./types.mjs").Line[], images: object, translations: object}|null} built what the build made, if it did
+   * @param {import("./opening.mjs").Origin} origin
+   * @param {{lines: import("./types.mjs").Line[], images: object, translations: object}|null} built what the build
+   *   made, if it did
    */
-  constructor(opened, index, python, built = null) {
+  constructor(opened, index, python, origin, built = null) {
     this.opened = opened;
+    this.origin = origin;
     this.built = built;
     this.#python = python;
     this.#handle = built ? null : Promise.resolve(opened.handle);
@@ -47,12 +50,17 @@ export class Program {
     return this.built !== null;
   }
 
-  /** The number of the instruction at `pc`, or of the one that contains it; -1 in an empty program. @param {number} pc */
+  /**
+   * The number of the instruction at `pc`, or of the one that contains it; -1 in an empty program.
+   * @param {number} pc
+   */
   numberOf(pc) {
-    let low = 0, high = this.pcs.length;
+    let low = 0,
+      high = this.pcs.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.pcs[middle] <= pc) low = middle + 1; else high = middle;
+      if (this.pcs[middle] <= pc) low = middle + 1;
+      else high = middle;
     }
     return low - 1;
   }
@@ -89,12 +97,8 @@ export class Program {
   }
 
   async #reopen() {
-    const { name, source, data, spec } = this.opened;
-    const opening = source === null
-      ? this.#python.call("open", { name, data, format: this.opened.format, spec })
-      : this.#python.call("open", { name, data: new TextEncoder().encode(source), format: "asm", spec });
     try {
-      return (await opening).handle;
+      return (await this.#python.call("open", { ...this.origin, spec: this.opened.spec })).handle;
     } catch (error) {
       this.#handle = null;
       throw error;
@@ -109,10 +113,19 @@ export class Program {
 
   /** Asks Python with this program's handle; opens it anew if Python has let it go. */
   async ask(method, params, options) {
-    return this.#python.call(method, { handle: await this.handle(), ...params }, options);
+    try {
+      return await this.#python.call(method, { handle: await this.handle(), ...params }, options);
+    } catch (error) {
+      if (error.where !== "handle") throw error;
+      this.#handle = null;
+      return this.#python.call(method, { handle: await this.handle(), ...params }, options);
+    }
   }
 
-  /** Line `number`, or null when it is not here yet: then it is asked for, and `onlines` called. @returns {import("./types.mjs").Line|null} */
+  /**
+   * Line `number`, or null when it is not here yet: then it is asked for, and `onlines` called.
+   * @returns {import("./types.mjs").Line|null}
+   */
   line(number) {
     const chunk = Math.floor(number / CHUNK);
     const lines = this.#chunks.get(chunk);

@@ -1,9 +1,16 @@
-/** The Python worker as the page sees it: whether it is ready, how far it has loaded, and calls that wait until it is. */
+/**
+ * The Python worker as the page sees it: whether it is ready, how far it has loaded, and calls that wait until it is.
+ */
 
 import { WorkerClient } from "../workers.mjs";
 import { Emitter } from "./events.mjs";
 
-const STEPS = { download: "Downloading Python", python: "Starting Python", package: "Loading the package", ready: "Ready" };
+const STEPS = {
+  download: "Downloading Python",
+  python: "Starting Python",
+  package: "Loading the package",
+  ready: "Ready",
+};
 
 const MOST_RESTARTS = 5; // by itself, after Python has died
 const BUSY_AFTER = 4000; // milliseconds of one call after which starting Python anew is offered
@@ -22,7 +29,9 @@ export class Python extends Emitter {
   }
 
   #start() {
-    this.#ready = new Promise((resolve, reject) => { this.#settle = { resolve, reject }; });
+    this.#ready = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+    });
     this.#ready.catch(() => {});
     this.#client = new WorkerClient(new URL("../python_worker.mjs", import.meta.url), { name: "python" });
     this.#client.onevent((event) => this.#loading(event));
@@ -33,11 +42,21 @@ export class Python extends Emitter {
       this.#restarts++;
       this.restart();
     } else if (event.event === "failed" || event.event === "error") {
-      this.#set({ ready: false, failed: event.message ?? "Python could not be loaded", text: "Python is not available", fraction: 0 });
+      this.#set({
+        ready: false,
+        failed: event.message ?? "Python could not be loaded",
+        text: "Python is not available",
+        fraction: 0,
+      });
       this.#settle.reject(new Error(`this needs Python, which could not be loaded: ${this.status.failed}`));
     } else if (event.event === "loading") {
       const ready = event.step === "ready";
-      this.#set({ ready, failed: null, text: STEPS[event.step] ?? "Loading Python", fraction: ready ? 1 : event.fraction ?? 0 });
+      this.#set({
+        ready,
+        failed: null,
+        text: STEPS[event.step] ?? "Loading Python",
+        fraction: ready ? 1 : (event.fraction ?? 0),
+      });
       if (ready) this.#settle.resolve(undefined);
     }
   }
@@ -52,7 +71,13 @@ export class Python extends Emitter {
     return this.#ready;
   }
 
-  /** Waits for Python, then calls. @param {string} method @param {object} params @param {object} [options] @returns {Promise<any>} */
+  /**
+   * Waits for Python, then calls.
+   * @param {string} method
+   * @param {object} params
+   * @param {object} [options]
+   * @returns {Promise<any>}
+   */
   async call(method, params, options) {
     await this.#ready;
     const client = this.#client;

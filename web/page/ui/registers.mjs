@@ -1,4 +1,6 @@
-/** The 13 registers in hex, unsigned and signed: changes are marked, values can be edited while the machine is paused. */
+/**
+ * The 13 registers in hex, unsigned and signed: changes are marked, values can be edited while the machine is paused.
+ */
 
 import { byId, h, setText } from "./dom.mjs";
 import { editInPlace } from "./edit_in_place.mjs";
@@ -21,17 +23,44 @@ export class Registers {
   }
 
   #row(n) {
-    const hexCell = h("button", { type: "button", class: "value", title: "Edit (Enter)", onclick: () => this.#edit(n, "hex") });
-    const unsignedCell = h("button", { type: "button", class: "value", tabIndex: -1, onclick: () => this.#edit(n, "unsigned") });
-    const signedCell = h("button", { type: "button", class: "value", tabIndex: -1, onclick: () => this.#edit(n, "signed") });
-    const link = h("button", {
-      type: "button", class: "peek", title: "Show memory there", "aria-label": `Show memory at r${n}`,
-      onclick: () => this.model.view && this.showMemory(Number(this.model.view.registers[n] & 0xFFFF_FFFFn)),
-    }, "→");
-    const row = h("tr", { "data-register": n },
+    const hexCell = h("button", {
+      type: "button",
+      class: "value",
+      title: "Edit (Enter)",
+      onclick: () => this.#edit(n, "hex"),
+    });
+    const unsignedCell = h("button", {
+      type: "button",
+      class: "value",
+      tabIndex: -1,
+      onclick: () => this.#edit(n, "unsigned"),
+    });
+    const signedCell = h("button", {
+      type: "button",
+      class: "value",
+      tabIndex: -1,
+      onclick: () => this.#edit(n, "signed"),
+    });
+    const link = h(
+      "button",
+      {
+        type: "button",
+        class: "peek",
+        title: "Show memory there",
+        "aria-label": `Show memory at r${n}`,
+        onclick: () => this.model.view && this.showMemory(Number(this.model.view.registers[n] & 0xffff_ffffn)),
+      },
+      "→",
+    );
+    const row = h(
+      "tr",
+      { "data-register": n },
       h("th", { scope: "row" }, `r${n}`, h("span", { class: "alias" }, registerAlias(n))),
-      h("td", { class: "hex" }, hexCell), h("td", { class: "unsigned" }, unsignedCell), h("td", { class: "signed" }, signedCell),
-      h("td", { class: "go" }, link));
+      h("td", { class: "hex" }, hexCell),
+      h("td", { class: "unsigned" }, unsignedCell),
+      h("td", { class: "signed" }, signedCell),
+      h("td", { class: "go" }, link),
+    );
     this.#rows.push({ row, hexCell, unsignedCell, signedCell });
     return row;
   }

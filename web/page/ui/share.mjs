@@ -1,11 +1,19 @@
-/** A program in a link: settings and bytes, deflated, as base64url behind the #. Links are hostile input: sizes are bounded. */
+/**
+ * A program in a link: settings and bytes, deflated, as base64url behind the #. Links are hostile input: sizes are
+ * bounded.
+ */
+
+import { grouped } from "./format.mjs";
 
 const LONGEST = 150_000; // characters of a link that we make
 const LONGEST_READ = 4_000_000; // characters of a link that we read
 const LARGEST = 16 << 20; // bytes that a link may unfold to
 const MARK = "p=";
 
-/** @param {{name: string, format: string, settings: object, data: Uint8Array}} shared @returns {Promise<string>} the fragment without # */
+/**
+ * @param {{name: string, format: string, settings: object, data: Uint8Array}} shared
+ * @returns {Promise<string>} the fragment without #
+ */
 export async function toFragment({ name, format, settings, data }) {
   const head = new TextEncoder().encode(JSON.stringify({ version: 1, name, format, settings }));
   const length = new Uint8Array(4);
@@ -13,7 +21,9 @@ export async function toFragment({ name, format, settings, data }) {
   const packed = await through(new CompressionStream("deflate-raw"), [length, head, data], LARGEST);
   const text = MARK + base64url(packed);
   if (text.length > LONGEST) {
-    throw new Error(`this program is too large for a link: it would have ${text.length.toLocaleString("en")} characters, ${LONGEST.toLocaleString("en")} is the limit`);
+    throw new Error(
+      `this program is too large for a link of ${grouped(LONGEST)} characters: it would have ${grouped(text.length)}`,
+    );
   }
   return text;
 }
@@ -37,19 +47,28 @@ export async function fromFragment(fragment) {
   try {
     const length = new DataView(bytes.buffer).getUint32(0, true);
     const head = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
-    return { name: text(head.name, "program"), format: text(head.format, "auto"), settings: settingsOf(head.settings), data: bytes.slice(4 + length) };
+    return {
+      name: text(head.name, "program"),
+      format: text(head.format, "auto"),
+      settings: settingsOf(head.settings),
+      data: bytes.slice(4 + length),
+    };
   } catch {
     throw new Error("the link is damaged: what it holds is no program");
   }
 }
 
-const text = (value, fallback) => typeof value === "string" && value.length <= 100 ? value : fallback;
+const text = (value, fallback) => (typeof value === "string" && value.length <= 100 ? value : fallback);
 
 /** Only what is known, and only of the right kind. */
 function settingsOf(values) {
   const settings = {};
   for (const name of ["args", "gas", "pc"]) if (typeof values?.[name] === "string") settings[name] = values[name];
-  for (const [name, allowed] of [["spec", ["0.7.2", "0.8.0"]], ["metering", ["instruction", "block"]], ["tier", ["auto", "interpreter", "recompiler"]]]) {
+  for (const [name, allowed] of [
+    ["spec", ["0.7.2", "0.8.0"]],
+    ["metering", ["instruction", "block"]],
+    ["tier", ["auto", "interpreter", "recompiler"]],
+  ]) {
     if (allowed.includes(values?.[name])) settings[name] = values[name];
   }
   return settings;

@@ -2,7 +2,9 @@
 
 import { recall, remember } from "./remembered.mjs";
 
-/** @param {HTMLElement} bar a separator; `data-variable` is the custom property it sets on `area`, in percent or pixels */
+/**
+ * @param {HTMLElement} bar a separator; `data-variable` is the custom property it sets on `area`, in percent or pixels
+ */
 export function splitter(bar, area) {
   const { variable } = bar.dataset;
   const vertical = bar.getAttribute("aria-orientation") === "vertical";
@@ -24,7 +26,9 @@ export function splitter(bar, area) {
   bar.addEventListener("pointermove", (event) => {
     if (!bar.hasPointerCapture(event.pointerId)) return;
     const box = area.getBoundingClientRect();
-    value = set(vertical ? (event.clientX - box.left) / box.width * 100 : (event.clientY - box.top) / box.height * 100);
+    value = set(
+      vertical ? ((event.clientX - box.left) / box.width) * 100 : ((event.clientY - box.top) / box.height) * 100,
+    );
   });
   const done = () => {
     bar.classList.remove("dragged");

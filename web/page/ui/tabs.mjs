@@ -1,4 +1,6 @@
-/** The panels: on a wide page the program and its registers are always shown, beside one of the others; on a phone, one. */
+/**
+ * The panels: on a wide page the program and its registers are always shown, beside one of the others; on a phone, one.
+ */
 
 import { Emitter } from "./events.mjs";
 import { recall, remember } from "./remembered.mjs";

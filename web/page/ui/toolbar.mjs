@@ -3,10 +3,21 @@
 import { button, byId, field, h, icon, select, setText } from "./dom.mjs";
 import { short } from "./format.mjs";
 
-const SLOWEST = 0, FULL = 80; // of the slider: ten steps a decade, from 1 instruction a second to 10^8, then full speed
-const TIERS = [["auto", "auto"], ["interpreter", "interpreter"], ["recompiler", "recompiler"]];
-const METERINGS = [["instruction", "instruction"], ["block", "block"]];
-const SPECS = [["0.7.2", "0.7.2"], ["0.8.0", "0.8.0"]];
+const SLOWEST = 0,
+  FULL = 80; // of the slider: ten steps a decade, from 1 instruction a second to 10^8, then full speed
+const TIERS = [
+  ["auto", "auto"],
+  ["interpreter", "interpreter"],
+  ["recompiler", "recompiler"],
+];
+const METERINGS = [
+  ["instruction", "instruction"],
+  ["block", "block"],
+];
+const SPECS = [
+  ["0.7.2", "0.7.2"],
+  ["0.8.0", "0.8.0"],
+];
 
 /** @param {import("./debugger.mjs").Debugger} model @param {import("./actions.mjs").Actions} actions */
 export function toolbar(model, actions) {
@@ -15,23 +26,50 @@ export function toolbar(model, actions) {
   const make = (name, attributes = {}) => {
     const action = actions[name];
     const element = button(action.icon, action.text, {
-      id: name, "data-test": name, title: `${action.title} (${action.keys[0]})`, "aria-keyshortcuts": action.keys[0].replaceAll(" ", "+"),
-      onclick: () => action.run(), ...attributes,
+      id: name,
+,
+      title: `${action.title} (${action.keys[0]})`,
+      "aria-keyshortcuts": action.keys[0].replaceAll(" ", "+"),
+      onclick: () => action.run(),
+      ...attributes,
     });
     if (attributes["aria-label"] === undefined && action.label) element.setAttribute("aria-label", action.label);
     buttons.set(name, element);
     return element;
   };
-  const count = h("input", { id: "steps-count", type: "text", inputmode: "numeric", value: "100", size: 5, "aria-label": "How many instructions", autocomplete: "off" });
+  const count = h("input", {
+    id: "steps-count",
+    type: "text",
+    inputmode: "numeric",
+    value: "100",
+    size: 5,
+    "aria-label": "How many instructions",
+    autocomplete: "off",
+  });
   count.addEventListener("keydown", (event) => {
     if (event.key === "Enter") actions.steps.run();
   });
   bar.append(
     h("span", { class: "group main" }, make("run", { class: "primary" }), make("stop"), make("reset")),
-    h("span", { class: "group", role: "group", "aria-label": "Back" }, h("span", { class: "group-name" }, "Back"),
-      make("toStart"), make("breakpointBack"), make("callBack"), make("blockBack"), make("back")),
-    h("span", { class: "group", role: "group", "aria-label": "Forward" }, h("span", { class: "group-name" }, "Forward"),
-      make("step"), make("block"), make("call"), h("span", { class: "counted" }, make("steps"), count)),
+    h(
+      "span",
+      { class: "group", role: "group", "aria-label": "Back" },
+      h("span", { class: "group-name" }, "Back"),
+      make("toStart"),
+      make("breakpointBack"),
+      make("callBack"),
+      make("blockBack"),
+      make("back"),
+    ),
+    h(
+      "span",
+      { class: "group", role: "group", "aria-label": "Forward" },
+      h("span", { class: "group-name" }, "Forward"),
+      make("step"),
+      make("block"),
+      make("call"),
+      h("span", { class: "counted" }, make("steps"), count),
+    ),
     pace(model),
   );
   model.on("state view settings", () => {
@@ -48,7 +86,15 @@ export function toolbar(model, actions) {
 }
 
 function pace(model) {
-  const slider = h("input", { type: "range", id: "pace", min: String(SLOWEST), max: String(FULL + 5), value: String(FULL + 5), step: "1", "aria-label": "Pace" });
+  const slider = h("input", {
+    type: "range",
+    id: "pace",
+    min: String(SLOWEST),
+    max: String(FULL + 5),
+    value: String(FULL + 5),
+    step: "1",
+    "aria-label": "Pace",
+  });
   const text = h("output", { class: "pace-text" }, "full speed");
   slider.addEventListener("input", () => {
     const value = Number(slider.value);
@@ -60,7 +106,10 @@ function pace(model) {
   return h("label", { class: "pace" }, h("span", { class: "group-name" }, "Pace"), slider, text);
 }
 
-/** The form of arguments, gas, entry point, version, metering, tier. @param {import("./debugger.mjs").Debugger} model */
+/**
+ * The form of arguments, gas, entry point, version, metering, tier.
+ * @param {import("./debugger.mjs").Debugger} model
+ */
 export function startForm(model) {
   const problems = new Map();
   const withProblem = (name, text, control, title) => {
@@ -70,12 +119,19 @@ export function startForm(model) {
     return h("span", { class: `setting setting-${name}` }, field(text, control, title), problem);
   };
   const text = (name, attributes) => {
-    const input = h("input", { type: "text", id: name, "data-test": name, autocomplete: "off", spellcheck: false, ...attributes });
+    const input = h("input", {
+      type: "text",
+      id: name,
+,
+      autocomplete: "off",
+      spellcheck: false,
+      ...attributes,
+    });
     input.addEventListener("change", () => model.change(name, input.value));
     return input;
   };
   const choice = (name, options) => {
-    const element = select(options, model.settings[name], { id: name, "data-test": name });
+    const element = select(options, model.settings[name], { id: name });
     element.addEventListener("change", () => model.change(name, element.value));
     return element;
   };
@@ -83,18 +139,30 @@ export function startForm(model) {
     args: text("args", { placeholder: 'hex, or "text"', maxlength: String(1 << 25) }),
     gas: text("gas", { inputmode: "numeric", size: 12 }),
     pc: text("pc", { size: 6, list: "entry-points" }),
-    spec: choice("spec", SPECS), metering: choice("metering", METERINGS), tier: choice("tier", TIERS),
+    spec: choice("spec", SPECS),
+    metering: choice("metering", METERINGS),
+    tier: choice("tier", TIERS),
   };
   const entries = h("datalist", { id: "entry-points" });
   byId("start-fields").append(
     withProblem("args", "Arguments", controls.args, "Bytes in hex, or text in quotes"),
-    withProblem("gas", "Gas", controls.gas), withProblem("pc", "Entry pc", controls.pc), entries,
-    withProblem("spec", "Gray Paper", controls.spec), withProblem("metering", "Gas by", controls.metering),
-    withProblem("tier", "Engine", controls.tier, "auto: the interpreter first, translated code as soon as there is some"),
+    withProblem("gas", "Gas", controls.gas),
+    withProblem("pc", "Entry pc", controls.pc),
+    entries,
+    withProblem("spec", "Gray Paper", controls.spec),
+    withProblem("metering", "Gas by", controls.metering),
+    withProblem(
+      "tier",
+      "Engine",
+      controls.tier,
+      "auto: the interpreter first, translated code as soon as there is some",
+    ),
   );
   byId("start").addEventListener("submit", (event) => event.preventDefault());
   const toggle = byId("start-toggle");
-  toggle.addEventListener("click", () => toggle.setAttribute("aria-expanded", String(byId("start").classList.toggle("open"))));
+  toggle.addEventListener("click", () =>
+    toggle.setAttribute("aria-expanded", String(byId("start").classList.toggle("open"))),
+  );
   model.on("program", (program) => {
     entries.replaceChildren(...program.opened.entry_points.map(({ pc, name }) => h("option", { value: pc }, name)));
     controls.args.disabled = program.opened.format === "plain";
@@ -109,7 +177,11 @@ export function startForm(model) {
   });
 }
 
-/** The button that switches the heat map. @param {import("./debugger.mjs").Debugger} model @param {import("./listing.mjs").Listing} listing */
+/**
+ * The button that switches the heat map.
+ * @param {import("./debugger.mjs").Debugger} model
+ * @param {import("./listing.mjs").Listing} listing
+ */
 export function heatSwitch(model, listing) {
   const element = byId("heat");
   element.append(icon("heat"), h("span", null, "Heat map"));
@@ -119,9 +191,12 @@ export function heatSwitch(model, listing) {
     element.setAttribute("aria-pressed", String(on));
     const partial = on && model.isCounting && model.translations.tookOver;
     setText(element.querySelector("span"), partial ? "Heat map (begun)" : "Heat map");
-    element.title = model.settings.tier === "recompiler" ? "Recompiled code does not count: choose another engine for a heat map"
-      : partial ? "Counted until translated code took over, which is faster and does not count. The engine \"interpreter\" counts on"
-      : "Count how often each instruction runs. Only the interpreter counts: long runs on \"auto\" go over to translated code";
+    element.title =
+      model.settings.tier === "recompiler"
+        ? "Recompiled code does not count: choose another engine for a heat map"
+        : partial
+          ? 'Counted until translated code took over, which does not count. The engine "interpreter" counts on'
+          : 'Count how often each instruction runs, on the interpreter: long runs on "auto" change over';
     if (!on || !model.view || !model.isCounting) return listing.setCounts(null);
     const now = performance.now();
     if (model.state === "running" && now - asked < 400) return;

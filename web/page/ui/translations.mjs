@@ -26,12 +26,15 @@ export class Translations {
 
   /** Links or unlinks the machine as the tier wants. The recompiler is waited for; "auto" takes what is there. */
   async prepare() {
-    const { settings: { metering }, isCounting } = this.owner;
+    const {
+      settings: { metering },
+      isCounting,
+    } = this.owner;
     const tier = isCounting && !this.#linked ? "interpreter" : this.owner.settings.tier;
     const built = this.#program.built?.translations?.[metering];
     if (built && !this.#made.has(metering)) this.#made.set(metering, built);
     if (tier === "recompiler") await this.#waitFor(metering);
-    const translation = tier === "interpreter" ? null : this.#made.get(metering) ?? null;
+    const translation = tier === "interpreter" ? null : (this.#made.get(metering) ?? null);
     const wanted = translation && !translation.declined ? translation : null;
     if (tier === "recompiler" && translation?.declined) {
       this.owner.emit("problem", { where: "tier", message: `The interpreter runs it: ${translation.declined}.` });
@@ -50,7 +53,13 @@ export class Translations {
     try {
       await this.#make(metering);
       const translation = this.#made.get(metering);
-      if (program !== this.owner.program || metering !== this.owner.settings.metering || !translation || translation.declined) return;
+      if (
+        program !== this.owner.program ||
+        metering !== this.owner.settings.metering ||
+        !translation ||
+        translation.declined
+      )
+        return;
       if (this.owner.settings.tier !== "auto" || this.#linked) return;
       await this.owner.link(translation);
       this.#linked = true;
@@ -65,13 +74,23 @@ export class Translations {
    */
   lasted(milliseconds) {
     const { owner } = this;
-    if (milliseconds < COUNTED || this.#linked || this.#changing || owner.settings.tier !== "auto" || !owner.isCounting || owner.pace) return;
+    if (
+      milliseconds < COUNTED ||
+      this.#linked ||
+      this.#changing ||
+      owner.settings.tier !== "auto" ||
+      !owner.isCounting ||
+      owner.pace
+    )
+      return;
     const { metering } = owner.settings;
     const built = this.#program.built?.translations?.[metering];
     if (built) this.#made.set(metering, built);
     if (!built && (this.#program.count > AUTO_LIMIT || !owner.python.status.ready)) return;
     this.#changing = true;
-    this.#changeOver(metering).finally(() => { this.#changing = false; });
+    this.#changeOver(metering).finally(() => {
+      this.#changing = false;
+    });
   }
 
   /** Whether translated code, which does not count, has run instead of the counting interpreter. */
@@ -85,7 +104,9 @@ export class Translations {
   }
 
   async #waitFor(metering) {
-    const cancelled = new Promise((_, reject) => { this.#cancel = reject; });
+    const cancelled = new Promise((_, reject) => {
+      this.#cancel = reject;
+    });
     cancelled.catch(() => {});
     try {
       await Promise.race([this.#make(metering), cancelled]);
@@ -100,9 +121,13 @@ export class Translations {
     const show = (fraction) => this.owner.says(`Translating the program: ${Math.round(100 * fraction)} %`);
     show(0);
     try {
-      const translation = await program.ask("translate", { metering }, {
-        onprogress: (progress) => show(progress.fraction ?? progress),
-      });
+      const translation = await program.ask(
+        "translate",
+        { metering },
+        {
+          onprogress: (progress) => show(progress.fraction ?? progress),
+        },
+      );
       if (program === this.#program) this.#made.set(metering, translation);
     } finally {
       this.owner.says("");

@@ -8,7 +8,11 @@ const SHOWN_BYTES = 24;
 const INVITATION = "Press Run (F8), or step through it with F10. Every step can be taken back.";
 const DRAWING = "Press Run (F8): it draws into Pixels. Slow it down with Pace to watch it, step with F10.";
 const NAMES = {
-  halt: "Halted", panic: "Panicked", "out-of-gas": "Out of gas", "page-fault": "Page fault", "host-call": "Host call",
+  halt: "Halted",
+  panic: "Panicked",
+  "out-of-gas": "Out of gas",
+  "page-fault": "Page fault",
+  "host-call": "Host call",
 };
 
 export class Verdict {
@@ -25,7 +29,8 @@ export class Verdict {
     const { model } = this;
     if (!model.view || model.state === "running") return;
     editInPlace(this.left, {
-      label: "Gas left", value: String(model.view.gas),
+      label: "Gas left",
+      value: String(model.view.gas),
       apply: async (text) => model.set({ gas: parseInteger(text) }),
       problem: (text) => setText(byId("gas-left-problem"), text),
     });
@@ -57,39 +62,55 @@ export class Verdict {
     if (state === "running") return ["busy", "Running", doing === "Running" ? "" : doing];
     const place = program.nameOf(view.pc);
     if (view.divergence && view.stopped === "divergence") return ["bad", "Divergence", view.divergence.message];
-    if (view.exit) return [view.exit.reason === "halt" ? "good" : view.exit.reason === "host-call" ? "wait" : "bad", NAMES[view.exit.reason],
-      this.#exit(view)];
-    if (this.model.atStart) return ["none", "Ready", program.opened.example?.pixels ? DRAWING : INVITATION];
-    const stopped = view.stopped === "breakpoint" || breakpoints.has(view.pc) ? `Breakpoint at ${place}`
-      : view.stopped === "stop" ? `Stopped at ${place}` : `At ${place}`;
+    if (view.exit)
+      return [
+        view.exit.reason === "halt" ? "good" : view.exit.reason === "host-call" ? "wait" : "bad",
+        NAMES[view.exit.reason],
+        this.#exit(view),
+      ];
+    if (this.model.atStart)
+      return ["none", "Ready", (program.opened.pixels ?? program.opened.example?.pixels) ? DRAWING : INVITATION];
+    const stopped =
+      view.stopped === "breakpoint" || breakpoints.has(view.pc)
+        ? `Breakpoint at ${place}`
+        : view.stopped === "stop"
+          ? `Stopped at ${place}`
+          : `At ${place}`;
     return ["none", "Paused", stopped];
   }
 
   #exit(view) {
-    const { exit } = view;
-    if (this.model.replays) return `${exit.reason === "halt" ? result(view) : `At pc ${exit.pc}`}. Every call and the end are as recorded.`;
-    if (exit.reason === "halt") return result(view);
-    if (exit.reason === "page-fault") return `At ${hexAddress(exit.address)}, by the instruction at pc ${exit.pc}. Map the page, and go on.`;
-    if (exit.reason === "host-call") return `${this.calls.nameOf(exit.call)} (${exit.call}) at pc ${exit.pc} ${this.model.answerIsKnown ? "is answered as you go on." : "waits for an answer: see Host calls."}`;
-    if (exit.reason === "panic") return `By the instruction at pc ${exit.pc}.`;
-    return `At pc ${exit.pc}: ${grouped(view.gas)} left is not enough. Edit the gas to go on.`;
+    const { model } = this;
+    const { reason, pc, address, call } = view.exit;
+    const known = model.answerIsKnown ? "is answered as you go on." : "waits for an answer: see Host calls.";
+    const texts = {
+      halt: () => result(view),
+      panic: () => `By the instruction at pc ${pc}.`,
+      "page-fault": () => `At ${hexAddress(address)}, by the instruction at pc ${pc}. Map the page, and go on.`,
+      "host-call": () => `${this.calls.nameOf(call)} (${call}) at pc ${pc} ${known}`,
+      "out-of-gas": () => `At pc ${pc}: ${grouped(view.gas)} left is not enough. Edit the gas to go on.`,
+    };
+    const text = texts[reason]();
+    return model.replays ? `${text.replace(/\.$/, "")}. Every call and the end are as recorded.` : text;
   }
 }
 
 function result(view) {
   const { result_length: length } = view;
-  if (!length || !view.result?.length) return length ? `Result: ${plural(length, "byte")} that the guest may not read, so none` : "Empty result";
+  if (!length || !view.result?.length)
+    return length ? `Result: ${plural(length, "byte")} that the guest may not read, so none` : "Empty result";
   const text = BigInt(view.result.length) === length && view.result.length <= 4096 ? printable(view.result) : null;
   if (text) return `"${text}"`;
   const bytes = toHex(view.result.subarray(0, SHOWN_BYTES)).replace(/(..)(?=.)/g, "$1 ");
-  const number = length <= 8n ? ` = ${grouped(view.result.reduceRight((sum, byte) => sum * 256n + BigInt(byte), 0n))}` : "";
+  const number =
+    length <= 8n ? ` = ${grouped(view.result.reduceRight((sum, byte) => sum * 256n + BigInt(byte), 0n))}` : "";
   return `${bytes}${length > SHOWN_BYTES ? ` … (${plural(length, "byte")})` : number}`;
 }
 
 function gasOf(model) {
   const { gas, gas_used: used } = model.view;
   const all = gas + used;
-  return { share: all > 0n ? Number(used * 1000n / all) / 1000 : 0 };
+  return { share: all > 0n ? Number((used * 1000n) / all) / 1000 : 0 };
 }
 
 function speed(model) {

@@ -23,7 +23,8 @@ export class VirtualList {
 
   /**
    * @param {HTMLElement} element that scrolls
-   * @param {{rowHeight: number, create: () => HTMLElement, render: (row: any, index: number) => void, onrange?: () => void}} options
+   * @param {{rowHeight: number, create: () => HTMLElement, render: (row: any, index: number) => void, onrange?: () =>
+   *   void}} options
    */
   constructor(element, options) {
     this.element = element;
@@ -83,7 +84,10 @@ export class VirtualList {
     return top >= this.#position && top + this.options.rowHeight <= this.#position + this.#height;
   }
 
-  /** Brings row `index` into view: with "center" to its middle unless it is in view already, else by as little as it takes. */
+  /**
+   * Brings row `index` into view: with "center" to its middle unless it is in view already, else by as little as it
+   * takes.
+   */
   show(index, place = "center") {
     if (index < 0 || index >= this.count || this.sees(index)) return;
     const { rowHeight } = this.options;
@@ -108,7 +112,8 @@ export class VirtualList {
   #settle() {
     const spacer = Math.min(this.#total, TALLEST);
     const travel = Math.max(0, spacer - this.#height);
-    const top = this.#total <= TALLEST ? this.#position : this.#lastPosition ? this.#position / this.#lastPosition * travel : 0;
+    const top =
+      this.#total <= TALLEST ? this.#position : this.#lastPosition ? (this.#position / this.#lastPosition) * travel : 0;
     if (Math.abs(this.element.scrollTop - top) >= 1) this.element.scrollTop = top;
     this.#scrollTop = this.element.scrollTop;
   }
@@ -122,12 +127,15 @@ export class VirtualList {
       this.#position = top;
     } else {
       const travel = TALLEST - this.#height;
-      if (Math.abs(moved) > JUMP) this.#position = top / travel * this.#lastPosition;
+      if (Math.abs(moved) > JUMP) this.#position = (top / travel) * this.#lastPosition;
       else this.#position = Math.max(0, Math.min(this.#lastPosition, this.#position + moved));
       if (top <= 0) this.#position = 0;
       else if (top >= travel - 1) this.#position = this.#lastPosition;
       clearTimeout(this.#settling);
-      this.#settling = setTimeout(() => { this.#settle(); this.#draw(); }, SETTLED);
+      this.#settling = setTimeout(() => {
+        this.#settle();
+        this.#draw();
+      }, SETTLED);
     }
     this.#draw();
   }

@@ -16,27 +16,58 @@ export class Wat {
   #asked = "";
   #pc = 0;
 
-  /** @param {import("./debugger.mjs").Debugger} model @param {import("./tabs.mjs").Tabs} tabs @param {import("./listing.mjs").Listing} listing */
+  /**
+   * @param {import("./debugger.mjs").Debugger} model
+   * @param {import("./tabs.mjs").Tabs} tabs
+   * @param {import("./listing.mjs").Listing} listing
+   */
   constructor(model, tabs, listing) {
     this.model = model;
     this.tabs = tabs;
     this.state = h("output", { class: "grow", "aria-live": "polite" });
-    this.element = h("div", { class: "list wat", tabIndex: 0, role: "group", "aria-label": "WebAssembly of the selected block", "data-test": "wat" });
+    this.element = h("div", {
+      class: "list wat",
+      tabIndex: 0,
+      role: "group",
+      "aria-label": "WebAssembly of the selected block",
+,
+    });
     byId("panel-wat").append(h("div", { class: "panel-head" }, this.state), this.element);
-    this.list = new VirtualList(this.element, { rowHeight: ROW, create: () => h("div", { class: "row" }), render: (row, index) => this.#render(row, index) });
+    this.list = new VirtualList(this.element, {
+      rowHeight: ROW,
+      create: () => h("div", { class: "row" }),
+      render: (row, index) => this.#render(row, index),
+    });
     const ask = afterPause(120, () => this.#ask());
-    listing.onselect((pc) => { this.#pc = pc; ask(); });
-    model.on("program", () => { this.#asked = ""; this.#pc = 0; this.#show([], [0, 0], ""); ask(); });
+    listing.onselect((pc) => {
+      this.#pc = pc;
+      ask();
+    });
+    model.on("program", () => {
+      this.#asked = "";
+      this.#pc = 0;
+      this.#show([], [0, 0], "");
+      ask();
+    });
     model.on("settings", ask);
     tabs.on("shown", () => this.#ask());
     model.python.on("status", () => this.#ask());
   }
 
   async #ask() {
-    const { program, python, settings: { metering } } = this.model;
+    const {
+      program,
+      python,
+      settings: { metering },
+    } = this.model;
     if (!program || !this.tabs.sees("wat")) return;
     if (!python.status.ready) {
-      setText(this.state, python.status.failed ? "This needs Python, which is not available." : "The recompiler comes with Python, which is loading.");
+      setText(
+        this.state,
+        python.status.failed
+          ? "This needs Python, which is not available."
+          : "The recompiler comes with Python, which is loading.",
+      );
       return;
     }
     const pc = this.#pc;
@@ -48,7 +79,11 @@ export class Wat {
       const { text, region, block, first_line: first, end_line: end } = await program.ask("wat", { metering, pc });
       if (wanted !== this.#asked) return;
       const lines = text.trimEnd().split("\n");
-      this.#show(lines, [first, end], `Region ${region}, ${plural(lines.length, "line")}; marked: the block from pc ${block.first_pc}`);
+      this.#show(
+        lines,
+        [first, end],
+        `Region ${region}, ${plural(lines.length, "line")}; marked: the block from pc ${block.first_pc}`,
+      );
     } catch (error) {
       if (wanted === this.#asked) this.#show([], [0, 0], error.message);
     }
