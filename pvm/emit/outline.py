@@ -13,8 +13,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from pvm.emit.context import Context
 from pvm.emit.recompiler import REGION_BLOCKS, context_of, shapes_of
-from pvm.emit.region import Context, Region
+from pvm.emit.region import Region
 from pvm.errors import InputError
 from pvm.flow import STRAIGHT, Block, Ending, Flow, Follows, Shape, flow_of, opcodes_of, target_of
 from pvm.isa.spec import Spec
@@ -254,7 +255,7 @@ def _region(whole: _Whole, number: int) -> RegionOutline:
     headers = {loop.header: loop for loop in loops}
     blocks = tuple(_block(whole, region, block, headers) for block in range(shape.first, shape.end))
     return RegionOutline(
-        number, shape.first, shape.end, first.pc, flow.pcs[last.end - 1], last.end - first.first, len(shape.entries),
+        number, shape.first, shape.end, first.pc, flow.pcs[last.end - 1], last.end - first.first, len(shape.places),
         len(leaving), sum(to < block for block, to in leaving), len(region.function().body), loops, blocks,
     )  # fmt: skip
 

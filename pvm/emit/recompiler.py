@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from pvm import abi
-from pvm.emit.region import NO_TARGET, REGION_TYPE, Context, Region, costs_of
+from pvm.emit.context import Context, costs_of
+from pvm.emit.region import NO_TARGET, REGION_TYPE, Region
 from pvm.emit.state import get_state, set_state
 from pvm.emit.straight import accesses_of, codes_of
 from pvm.flow import AFTER_CALL, BASIC_BLOCK, Flow, Shape, flow_of, shape_of
@@ -161,7 +162,7 @@ def context_of(
     ids = {
         number: region << 16 | place
         for region, shape in enumerate(shapes)
-        for place, number in enumerate(shape.entries)
+        for place, number in enumerate(shape.places)
     }
     checks, by_block = protection == "software", metering == "block"
     addresses, _ = abi.program_layout(len(blob.code), len(blob.jump_table), 0)

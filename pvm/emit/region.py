@@ -15,19 +15,18 @@ Registers are loaded from the state when it is entered, and stored when it is le
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache, reduce
-from itertools import compress
+from itertools import compress, pairwise
 from operator import attrgetter, or_
 
 from pvm import abi
 from pvm.abi import EXIT_CODES
 from pvm.emit.checkpoints import NONE, checkpoints
 from pvm.emit.checks import NO_PLAN, shared_checks
+from pvm.emit.context import Context, charges
 from pvm.emit.guest import is_refused, jump_table_place
 from pvm.emit.state import ENGINE, add, get_state, get_word, set_pc, set_pc_to, set_state
-from pvm.emit.straight import Codes, Reach
+from pvm.emit.straight import Reach
 from pvm.emit.templates import (
     ADDRESS,
     CODE,
@@ -40,8 +39,6 @@ from pvm.emit.templates import (
     store_register,
 )
 from pvm.flow import (
-    AFTER_CALL,
-    BASIC_BLOCK,
     BRANCH,
     CALL,
     DYNAMIC,
@@ -49,11 +46,9 @@ from pvm.flow import (
     JUMP,
     SBRK,
     Block,
-    Flow,
     Shape,
     gas_needs,
 )
-from pvm.isa.spec import Spec
 from pvm.machine import REGISTER_COUNT, Reason
 from pvm.wasm import I32, Function, FunctionType
 from pvm.wasm.code import (
@@ -85,44 +80,6 @@ _DROP = op("drop")
 _used = attrgetter("used")
 
 
-@dataclass(frozen=True)
-class Context:
-    """What all regions of a program share.
-
-    `costs` is what blocks take. `ids` are the entries: region << 16 | place in its dispatcher. `checks` is whether all
-    accesses are checked in the code. `jump_count` is how many entries the jump table has, `jump_entries` where the host
-    puts theirs. `sbrk` is a function's index. `pause` is called for every block.
-    """
-
-    flow: Flow
-    spec: Spec
-    by_block: bool
-    checks: bool
-    codes: Codes
-    costs: list[int]
-    ids: dict[int, int]
-    jump_count: int
-    jump_entries: int
-    sbrk: int
-    pause: Callable[[], object]
-
-
-def charges(block: Block, by_block: bool) -> bool:
-    """Whether gas is taken when a block is entered.
-
-    After a host call the rest of the block is charged anew, unless by block, where all of it is paid.
-    """
-    return block.follows is BASIC_BLOCK or (block.follows is AFTER_CALL and not by_block)
-
-
-def costs_of(flow: Flow, spec: Spec, by_block: bool) -> list[int]:
-    """Gas that each block takes when it is entered. Where valid code has ended (0.8.0), nothing is charged."""
-    costs = [block.rest if charges(block, by_block) else 0 for block in flow.blocks]
-    if spec.validates:
-        costs[-1] = 0
-    return costs
-
-
 class Region:
     """Makes one region's function. `level` is how many labels are open, `…_levels` has those of blocks and loops."""
 
@@ -132,7 +89,8 @@ class Region:
         self.level = _BLOCKS
         self.block_levels: dict[int, int] = {}
         self.loop_levels: dict[int, int] = {}
-        self.places = {entry: place for place, entry in enumerate(shape.entries)}
+        self.places = {entry: place for place, entry in enumerate(shape.places)}
+        self.inner = frozenset(shape.inner)
         self.lasts = {lp.header: lp.last for lp in shape.loops}
         looks = {*shape.entries, *self.lasts}
         self.needs = gas_needs(program.flow, shape.first, shape.end, looks, program.costs)
@@ -178,20 +136,16 @@ class Region:
         """Everything within the label `elsewhere`."""
         shape, lasts, pause = self.shape, self.lasts, self.program.pause
         labels = self._forward_labels()
-        self._open_blocks(labels.get(-1, set()) | set(shape.entries))
-        depths = [self._depth(self.block_levels[entry]) for entry in shape.entries]
+        self._open_blocks(labels[-1] | set(shape.entries))
+        depths = [self._depth(self.block_levels[entry]) for entry in (*shape.entries, *self._outermost(labels))]
         self.out.append(local_get(ENTRY) + br_table(depths, self._depth(_ELSEWHERE)))
         ends: dict[int, int] = {}
         for number, current in enumerate(self.blocks[shape.first : shape.end], shape.first):
             if self.block_levels.get(number) == self.level - 1:
                 self._close()
             if number in lasts:
-                if number in self.checkpoints.before:
-                    self._checkpoint(current.pc, self.checkpoints.before[number], 0, is_charged=False)
-                self.loop_levels[number] = self.level
-                self._open(open_loop())
+                self._open_loop(number, labels[number])
                 ends[lasts[number]] = ends.get(lasts[number], 0) + 1
-                self._open_blocks(labels.get(number, set()))
             self._block(number, current)
             pause()
             if number in ends:
@@ -199,6 +153,44 @@ class Region:
                     self._close()
         if self.blocks[shape.end - 1].falls:
             self.out.append(self._cross(shape.end, 0))
+
+    def _open_loop(self, number: int, labels: set[int]) -> None:
+        """The start of a loop: what comes before it, and ways to the loops that lie directly in it.
+
+        Loops in loops have the last places, by pc. When a region is entered at one, the local `entry` holds its place
+        until it is there, and each loop on the way sees by that that it has to pass it on.
+        """
+        out, inner = self.out, sorted(labels & self.inner)
+        passed = local_get(ENTRY) + i32_const(self.places[inner[0]]) + op("i32.ge_u") if inner else b""
+        if number in self.checkpoints.before:
+            if inner:  # what is passed on stands as it was entered
+                self._open(open_block())
+                out.append(passed + br_if(0))
+            self._checkpoint(self.blocks[number].pc, self.checkpoints.before[number], 0, is_charged=False)
+            if inner:
+                self._close()
+        if number in self.inner:
+            kept = local_get(ENTRY) + i32_const(0) + passed + op("select") if inner else i32_const(0)
+            out.append(kept + local_set(ENTRY))
+        self.loop_levels[number] = self.level
+        self._open(open_loop())
+        self._open_blocks(labels)
+        if inner:
+            self._open(open_block())
+            out.append(passed + op("i32.eqz") + br_if(0))
+            for header, following in pairwise(inner):
+                before = local_get(ENTRY) + i32_const(self.places[following]) + op("i32.lt_u")
+                out.append(before + br_if(self._depth(self.block_levels[header])))
+            out.append(br(self._depth(self.block_levels[inner[-1]])))
+            self._close()
+
+    def _outermost(self, labels: dict[int, set[int]]) -> list[int]:
+        """For each loop in loops the header of the outermost of them."""
+        found: dict[int, int] = {}
+        for loop in self.shape.loops:  # outer loops first
+            for header in labels[loop.header] & self.inner:
+                found[header] = found.get(loop.header, loop.header)
+        return [found[header] for header in self.shape.inner]
 
     def _forward_labels(self) -> dict[int, set[int]]:
         """The blocks that are jumped to forwards, by the header of the loop in which their label has to be opened.
@@ -208,6 +200,7 @@ class Region:
         first, end = self.shape.first, self.shape.end
         targets = enumerate([block.target for block in self.blocks[first:end]], first)
         left = {target for number, target in targets if target is not None and number < target < end}
+        left |= self.inner
         labels: dict[int, set[int]] = {}
         for loop in reversed(self.shape.loops):  # inner loops first
             found = left.intersection(range(loop.header + 1, loop.last + 1))

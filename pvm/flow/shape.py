@@ -24,12 +24,21 @@ class Loop:
 
 @dataclass(frozen=True)
 class Shape:
-    """`loops` nest properly. `entries` are the blocks that the dispatcher leads to, by pc."""
+    """`loops` nest properly. `entries` are the blocks that the dispatcher leads to, by pc.
+
+    `inner` are the headers of loops in loops, by pc: they are led to by those of the loops around them.
+    """
 
     first: int
     end: int
     loops: tuple[Loop, ...]
     entries: tuple[int, ...]
+    inner: tuple[int, ...] = ()
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """All blocks where hosts may enter the region."""
+        return self.entries + self.inner
 
 
 def shape_of(flow: Flow, first: int, end: int, crossings: frozenset[int]) -> Shape:
@@ -51,7 +60,7 @@ def shape_of(flow: Flow, first: int, end: int, crossings: frozenset[int]) -> Sha
     headers = {header for header in accepted if header not in inner}
     entries = sorted((dynamic | back | headers | {first}) - inner)
     loops = sorted(accepted.values(), key=lambda loop: (loop.header, -loop.last))
-    return Shape(first, end, tuple(loops), tuple(entries))
+    return Shape(first, end, tuple(loops), tuple(entries), tuple(sorted(inner.intersection(accepted))))
 
 
 def _is_single_entry(

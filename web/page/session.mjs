@@ -159,7 +159,7 @@ export class Session {
       const code = this.#machine.advanceTo(granted, places);
       const took = performance.now() - start;
       this.#milliseconds += took;
-      this.#tier = this.#machine.isLinked && !places.length && !this.#counts ? "recompiler" : "interpreter";
+      this.#tier = this.#machine.isLinked && !places.length ? "recompiler" : "interpreter";
       const used = gas - this.#machine.gas;
       if (left !== null) left -= used;
       if (this.#isDone(code, places, until)) return undefined;

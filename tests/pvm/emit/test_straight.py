@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pvm.emit.lower import condition, low, value
@@ -47,6 +47,7 @@ def lowered(instruction: Instruction) -> tuple[bytes, bytes, int]:
     return text, rest, sum(1 << number for number in bound.written)
 
 
+@settings(deadline=None)
 @given(st.sampled_from([GP_072, GP_080]), st.data())
 def test_codes_are_what_lowering_yields(spec: Spec, data: st.DataObject) -> None:
     """Also where operands lie beyond an instruction's own octets, and where 24 octets are not marked."""

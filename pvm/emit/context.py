@@ -1,0 +1,51 @@
+"""What the regions of a translated program share.
+
+In: its flow, and what was asked for. Out: a frozen `Context`, and what its blocks cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pvm.emit.straight import Codes
+from pvm.flow import AFTER_CALL, BASIC_BLOCK, Block, Flow
+from pvm.isa.spec import Spec
+
+
+@dataclass(frozen=True)
+class Context:
+    """What all regions of a program share.
+
+    `costs` is what blocks take. `ids` are the entries: region << 16 | place in its dispatcher. `checks` is whether all
+    accesses are checked in the code. `jump_count` is how many entries the jump table has, `jump_entries` where the host
+    puts theirs. `sbrk` is a function's index. `pause` is called for every block.
+    """
+
+    flow: Flow
+    spec: Spec
+    by_block: bool
+    checks: bool
+    codes: Codes
+    costs: list[int]
+    ids: dict[int, int]
+    jump_count: int
+    jump_entries: int
+    sbrk: int
+    pause: Callable[[], object]
+
+
+def charges(block: Block, by_block: bool) -> bool:
+    """Whether gas is taken when a block is entered.
+
+    After a host call the rest of the block is charged anew, unless by block, where all of it is paid.
+    """
+    return block.follows is BASIC_BLOCK or (block.follows is AFTER_CALL and not by_block)
+
+
+def costs_of(flow: Flow, spec: Spec, by_block: bool) -> list[int]:
+    """Gas that each block takes when it is entered. Where valid code has ended (0.8.0), nothing is charged."""
+    costs = [block.rest if charges(block, by_block) else 0 for block in flow.blocks]
+    if spec.validates:
+        costs[-1] = 0
+    return costs
