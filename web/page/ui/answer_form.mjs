@@ -42,7 +42,6 @@ export class AnswerForm {
       "form",
       {
         class: "answer-form",
-,
         onsubmit: (event) => {
           event.preventDefault();
           this.#answer(true);

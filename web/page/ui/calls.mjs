@@ -30,7 +30,6 @@ export class Calls {
       tabIndex: 0,
       role: "listbox",
       "aria-label": "Host calls that were made",
-,
     });
     this.detail = h("div", { class: "detail", hidden: true });
     this.empty = h(

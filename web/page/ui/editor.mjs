@@ -60,7 +60,6 @@ export class Editor {
       autocomplete: "off",
       wrap: "off",
       "aria-describedby": "assembly-state",
-,
     });
     this.state = h("output", { id: "assembly-state", class: "grow", "aria-live": "polite" });
     this.errors = h("ul", { class: "errors", "aria-label": "Errors" });

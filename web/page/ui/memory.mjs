@@ -72,7 +72,6 @@ export class Memory {
       tabIndex: 0,
       role: "group",
       "aria-label": "Memory in hex. Arrow keys move, hex digits change the byte",
-,
     });
     this.empty = h(
       "p",

@@ -59,7 +59,6 @@ export class Pixels {
       class: "pixels",
       role: "img",
       "aria-label": "Memory as pixels",
-,
     });
     this.area = h("div", { class: "pixels-area" }, this.canvas);
     this.where = h("output", { class: "grow" });

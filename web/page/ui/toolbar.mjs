@@ -27,7 +27,6 @@ export function toolbar(model, actions) {
     const action = actions[name];
     const element = button(action.icon, action.text, {
       id: name,
-,
       title: `${action.title} (${action.keys[0]})`,
       "aria-keyshortcuts": action.keys[0].replaceAll(" ", "+"),
       onclick: () => action.run(),
@@ -122,7 +121,6 @@ export function startForm(model) {
     const input = h("input", {
       type: "text",
       id: name,
-,
       autocomplete: "off",
       spellcheck: false,
       ...attributes,

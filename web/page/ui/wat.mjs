@@ -30,7 +30,6 @@ export class Wat {
       tabIndex: 0,
       role: "group",
       "aria-label": "WebAssembly of the selected block",
-,
     });
     byId("panel-wat").append(h("div", { class: "panel-head" }, this.state), this.element);
     this.list = new VirtualList(this.element, {
