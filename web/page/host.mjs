@@ -233,12 +233,8 @@ export class Machine {
     const module = translation.compiled ?? new WebAssembly.Module(translation.module);
     const instance = new WebAssembly.Instance(module, { pvm: imports });
     this.bytes(this.get("entries"), translation.jumps.length).set(translation.jumps);
-    const entries = pairs(translation.entries);
-    const places = [...entries.keys()].sort((first, second) => first - second);
-    this.#linked = {
-      run: instance.exports[abi.RUN], entries, resumes: pairs(translation.resumes),
-      places, regions: places.map((pc) => entries.get(pc) >>> 16),
-    };
+    const [entries, resumes] = [pairs(translation.entries), pairs(translation.resumes)];
+    this.#linked = { run: instance.exports[abi.RUN], entries, resumes };
   }
 
   get isLinked() {
@@ -279,41 +275,18 @@ export class Machine {
     }
   }
 
-  /** Translated where that can be entered, else interpreted until it can. */
+  /** Translated where that can be entered, else to the block's end. */
   #goOn() {
     const { entries, resumes, run } = this.#linked;
     const pc = this.get("pc");
     let entry;
     if (this.get("called")) entry = resumes.get(pc);
-    else if (this.get("metering") && this.get("charged")) return this.#exports[this.abi.FINISH]();
-    else entry = entries.get(pc);
-    if (entry === undefined) return this.#runToEntry(pc);
+    else if (!(this.get("metering") && this.get("charged"))) entry = entries.get(pc);
+    if (entry === undefined) return this.#exports[this.abi.FINISH]();
     this.set("entry", entry);
     this.set("at_entry", 1);
     const code = run();
     return code === this.abi.BAIL ? this.#exports[this.abi.FINISH]() : code;
-  }
-
-  /**
-   * A slice may end in an inner loop, which cannot be entered: interpret to one of the region's entries. To leave at
-   * the end of every block instead took 2 to 8 ns an instruction.
-   */
-  #runToEntry(pc) {
-    const { places, regions } = this.#linked;
-    const at = lastUpTo(places, pc);
-    const undo = [];
-    for (let up = at; regions[up] === regions[at]; up++) this.#break(places[up], undo);
-    for (let down = at - 1; regions[down] === regions[at]; down--) this.#break(places[down], undo);
-    try {
-      const code = this.#exports[this.abi.RUN]();
-      return code === this.abi.BREAKPOINT ? this.abi.STOPPED : code;
-    } finally {
-      this.#undo(undo);
-    }
-  }
-
-  #undo(changes) {
-    for (const [address, handler] of changes.reverse()) this.bytes(address, 1)[0] = handler;
   }
 
   #interpret(name) {
@@ -404,7 +377,7 @@ export class Machine {
     try {
       return this.advance(budget, true);
     } finally {
-      this.#undo(undo);
+      for (const [address, handler] of undo.reverse()) this.bytes(address, 1)[0] = handler;
     }
   }
 
@@ -445,15 +418,4 @@ function pairs(array) {
   const map = new Map();
   for (let at = 0; at < array.length; at += 2) map.set(array[at], array[at + 1]);
   return map;
-}
-
-/** The place in a sorted array of the last item that is not above `limit`; 0 when all are. */
-function lastUpTo(sorted, limit) {
-  let [low, high] = [0, sorted.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (sorted[middle] <= limit) low = middle + 1;
-    else high = middle;
-  }
-  return Math.max(0, low - 1);
 }
