@@ -1,0 +1,96 @@
+"""The interpreter's module reads program files as `pvm.Program.parse` does, with the same errors."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from pvm import ReferenceEngine
+from pvm.errors import ProgramError
+from pvm.examples import example
+from pvm.isa import GP_072, GP_080
+from pvm.program import FORMAT_NAMES, Blob, Program, assemble, is_valid
+from pvm.program.codec import encode_natural
+
+HELLO = assemble(example("hello").source)
+SMALL = assemble(".code\nstart: load_imm r7, 5\njump_ind r7\n.jump_table start")
+
+
+def _blob(count, size, length, rest):
+    return encode_natural(count) + bytes([size]) + encode_natural(length) + rest
+
+
+BAD = (
+    b"", b"\0", b"\0\0", b"\xff", b"\x80", b"\x80\x01\0\0", b"\xff" * 9, b"\xff" + bytes(8), b"\xfe" * 9,
+    _blob(0, 0, 2**64 - 1, b""), _blob(2**64 - 1, 8, 0, b""), _blob(2**64 - 1, 7, 0, b"12345"), _blob(2**61, 8, 1, b""),
+    _blob(2**64 - 1, 0, 0, b""), _blob(3, 0, 0, b""), _blob(1, 9, 0, bytes(9)), _blob(1, 255, 0, b""),
+    _blob(0, 255, 1, b"\0\1"), _blob(0, 0, 1, b"\0\2"), _blob(0, 0, 1, b"\0\1more"), _blob(0, 0, 8, bytes(8)),
+    SMALL.encode()[:-1], SMALL.encode() + b"\0", HELLO.encode()[:-1], HELLO.encode() + b"x", HELLO.encode()[:20],
+    b"\xff\xff\xff" * 5, b"\0\0\0\0\0\0" + b"\xff\xff" + b"\0\0\0" + b"\0\0\0\0",
+    b"\0" * 6 + b"\xff" * 5 + b"\x03" + bytes(6),
+)  # fmt: skip
+
+
+def _message(data, format):
+    try:
+        Program.parse(data, format)
+    except ProgramError as error:
+        return str(error)
+    return None
+
+
+def _check(run_core, data, format):
+    found = run_core(data, GP_072, "instruction", "--gas", 0, format=format)
+    message = _message(data, format)
+    if message is None:
+        assert found.status in (3, 4) and f'"format": "{Program.parse(data, format).format}"' in found.stdout
+    else:
+        assert (found.status, found.stdout, found.stderr) == (2, "", f"pvm: error: program.pvm: {message}\n")
+
+
+@pytest.mark.parametrize("format", FORMAT_NAMES)
+def test_bad_files(format, run_core):
+    for data in BAD:
+        _check(run_core, data, format)
+
+
+def test_damaged_files(run_core):
+    random = Random(5)
+    jam = Program(HELLO.blob, HELLO.sections, b"name").encode()
+    for data in (SMALL.encode(), HELLO.encode(), jam):
+        for _ in range(60):
+            damaged = bytearray(data)
+            for _ in range(random.randrange(1, 4)):
+                octet = random.choice((0, 1, 0x7F, 0x80, 0xC0, 0xFF, random.randrange(256)))
+                damaged[random.randrange(min(len(damaged), 40))] = octet
+            _check(run_core, bytes(damaged), random.choice(FORMAT_NAMES))
+
+
+@pytest.mark.parametrize("size", range(9))
+def test_jump_tables(size, run_core, expect):
+    """Of entries of any size, those beyond 32 bits included; the first leads to a halt, the others panic."""
+    largest = (1 << 8 * size) - 1
+    for entry in {0, largest, largest >> 1, min(largest, 1 << 32), min(largest, (1 << 32) + 3)}:
+        program = Program(Blob(SMALL.code, SMALL.blob.bitmask, (entry, 0) if size else (0, 0), size))
+        machine = ReferenceEngine().instantiate(program, gas=50)
+        status, text = expect(machine, 50, "interpreter", GP_072, "instruction", "plain")
+        found = run_core(program.encode(), GP_072, "instruction", "--gas", 50, format="plain")
+        assert (found.status, found.stdout) == (status, text)
+
+
+def test_programs_that_0_8_0_refuses(run_core, expect):
+    sources = (
+        "trap", "add_64 r1, r2, r3", ".unmarked 0x00\ntrap", "fallthrough\n.raw 0xff\ntrap", "trap\n.unmarked 0x01",
+        "fallthrough\n" + ".unmarked 0x0000000000000000000000000000\n" * 2 + "trap",
+    )  # fmt: skip
+    seen = set()
+    for source in sources:
+        program = assemble(f".code\n{source}\n", GP_080)
+        for pc in (0, 1, 2, 5):
+            machine = ReferenceEngine("0.8.0").instantiate(program, gas=9, pc=pc)
+            status, text = expect(machine, 9, "interpreter", GP_080, "instruction", "plain")
+            found = run_core(program.encode(), GP_080, "instruction", "--gas", 9, "--pc", pc)
+            assert (found.status, found.stdout) == (status, text)
+        seen.add(is_valid(program.blob, GP_080))
+    assert seen == {True, False}

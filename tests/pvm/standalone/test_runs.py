@@ -1,0 +1,89 @@
+"""Standalone modules end as `wasm_host` does: same status, same text, for programs translated and interpreted."""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import product
+from random import Random
+
+import pytest
+
+import pvm
+from pvm.examples import EXAMPLES
+from pvm.fuzz import random_case
+from pvm.isa import GP_072, GP_080
+from pvm.isa import spec as find_spec
+from pvm.log import log_handlers
+from pvm.program import Program, Sections, assemble
+from pvm.standalone import Defaults, program_command
+from pvm.trace import parse_trace
+from wasm_host import Engine
+
+KINDS = tuple(product((GP_072, GP_080), ("instruction", "block")))
+Software = partial(Engine, cache=False, protection="software")
+HOST = log_handlers(lambda line: None)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_examples(example, run_module, run_core, expect):
+    for spec, metering in KINDS:
+        program = assemble(example.source, spec)
+        gas = example.gas
+        machine = Software(spec.name, "interpreter", metering).instantiate(program, example.args, gas, host=HOST)
+        status, text = expect(machine, gas, "interpreter", spec, metering, "standard")
+        assert status == 0
+        command = program_command(program, spec, metering, Defaults(example.args, gas))
+        found = run_module(command)
+        assert (found.status, found.stdout) == (0, text.replace('"interpreter"', '"recompiler"'))
+        words = (f"--args=0x{example.args.hex()}", "--gas", gas)
+        found = run_core(program.encode(), spec, metering, *words)
+        assert (found.status, found.stdout) == (0, text)
+
+
+@pytest.mark.parametrize("name", ["small-service", "trace-001", "trace-017", "trace-063"])
+def test_services(name, shared, run_module, run_core, expect):
+    """They stop at their first host call; less gas ends them before, by block elsewhere than by instruction."""
+    trace = parse_trace((shared / "traces/ecalli" / f"{name}.log").read_text())
+    program = Program.parse(trace.program)
+    assert program.format in ("jam", "standard")
+    args, pc = bytes(range(64)), trace.start.pc
+    for metering in ("instruction", "block"):
+        engine = Software("0.7.2", "recompiler", metering)
+        command = program_command(program, GP_072, metering)
+        statuses = set()
+        for gas in (0, 7, 200, trace.start.gas):
+            options = ("--pc", pc, "--gas", gas, "--args", args.hex())
+            machine = engine.instantiate(program, args, gas, pc, host=HOST)
+            expected = expect(machine, gas, "recompiler", GP_072, metering, program.format)
+            found = run_module(command, *options)
+            assert (found.status, found.stdout) == expected
+            statuses.add(found.status)
+            found = run_core(trace.program, GP_072, metering, *options)
+            assert (found.status, found.stdout.replace('"interpreter"', '"recompiler"')) == expected
+        assert statuses >= {4, 6}
+
+
+def _standard(case):
+    """A program with memory, a random case's blob between random sections, and its arguments."""
+    random = Random(case.seed)
+    blob = Program.parse(case.program, "plain").blob
+    sections = Sections(
+        random.randbytes(random.choice((0, 1, 5000))), random.randbytes(random.choice((0, 4096, 70_000))),
+        random.choice((0, 1, 40)), random.choice((0, 1, 4096, 100_000)),
+    )  # fmt: skip
+    return Program(blob, sections, random.choice((None, b"", b"name"))), random.randbytes(random.choice((0, 9)))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_programs(seed, run_module, run_core, expect):
+    plain = random_case(seed)
+    spec, metering = find_spec(plain.spec), plain.metering
+    for program, args in ((Program.parse(plain.program, "plain"), b""), _standard(plain)):
+        reference = pvm.ReferenceEngine(spec, metering).instantiate(program, args, plain.gas, plain.pc, host=HOST)
+        status, text = expect(reference, plain.gas, "interpreter", spec, metering, program.format)
+        options = ("--gas", plain.gas, "--pc", hex(plain.pc), "--args", args.hex())
+        found = run_core(program.encode(), spec, metering, *options, format=program.format)
+        assert (found.status, found.stdout) == (status, text)
+        if seed % 4 == 0:
+            found = run_module(program_command(program, spec, metering, region_blocks=3), *options)
+            assert (found.status, found.stdout) == (status, text.replace('"interpreter"', '"recompiler"'))

