@@ -5,7 +5,14 @@ the smallest case that still shows it (`shrink`), which can be saved and read ag
 """
 
 from pvm.fuzz.cases import Case, random_case
+from pvm.fuzz.compare import Disagreement, Make, compare
 from pvm.fuzz.memory import memory_case
+from pvm.fuzz.mutants import mutated_case
+from pvm.fuzz.saved import format_case, parse_case
+from pvm.fuzz.shrink import shrink
 from pvm.fuzz.transcript import Observation, observe, observed_pages, start, transcript
 
-__all__ = ["Case", "Observation", "memory_case", "observe", "observed_pages", "random_case", "start", "transcript"]
+__all__ = [
+    "Case", "Disagreement", "Make", "Observation", "compare", "format_case", "memory_case", "mutated_case", "observe",
+    "observed_pages", "parse_case", "random_case", "shrink", "start", "transcript",
+]  # fmt: skip

@@ -30,7 +30,7 @@ class Case:
     `contents` are (address, octets), written over the random contents of the pages. When gas has run out there are
     fewer than `refill` more. The host changes the access to `remapped` pages at host calls, of which it answers number
     `ANSWERED` by a handler. A transcript has at most `rounds` exits. With `is_blank` the pages start with
-    zeros instead of random contents.
+    zeros instead of random contents. So many pages were `left_out` of the case, with which chance goes on as before.
     """
 
     seed: int
@@ -47,6 +47,7 @@ class Case:
     remapped: tuple[int, ...] = ()
     rounds: int = ROUNDS
     is_blank: bool = False
+    left_out: int = 0
 
 
 def random_case(seed: int) -> Case:

@@ -51,8 +51,11 @@ def start(case: Case, engine: AnyEngine, gas: int | None = None, random: Random 
     machine = engine.instantiate(program, gas=case.gas if gas is None else gas, pc=case.pc, host=host)
     for address, access in case.pages:
         machine.memory.map(address, PAGE_SIZE, access)
+        octets = random.randbytes(PAGE_SIZE)
         if not case.is_blank:
-            machine.memory.write(address, random.randbytes(PAGE_SIZE))
+            machine.memory.write(address, octets)
+    for _ in range(case.left_out):
+        random.randbytes(PAGE_SIZE)
     for address, data in case.contents:
         machine.memory.write(address, data)
     machine.registers[:] = case.registers

@@ -49,6 +49,11 @@ class Done(Generic[R]):
     is_interrupted: bool = False
     error: ResourceError | None = None
 
+    @property
+    def next_number(self) -> int:
+        """The first item that was not done."""
+        return next((place for place, number in enumerate(self.numbers) if place != number), len(self.numbers))
+
 
 def sources(paths: Iterable[Path]) -> Iterator[Source]:
     """The files, each read when it is its turn."""
@@ -61,15 +66,19 @@ def sources(paths: Iterable[Path]) -> Iterator[Source]:
 
 def do_all(
     task: Task[T, R], items: Iterable[T], what: str, total: int | None, workers: int | None, cluster: str | None,
-    together: int = 1,
+    together: int = 1, tell: Callable[[R], object] = lambda result: None,
 ) -> Done[R]:  # fmt: skip
-    """Have the items done, with progress. Raises ResourceError when workers were lost before anything was done."""
+    """Have the items done, with progress; `tell` gets each result as it comes.
+
+    Raises ResourceError when workers were lost before anything was done.
+    """
     found: dict[int, R] = {}
     interrupted, problem = False, None
     try:
         with open_workers(workers, cluster) as place, closing(run(task, items, place, together)) as results:
             for number, result in tracked(results, what, total):
                 found[number] = result
+                tell(result)
     except KeyboardInterrupt:
         interrupted = True
     except ResourceError as error:

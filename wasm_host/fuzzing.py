@@ -1,0 +1,146 @@
+"""Fuzzing the engines of this package: programs on all of them, and what is told of a disagreement.
+
+In: seeds. Out: for each a `Tried`. As a `Task`, so that workers do it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from functools import partial
+
+from pvm.fuzz import Case, Disagreement, Make, compare, memory_case, mutated_case, random_case, shrink
+from pvm.program import Program
+from wasm_host.compiled import wasmtime_engine
+from wasm_host.engine import HARDWARE, SOFTWARE, Engine
+from wasm_host.parallel import Task
+from wasm_host.protection import obstacle
+from wasm_host.recompiler import Compiled
+from wasm_host.translations import Translations
+
+FAMILIES: tuple[str, ...] = ("random", "memory", "mutant")
+ALL = "all"
+DIED = Disagreement("unknown", 0, "died", "12 exits", "the process that ran it died")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which families there are, which programs are mutated, and how many tries shrinking may take (0: none)."""
+
+    family: str
+    programs: tuple[Program, ...]
+    tries: int
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A disagreement, the small case that shows it, and how many octets of program the case had at first."""
+
+    case: Case
+    disagreement: Disagreement
+    octets: int
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A seed, the family of its program, and what was found."""
+
+    seed: int
+    family: str
+    finding: Finding | None = None
+
+
+class _SmallRegions(Engine):
+    """Two blocks a region, so that small programs cross regions all the time."""
+
+    region_blocks = 2
+
+
+class _AtOnce(Translations):
+    """Whoever has interpreted for however short a time gets the translation at once."""
+
+    def spend(self, program: Program, seconds: float) -> Future[Compiled] | None:
+        future: Future[Compiled] = Future()
+        future.set_result(self.get(program))
+        return future
+
+
+class _Switching(Engine):
+    """An auto engine that changes over at the first exit."""
+
+    def __init__(self, spec: str, metering: str, cache: bool) -> None:
+        super().__init__(spec, "auto", metering, cache=cache)
+        self._translations = {mode: _AtOnce(partial(self._translate, mode)) for mode in (SOFTWARE, HARDWARE)}
+
+
+def engines() -> dict[str, Make]:
+    """Makers of the engines that are compared with the reference, by name; those that work on this machine."""
+    wasmtime_engine()  # without which the hardware protects nothing
+    found: dict[str, Make] = {
+        "interpreter": lambda case: Engine(case.spec, "interpreter", case.metering, cache=False),
+        "recompiler, software": partial(_recompiler, Engine, SOFTWARE),
+        "small regions, software": partial(_recompiler, _SmallRegions, SOFTWARE),
+        "auto": lambda case: _Switching(case.spec, case.metering, cache=False),
+    }
+    if obstacle() is None:
+        found["recompiler, hardware"] = partial(_recompiler, Engine, HARDWARE)
+        found["small regions, hardware"] = partial(_recompiler, _SmallRegions, HARDWARE)
+    return found
+
+
+def _recompiler(engine: Callable[..., Engine], protection: str, case: Case) -> Engine:
+    return engine(case.spec, "recompiler", case.metering, cache=False, protection=protection)
+
+
+def family_of(family: str, seed: int) -> str:
+    """The family of a seed's program, where all take turns."""
+    return FAMILIES[seed % len(FAMILIES)] if family == ALL else family
+
+
+def make_case(family: str, seed: int, programs: Sequence[Program]) -> Case:
+    """The case of a seed in a family."""
+    if family == "mutant":
+        return mutated_case(seed, programs)
+    return random_case(seed) if family == "random" else memory_case(seed)
+
+
+def task(plan: Plan) -> Task[int, Tried]:
+    """The work on seeds."""
+    return Task(_Fuzzer, _try, plan, partial(_died, plan))
+
+
+class _Fuzzer:
+    """What a worker has."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.engines = plan, engines()
+
+
+def _try(fuzzer: _Fuzzer, seed: int) -> Tried:
+    plan = fuzzer.plan
+    family = family_of(plan.family, seed)
+    case = make_case(family, seed, plan.programs)
+    return Tried(seed, family, examine(case, fuzzer.engines, plan.tries))
+
+
+def examine(case: Case, engines: dict[str, Make], tries: int) -> Finding | None:
+    """What a case finds, made small: the same engine still differs in the same."""
+    found = compare(case, engines)
+    if found is None:
+        return None
+    engine = {found.engine: engines[found.engine]}
+
+    def shows(candidate: Case) -> bool:
+        again = compare(candidate, engine)
+        return again is not None and again.what == found.what
+
+    small = shrink(case, shows, tries) if tries else case
+    return Finding(small, (compare(small, engine) if tries else None) or found, len(case.program))
+
+
+def _died(plan: Plan, seed: int) -> Tried:
+    """What is told of a seed whose process died each time. Nobody can shrink it, or would die, too."""
+    family = family_of(plan.family, seed)
+    case = make_case(family, seed, plan.programs)
+    return Tried(seed, family, Finding(replace(case), DIED, len(case.program)))
