@@ -112,9 +112,9 @@ class Engine:
         start = start_of(program, args, gas, pc, host)
         interpreter(self.cache)
         options = (program, self.spec, self.metering, start, self.calls, self._images)
-        mode = self._mode()
         if self.tier == "interpreter" or not is_taken(program.blob):
             return WasmMachine(*options)
+        mode = self._mode()
         translations, software = self._translations[mode], partial(self._translations[SOFTWARE].request, program)
         protects = mode == HARDWARE
         if self.tier == "recompiler":

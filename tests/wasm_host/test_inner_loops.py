@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from pvm import ReferenceEngine
+from pvm.fuzz import memory_case, transcript
 from pvm.program import Program, assemble
 from wasm_host import Engine
+from wasm_host.machine import WasmMachine
 from wasm_host.protection import obstacle
 from wasm_host.recompiler import RecompilerMachine
 
@@ -84,3 +88,14 @@ def mapped(engine: Engine, program: Program) -> RecompilerMachine:
     machine.memory.map(0x20000, 4096, "rw")
     assert isinstance(machine, RecompilerMachine)
     return machine
+
+
+@pytest.mark.parametrize("protection", ["software", "auto"])
+def test_random_programs_in_small_slices(protection: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = Random(0)
+    monkeypatch.setattr(WasmMachine, "_slice", lambda machine: random.choice((1, 3, 17, 40, 333)))
+    for seed in range(60):
+        case = memory_case(seed)
+        engine = Engine(case.spec, "recompiler", case.metering, protection=protection, cache=False)
+        wanted = transcript(case, ReferenceEngine(case.spec, case.metering))
+        assert transcript(case, engine) == wanted, f"seed {seed}"

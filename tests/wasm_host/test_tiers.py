@@ -10,6 +10,8 @@ import pytest
 
 from pvm import Exit, Program, Reason
 from pvm.emit import recompiler
+from pvm.errors import ResourceError
+from pvm.examples import example
 from pvm.program import assemble
 from wasm_host import Engine
 from wasm_host import engine as engine_module
@@ -166,3 +168,11 @@ def test_a_step_after_an_interrupted_bail() -> None:
     machine._call_recompiled = enter
     assert machine.step() is None
     assert machine.run() == Exit(Reason.OUT_OF_GAS, machine.pc, 0)
+
+
+def test_the_interpreter_needs_no_protection_by_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wasm_host.engine.obstacle", lambda: "none here")
+    program = assemble(example("hello").source)
+    with pytest.raises(ResourceError, match="no protection by the hardware: none here"):
+        Engine(tier="recompiler", protection="hardware", cache=False).instantiate(program)
+    Engine(tier="interpreter", protection="hardware", cache=False).instantiate(program)
