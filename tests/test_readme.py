@@ -25,7 +25,7 @@ def blocks(language: str) -> list[str]:
     return [text for kind, text in BLOCKS if kind == language]
 
 
-@pytest.mark.parametrize("source", blocks("python"), ids=["run", "fault"])
+@pytest.mark.parametrize("source", blocks("python"), ids=["run", "fault", "many"])
 def test_python_examples_run(source: str) -> None:
     subprocess.run([sys.executable, "-c", source], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
 
