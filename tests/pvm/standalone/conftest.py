@@ -35,6 +35,7 @@ def _engine() -> wasmtime.Engine:
     return wasmtime.Engine()
 
 
+_core = lru_cache(interpreter_command)
 RunModule = Callable[..., Ended]
 
 
@@ -72,8 +73,7 @@ def run_core(run_module: RunModule, tmp_path: Path) -> RunModule:
 
     def run(data: bytes, spec: Spec, metering: str, *args: object, format: str = "auto") -> Ended:
         (tmp_path / "program.pvm").write_bytes(data)
-        module = interpreter_command(spec, metering, format)
-        return run_module(module, "program.pvm", *args, folders={".": tmp_path})
+        return run_module(_core(spec, metering, format), "program.pvm", *args, folders={".": tmp_path})
 
     return run
 

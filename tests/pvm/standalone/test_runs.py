@@ -63,6 +63,46 @@ def test_services(name, shared, run_module, run_core, expect):
         assert statuses >= {4, 6}
 
 
+GROWING = """
+.standard stack=4096 heap=1
+.data
+start: .u64 7
+.code
+    load_imm r2, 5000
+    load_imm r3, 0
+again:
+    sbrk r4, r2
+    add_imm_64 r5, r4, 4999
+    store_ind_u8 [r5], r2
+    add_imm_64 r3, r3, 1
+    load_imm r10, 0
+    ecalli 100
+    branch_lt_u_imm r3, 9, again
+    load_imm_64 r2, 0x100000000
+    sbrk r6, r2
+    load_u8 r7, [0x20000]
+    load_ind_u8 r7, [r5 + 0x2000]
+    trap
+"""
+
+
+@pytest.mark.parametrize(("source", "most"), [(EXAMPLES[0].source, 45), (GROWING, 75)], ids=["hello", "growing"])
+def test_every_gas(source, most, run_module, run_core, expect):
+    """Runs end at every instruction: in blocks, at host calls that are answered in them, after the heap has grown."""
+    for spec, metering in KINDS:
+        # 0.8.0 has no sbrk.
+        program = assemble(source if spec is GP_072 else source.replace("sbrk", "move_reg"), spec)
+        command = program_command(program, spec, metering, region_blocks=2)
+        for gas in range(0, most, 3 if spec is GP_080 else 1):
+            machine = pvm.ReferenceEngine(spec, metering).instantiate(program, b"JAM", gas, host=HOST)
+            status, text = expect(machine, gas, "recompiler", spec, metering, "standard")
+            options = ("--gas", gas, "--args", "4a414d")
+            found = run_module(command, *options)
+            assert (found.status, found.stdout) == (status, text)
+            found = run_core(program.encode(), spec, metering, *options)
+            assert (found.status, found.stdout.replace('"interpreter"', '"recompiler"')) == (status, text)
+
+
 def _standard(case):
     """A program with memory, a random case's blob between random sections, and its arguments."""
     random = Random(case.seed)
