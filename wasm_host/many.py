@@ -15,7 +15,7 @@ from pvm.machine import DEFAULT_GAS, Exit, Handler, Reason, start_of
 from pvm.program import Program
 from wasm_host.cache import CacheChoice
 from wasm_host.engine import Engine
-from wasm_host.parallel import Given, Task, run
+from wasm_host.parallel import Task, run, workers_of
 from wasm_host.stored import Carried
 
 
@@ -78,7 +78,7 @@ def run_many(
         _check_handlers(handlers, executor)
         translation = engine.carry(program)
     task = Task(_prepare, _run_job, _Shared(program, options, handlers, translation))
-    workers = None if executor is None else Given(executor)
+    workers = None if executor is None else workers_of(executor)
     outcomes = dict(run(task, _checked(program, jobs, handlers), workers))
     return [outcomes[number] for number in range(len(outcomes))]
 

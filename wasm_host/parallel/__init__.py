@@ -3,8 +3,8 @@
 In: a `Task`, items, workers. Out: numbered results as they come. What a lost worker had is done again.
 """
 
-from wasm_host.parallel.given import Given
+from wasm_host.parallel.given import workers_of
 from wasm_host.parallel.places import open_workers
 from wasm_host.parallel.run import Session, Task, Workers, run
 
-__all__ = ["Given", "Session", "Task", "Workers", "open_workers", "run"]
+__all__ = ["Session", "Task", "Workers", "open_workers", "run", "workers_of"]

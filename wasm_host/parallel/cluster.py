@@ -33,7 +33,7 @@ def open_cluster(address: str) -> Iterator[Workers]:
     with _quiet():
         client = _connected(distributed, address)
         try:
-            yield _Cluster(distributed, client, address)
+            yield Cluster(client, f"--cluster: {address}")
         finally:
             client.close(timeout=CONNECT)
 
@@ -62,32 +62,39 @@ def _connected(distributed: Any, address: str) -> Any:
         raise InputError(f"--cluster: {address}: no scheduler answers there within {CONNECT:.0f} s") from None
 
 
-class _Cluster(Workers):
-    """The workers that a client reaches; others may join and leave."""
+class Cluster(Workers):
+    """The workers that a client reaches; others may join and leave. Raises ResourceError when none can do our work.
 
-    def __init__(self, distributed: Any, client: Any, address: str) -> None:
-        self._distributed, self._client, self._address = distributed, client, address
+    `name` is what to call it in messages.
+    """
+
+    def __init__(self, client: Any, name: str = "the cluster") -> None:
+        self._client, self._name = client, name
         try:
             client.wait_for_workers(1, timeout=CONNECT)
             found = set(client.run(version).values())
         except (OSError, TimeoutError):
-            raise ResourceError(f"--cluster: {address}: it has no worker") from None
+            raise ResourceError(f"{name}: it has no worker") from None
         except Exception as error:  # what a worker says that lacks our package, or runs another Python
-            raise ResourceError(f"--cluster: {address}: its workers cannot do this work: {error}") from None
+            raise ResourceError(f"{name}: its workers cannot do this work: {error}") from None
         if found - {__version__}:
-            raise ResourceError(f"--cluster: {address}: workers have pvm-wasm {min(found)}, this is {__version__}")
+            raise ResourceError(f"{name}: workers have pvm-wasm {min(found)}, this is {__version__}")
         self.width: int = max(1, sum(client.nthreads().values()))
 
     def begin(self, parcel: Parcel) -> Session:
-        return _Session(self._distributed, self._client, self._address, parcel)
+        """The parcel goes to the scheduler at once, to workers when they need it."""
+        return _Session(self._client, self._name, parcel)
 
 
 class _Session(Session):
     weight = 2  # Dask has tried several workers by the time that it gives up
 
-    def __init__(self, distributed: Any, client: Any, address: str, parcel: Parcel) -> None:
-        self._client, self._address = client, address
-        self.losses = (distributed.scheduler.KilledWorker, distributed.client.FutureCancelledError, CancelledError)
+    def __init__(self, client: Any, name: str, parcel: Parcel) -> None:
+        from distributed.client import FutureCancelledError
+        from distributed.scheduler import KilledWorker
+
+        self._client, self._name = client, name
+        self.losses = (KilledWorker, FutureCancelledError, CancelledError)
         self._executor = client.get_executor(pure=False)
         self._parcel = client.submit(_kept, parcel, key=f"pvm-parcel-{parcel.key}")
         self._alone_since: float | None = None
@@ -102,14 +109,14 @@ class _Session(Session):
 
     def look(self) -> None:
         if self._client.status != "running":
-            raise ResourceError(f"--cluster: {self._address}: the connection was lost")
+            raise ResourceError(f"{self._name}: the connection was lost")
         if self._client.nthreads():
             self._alone_since = None
             return
         now = time.monotonic()
         self._alone_since = self._alone_since or now
         if now - self._alone_since > ALONE:
-            raise ResourceError(f"--cluster: {self._address}: no worker is left")
+            raise ResourceError(f"{self._name}: no worker is left")
 
     def stop(self) -> None:
         with suppress(Exception):  # where the connection is lost, there is nothing to cancel

@@ -16,6 +16,16 @@ from wasm_host.parallel.run import Piece, Session, Workers
 from wasm_host.parallel.worker import Parcel, do
 
 
+def workers_of(executor: Executor) -> Workers:
+    """The workers of any executor; of a Dask client's, those of its cluster."""
+    client = getattr(executor, "_client", None)
+    if client is not None and type(executor).__module__.startswith("distributed."):
+        from wasm_host.parallel.cluster import Cluster
+
+        return Cluster(client)
+    return Given(executor)
+
+
 class Given(Workers):
     """An executor's workers. The executor is neither shut down nor renewed."""
 

@@ -12,7 +12,13 @@ from typing import Any
 import pytest
 
 from pvm.errors import InputError
-from wasm_host.parallel import Task, open_workers, run
+from pvm.examples import example
+from pvm.program import assemble
+from wasm_host import Job, run_many
+from wasm_host.cli import replay
+from wasm_host.cli.batch import sources
+from wasm_host.cli.inputs import find_files
+from wasm_host.parallel import Task, open_workers, run, workers_of
 
 distributed = pytest.importorskip("distributed")
 pytestmark = pytest.mark.xdist_group("cluster")  # it is started once
@@ -45,6 +51,36 @@ def test_one_of_two_workers_is_killed(chores: Any, cluster: Any) -> None:
             if len(found) == 15:
                 os.kill(pid, signal.SIGKILL)
     assert sorted(found) == list(range(40))
+
+
+def test_recorded_runs_while_one_of_two_workers_is_killed(cluster: Any, shared: Path) -> None:
+    """Every trace is replayed, and counts once."""
+    client = distributed.Client(cluster.scheduler_address, set_as_default=False)
+    client.wait_for_workers(2, timeout=20)
+    victim = min(client.run(os.getpid).values())
+    files = find_files((str(shared / "traces" / "ecalli"),), (".log",))
+    options = replay._Options("interpreter", "0.7.2", "instruction", no_cache=True, protection="auto")
+    task = Task(replay._prepare, replay._replay, options)
+    found: list[tuple[int, replay.Replayed]] = []
+    with open_workers(cluster=cluster.scheduler_address) as workers:
+        for number, one in run(task, sources(files), workers):
+            found.append((number, one))
+            if len(found) == len(files) // 2:
+                os.kill(victim, signal.SIGKILL)
+    client.close()
+    assert sorted(number for number, _ in found) == list(range(len(files)))
+    assert all(one.path == str(files[number]) for number, one in found)
+    assert all(one.problem is None and one.replay.difference is None for _, one in found)
+
+
+def test_an_executor_of_a_client(cluster: Any) -> None:
+    program = assemble(example("fibonacci").source)
+    with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=20)
+        jobs = [Job(bytes([count])) for count in (10, 7, 1)]
+        assert workers_of(client.get_executor()).width == 2
+        found = run_many(program, jobs, client.get_executor(), tier="recompiler")
+    assert [int.from_bytes(outcome.result or b"", "little") for outcome in found] == [55, 13, 1]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from pvm.errors import InputError, ResourceError
-from wasm_host.parallel import Given, Session, Task, Workers, open_workers, run
+from wasm_host.parallel import Session, Task, Workers, open_workers, run
+from wasm_host.parallel.given import Given
 from wasm_host.parallel.processes import Processes
 from wasm_host.parallel.worker import Parcel
 
