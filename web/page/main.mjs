@@ -23,7 +23,7 @@ import { Wat } from "./ui/wat.mjs";
 
 const FIRST_EXAMPLE = "hello";
 
-function start() {
+async function start() {
   document.body.dataset.started = "";
   const missing = missingFeatures();
   if (missing.length) return refuse(missing);
@@ -44,10 +44,12 @@ function start() {
   toolbar(model, actions);
   startForm(model);
   heatSwitch(model, listing);
+  await breath();
   new Registers(model, showMemory);
   new Explain(model, listing, showMemory);
   const calls = new Calls(model, tabs, showMemory, () => byId("file").click());
   new Verdict(model, calls);
+  await breath();
   new Pixels(model, tabs, showMemory);
   new Editor(model, tabs, listing);
   new Wat(model, tabs, listing);
@@ -71,9 +73,15 @@ function start() {
       );
     }
   }
+  await breath();
   listenToKeys(actions, tabs, model);
   showPython(python);
   openFirst(model, dialogs);
+}
+
+/** Lets the browser draw in between. */
+function breath() {
+  return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
 async function openFirst(model, dialogs) {

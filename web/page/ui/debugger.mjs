@@ -19,7 +19,7 @@ const MEASURABLE = 100_000; // instructions from which on the speed of a run can
 const SHOWN_AFTER = 200; // milliseconds after which a step that still goes on is shown as running, to be stopped
 
 export class Debugger extends Emitter {
-  /** @type {Program|null} */
+  /** @type {import("./program.mjs").Program|null} */
   program = null;
   /** @type {import("./types.mjs").View|null} */
   view = null;
@@ -91,10 +91,12 @@ export class Debugger extends Emitter {
   /** Opens bytes of any kind that Python knows. @param {string} name @param {Uint8Array} data @param {string} format */
   async openBytes(name, data, format = "auto", settings = {}) {
     const spec = settings.spec ?? this.settings.spec;
-    await this.#opening(`Reading ${name}`, () => this.#opener.bytes({ name, data, format }, spec), {
-      ...settings,
-      spec,
-    });
+    const doing = `Reading ${name}`;
+    const show = ({ fraction }) => {
+      if (this.state === "loading") this.#setState("loading", `${doing}: ${Math.round(100 * fraction)} %`);
+    };
+    const open = () => this.#opener.bytes({ name, data, format }, spec, null, show);
+    await this.#opening(doing, open, { ...settings, spec });
   }
 
   /** Opens what the editor has assembled. @param {import("./types.mjs").Opened} opened */

@@ -10,6 +10,8 @@ const LARGEST = 64 << 20; // bytes of a file
 export class Dialogs {
   /** @type {import("./actions.mjs").Actions} */
   actions = {};
+  /** Called after a change of colours. */
+  onTheme = () => {};
 
   /** @param {import("./debugger.mjs").Debugger} model */
   constructor(model) {
@@ -65,7 +67,10 @@ export class Dialogs {
   // --- opening -----------------------------------------------------------------------------------------------------
 
   openExample(name) {
-    return this.#try(() => this.model.openExample(name));
+    return this.#try(async () => {
+      await this.model.openExample(name);
+      forgetLink();
+    });
   }
 
   async openFile(file) {
@@ -73,6 +78,7 @@ export class Dialogs {
       if (file.size > LARGEST)
         throw new Error(`\u201c${file.name}\u201d has ${size(file.size)}: no program is larger than ${size(LARGEST)}`);
       const data = new Uint8Array(await file.arrayBuffer());
+      forgetLink();
       try {
         await this.model.openBytes(file.name, data, file.name.endsWith(".pvmasm") ? "asm" : "auto");
       } catch (error) {
@@ -267,8 +273,13 @@ export class Dialogs {
       (!root.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);
     root.dataset.theme = dark ? "light" : "dark";
     remember("theme", root.dataset.theme);
-    this.onTheme?.();
+    this.onTheme();
   }
+}
+
+/** The address no longer says what the page shows. */
+function forgetLink() {
+  if (location.hash) history.replaceState(null, "", location.pathname + location.search);
 }
 
 function keyOf(key) {

@@ -6,7 +6,6 @@ const SVG = "http://www.w3.org/2000/svg";
 const ICONS = {
   run: "M4 2.5v11l9-5.5z",
   stop: "M3.5 3.5h9v9h-9z",
-  pause: "M4 3h3v10H4zM9 3h3v10H9z",
   reset: "M3 8a5 5 0 1 0 1.6-3.7M3 2.5v3h3",
   step: "M2 8h8M7 4.5 10.5 8 7 11.5M13.5 3v10",
   back: "M14 8H6M9 4.5 5.5 8 9 11.5M2.5 3v10",
@@ -28,7 +27,6 @@ const ICONS = {
   down: "M8 3v9M4.5 9 8 12.5 11.5 9",
   heat: "M8 1.5c.5 3 4 4.5 4 8a4 4 0 0 1-8 0c0-1.5.7-2.5 1.5-3.3.2 1.2.8 1.8 1.5 2C6.5 5.5 7 3.5 8 1.5z",
   edit: "M2.5 13.5l.7-3L10.5 3.200l2.300 2.300-7.300 7.300z",
-  record: "M8 4a4 4 0 1 1 0 8 4 4 0 0 1 0-8z",
 };
 
 /**
@@ -111,19 +109,6 @@ export function download(name, content) {
   const url = URL.createObjectURL(new Blob([content], { type: "application/octet-stream" }));
   h("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
-}
-
-/** Calls `work` at most once a frame, however often it is asked for. @returns {() => void} */
-export function eachFrame(work) {
-  let asked = false;
-  return () => {
-    if (asked) return;
-    asked = true;
-    requestAnimationFrame(() => {
-      asked = false;
-      work();
-    });
-  };
 }
 
 /** Calls `work` once nothing has asked for it for `milliseconds`. @returns {(...args: any[]) => void} */

@@ -1,6 +1,6 @@
 /** Arrows from jumps to their targets, drawn beside the rows in view. */
 
-import { eachFrame } from "./dom.mjs";
+import { eachFrame } from "./frames.mjs";
 
 const ROW = 20;
 const LANE = 6; // pixels between two lines

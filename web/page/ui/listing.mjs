@@ -81,7 +81,7 @@ export class Listing {
     setText(byId("listing-size"), `${plural(program.count, "instruction")}, ${plural(program.opened.blocks, "block")}`);
     this.list.setCount(program.count);
     this.list.moveTo(0);
-    this.minimap.program(program);
+    this.minimap.clear();
     this.#breakpointsChanged();
   }
 

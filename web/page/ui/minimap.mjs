@@ -2,7 +2,7 @@
  * The whole program as a strip: where instructions were spent, breakpoints, the current instruction, what is in view.
  */
 
-import { eachFrame } from "./dom.mjs";
+import { eachFrame } from "./frames.mjs";
 
 const ROW = 20;
 
@@ -16,6 +16,7 @@ export class Minimap {
     this.element = element;
     this.listing = listing;
     this.canvas = element.querySelector("canvas");
+    /** @type {HTMLElement} */
     this.window = element.querySelector(".window");
     this.draw = eachFrame(() => this.#draw());
     this.spread = eachFrame(() => {
@@ -35,7 +36,8 @@ export class Minimap {
     element.addEventListener("pointermove", (event) => element.hasPointerCapture(event.pointerId) && this.#go(event));
   }
 
-  program() {
+  /** Another program: nothing is known of it. */
+  clear() {
     this.setHeat(new Float64Array(0), 1);
     this.drawWindow();
   }

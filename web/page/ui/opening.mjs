@@ -35,9 +35,10 @@ export class Opener {
    * @param {Origin} origin
    * @param {string} spec
    * @param {import("./types.mjs").ExampleInfo|null} example that it is known to be
+   * @param {(progress: {fraction: number}) => void} onprogress
    */
-  async bytes(origin, spec, example = null) {
-    const opened = await this.python.call("open", { ...origin, spec });
+  async bytes(origin, spec, example = null, onprogress = () => {}) {
+    const opened = await this.python.call("open", { ...origin, spec }, { onprogress });
     return this.#indexed({ ...opened, example: opened.example ?? example }, origin);
   }
 

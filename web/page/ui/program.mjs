@@ -76,12 +76,6 @@ export class Program {
     return this.labels.get(pc) ?? `pc ${pc}`;
   }
 
-  /** The number of the first instruction of the block around instruction `number`. */
-  blockOf(number) {
-    while (number > 0 && !this.block[number]) number--;
-    return number;
-  }
-
   /** The pc of a label, or a number as a pc, that `text` names; null if there is none. @param {string} text */
   find(text) {
     const wanted = text.trim().toLowerCase();

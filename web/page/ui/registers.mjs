@@ -3,6 +3,7 @@
  */
 
 import { byId, h, setText } from "./dom.mjs";
+import { eachFrame } from "./frames.mjs";
 import { editInPlace } from "./edit_in_place.mjs";
 import { hex, parseInteger, registerAlias, signed } from "./format.mjs";
 
@@ -18,7 +19,11 @@ export class Registers {
     this.showMemory = showMemory;
     const body = byId("registers");
     for (let n = 0; n < COUNT; n++) body.append(this.#row(n));
-    model.on("view progress program", () => this.#show());
+    model.on("view program", () => this.#show());
+    model.on(
+      "progress",
+      eachFrame(() => this.#show()),
+    );
     this.#show();
   }
 

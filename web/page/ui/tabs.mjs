@@ -9,7 +9,8 @@ const NARROW = matchMedia("(max-width: 799px)");
 
 /** Emits "shown" with the panel's name whenever another one is shown. */
 export class Tabs extends Emitter {
-  #tabs = [...document.querySelectorAll('[role="tab"]')];
+  /** @type {HTMLElement[]} */
+  #tabs = Array.from(document.querySelectorAll('[role="tab"]'));
   current = "";
 
   constructor() {

@@ -3,6 +3,7 @@
 import { button, byId, field, h, icon, select, setText } from "./dom.mjs";
 import { short } from "./format.mjs";
 
+const COUNTED_EVERY = 800; // milliseconds between two looks at the counts while the program runs
 const SLOWEST = 0,
   FULL = 80; // of the slider: ten steps a decade, from 1 instruction a second to 10^8, then full speed
 const TIERS = [
@@ -117,6 +118,7 @@ export function startForm(model) {
     control.setAttribute("aria-describedby", problem.id);
     return h("span", { class: `setting setting-${name}` }, field(text, control, title), problem);
   };
+  const typing = new Set(); // fields that are being changed: they are left alone until that is done
   const text = (name, attributes) => {
     const input = h("input", {
       type: "text",
@@ -125,7 +127,11 @@ export function startForm(model) {
       spellcheck: false,
       ...attributes,
     });
-    input.addEventListener("change", () => model.change(name, input.value));
+    input.addEventListener("input", () => typing.add(name));
+    input.addEventListener("change", () => {
+      typing.delete(name);
+      model.change(name, input.value);
+    });
     return input;
   };
   const choice = (name, options) => {
@@ -164,10 +170,11 @@ export function startForm(model) {
   model.on("program", (program) => {
     entries.replaceChildren(...program.opened.entry_points.map(({ pc, name }) => h("option", { value: pc }, name)));
     controls.args.disabled = program.opened.format === "plain";
+    typing.clear();
   });
   model.on("settings", () => {
     for (const [name, control] of Object.entries(controls)) {
-      if (control.value !== model.settings[name]) control.value = model.settings[name];
+      if (!typing.has(name) && control.value !== model.settings[name]) control.value = model.settings[name];
     }
   });
   model.on("problem", (problem) => {
@@ -197,7 +204,7 @@ export function heatSwitch(model, listing) {
           : 'Count how often each instruction runs, on the interpreter: long runs on "auto" change over';
     if (!on || !model.view || !model.isCounting) return listing.setCounts(null);
     const now = performance.now();
-    if (model.state === "running" && now - asked < 400) return;
+    if (model.state === "running" && now - asked < COUNTED_EVERY) return;
     asked = now;
     try {
       const counts = await model.counts();

@@ -1,6 +1,7 @@
 /** How the machine stands, in one line: state, what happened, gas, speed. */
 
 import { byId, setText } from "./dom.mjs";
+import { eachFrame } from "./frames.mjs";
 import { editInPlace } from "./edit_in_place.mjs";
 import { grouped, hexAddress, parseInteger, plural, printable, short, toHex } from "./format.mjs";
 
@@ -22,7 +23,11 @@ export class Verdict {
     this.calls = calls;
     this.left = byId("gas-left");
     byId("gas-left").addEventListener("click", () => this.#editGas());
-    model.on("view state progress program", () => this.#show());
+    model.on("view state program", () => this.#show());
+    model.on(
+      "progress",
+      eachFrame(() => this.#show()),
+    );
   }
 
   #editGas() {

@@ -5,7 +5,7 @@
  * their own distance, a drag of the scroll bar moves in proportion.
  */
 
-import { eachFrame } from "./dom.mjs";
+import { eachFrame } from "./frames.mjs";
 
 const TALLEST = 8_000_000; // pixels, below the limit of every browser
 const OVERSCAN = 6; // rows kept beyond either edge
