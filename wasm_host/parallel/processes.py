@@ -14,9 +14,8 @@ from wasm_host.parallel.run import Piece, Session, Workers
 from wasm_host.parallel.worker import Parcel, do, expect
 
 # Not to fork this process, whose threads (wasmtime's among them) would be missing in the copy. Where there is a server
-# that was started for it, copies of that are made, with our modules loaded already.
+# that was started for it, copies of that are made, with the first work's modules loaded already.
 _METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-_LOADED = ["wasm_host.engine", "wasm_host.parallel.processes", "pvm.fuzz", "pvm.trace", "pvm.vectors"]
 
 
 class Processes(Workers):
@@ -40,7 +39,7 @@ class _Session(Session):
     def _start(self) -> None:
         context = multiprocessing.get_context(_METHOD)
         if _METHOD == "forkserver":
-            context.set_forkserver_preload(_LOADED)
+            context.set_forkserver_preload([__name__, *_modules(self._parcel)])
         self._lifeline, self._hold = context.Pipe(duplex=False)
         self._executor = ProcessPoolExecutor(self._count, context, _begin, (self._lifeline, self._parcel))
 
@@ -57,6 +56,11 @@ class _Session(Session):
         self._hold.close()
         self._executor.shutdown(cancel_futures=True)
         self._lifeline.close()
+
+
+def _modules(parcel: Parcel) -> set[str]:
+    """Where the work's functions are. The program that was started is no module to load."""
+    return {function.__module__ for function in (parcel.prepare, parcel.work)} - {"__main__"}
 
 
 def _begin(lifeline: Connection, parcel: Parcel) -> None:
