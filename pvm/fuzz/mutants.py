@@ -18,6 +18,13 @@ from pvm.program import PAGE_SIZE, Blob, Program, pack_bitmask
 
 LONGEST = 2048  # octets of code: of longer programs a part is taken, because every engine translates every case
 _ENDS = 5  # pages that are taken of each end of a segment
+# For each version, what opcodes of 0.7.2 are there, as octets: the programs are of that version.
+_OPCODES = {
+    spec.name: [
+        spec.opcodes.get(row.name if row else "", octet).to_bytes() for octet, row in enumerate(GP_072.by_opcode)
+    ]
+    for spec in (GP_072, GP_080)
+}
 
 
 @dataclass
@@ -41,8 +48,9 @@ def mutated_case(seed: int, programs: Sequence[Program]) -> Case:
     random = Random(f"mutant {seed}")
     spec = random.choice((GP_072, GP_072, GP_072, GP_080))
     program = random.choice(programs)
-    draft = _Draft(_window(random, _pieces(program.blob)), list(program.jump_table), random, programs)
-    for _ in range(random.choice((0, 1, 1, 2, 3, 8))):
+    pieces = [_OPCODES[spec.name][piece[0]] + piece[1:] for piece in _window(random, _pieces(program.blob))]
+    draft = _Draft(pieces, list(program.jump_table), random, programs)
+    for _ in range(random.choice((0, 1, 1, 1, 2, 3, 8))):
         random.choice(_MUTATIONS)(draft)
         draft.pieces = draft.pieces or [b"\0"]
     blob = _blob(draft)
@@ -61,10 +69,15 @@ def mutated_case(seed: int, programs: Sequence[Program]) -> Case:
         else:
             del pages[address]
     registers = list(start.registers)
+    is_part = len(program.code) > LONGEST
+    for number in range(2, REGISTER_COUNT):  # in the middle of a program, registers are pointers and small numbers
+        if is_part and pages:
+            near = random.choice(list(pages)) + random.randrange(PAGE_SIZE)
+            registers[number] = random.choice((near, near, random.randrange(64)))
     for _ in range(random.choice((0, 0, 1, 3)) if is_standard else REGISTER_COUNT):
         registers[random.randrange(REGISTER_COUNT)] = value(random)
     pc = 0 if random.random() < 0.8 else random.randrange(len(blob.code) + 2)
-    gas = random.choice((random.randrange(300), 1500, 4000))
+    gas = random.choice((random.randrange(300), 1500, 3000, 4000))
     remapped = tuple(random.sample(sorted(pages), min(3, len(pages)))) if random.random() < 0.3 else ()
     return Case(
         seed, "mutant", blob.encode(), spec.name, random.choice(("instruction", "block")), pc, gas, tuple(registers),
@@ -184,6 +197,6 @@ def _other_entry(draft: _Draft) -> None:
 
 
 _MUTATIONS: tuple[Callable[[_Draft], None], ...] = (
-    _flip_bit, _flip_bit, _other_opcode, _other_immediate, _other_immediate, _swap, _swap_alike, _swap_alike, _remove,
-    _repeat, _transplant, _join, _split, _other_entry,
+    _flip_bit, _flip_bit, _other_opcode, _other_opcode, _other_immediate, _other_immediate, _swap, _swap_alike,
+    _swap_alike, _swap_alike, _remove, _repeat, _transplant, _join, _split, _other_entry,
 )  # fmt: skip
