@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from pvm.fuzz import Case, Disagreement, Make, compare, memory_case, mutated_case, random_case, shrink
@@ -143,4 +143,4 @@ def _died(plan: Plan, seed: int) -> Tried:
     """What is told of a seed whose process died each time. Nobody can shrink it, or would die, too."""
     family = family_of(plan.family, seed)
     case = make_case(family, seed, plan.programs)
-    return Tried(seed, family, Finding(replace(case), DIED, len(case.program)))
+    return Tried(seed, family, Finding(case, DIED, len(case.program)))
