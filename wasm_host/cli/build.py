@@ -7,12 +7,13 @@ import click
 from pvm.errors import InputError
 from pvm.isa import spec as find_spec
 from pvm.machine import DEFAULT_GAS, start_of
+from pvm.printable import escaped
+from pvm.program import invalid_at
 from pvm.standalone import Defaults, interpreter_command, program_command
 from wasm_host.cli.engines import format_option, metering_option, spec_option
 from wasm_host.cli.failures import SUCCESS, blamed_on
 from wasm_host.cli.inputs import load_program, number_type, read_args
 from wasm_host.cli.output import write_output
-from wasm_host.cli.shape import warn_of_invalid
 
 
 @click.command("build")
@@ -63,7 +64,9 @@ def command(
         given = loaded.example
         arguments = read_args(args) if args is not None else given.args if given else b""
         defaults = Defaults(arguments, gas if gas is not None else given.gas if given else DEFAULT_GAS, pc)
-        warn_of_invalid(loaded, version)
+        found = invalid_at(loaded.program.blob, version) if version.validates else None
+        if found is not None:
+            click.echo(f"pvm: warning: {escaped(loaded.label)}: in {spec} it panics at once: {found}", err=True)
         with blamed_on(loaded.label):
             start_of(loaded.program, defaults.args, defaults.gas, defaults.pc, None)
             module = program_command(loaded.program, version, metering, defaults)

@@ -103,6 +103,16 @@ def test_statuses(end, pvm, wasmtime, tmp_path):
     assert found.stdout == pvm("run", tmp_path / "program.pvmasm", *options).text
 
 
+def test_a_program_that_0_8_0_refuses(pvm, wasmtime, tmp_path):
+    (tmp_path / "bad.pvmasm").write_text(".code\nadd_64 r1, r2, r3\n")
+    built = pvm("build", tmp_path / "bad.pvmasm", "-o", tmp_path / "out.wasm", "--spec", "0.8.0")
+    assert built.status == 0 and built.stderr.count("\n") == 1
+    assert built.stderr.endswith("in 0.8.0 it panics at once: the last instruction, at pc 0, does not end a block\n")
+    expected = pvm("run", tmp_path / "bad.pvmasm", "--spec", "0.8.0", "--tier", "recompiler", "--json").text
+    found = wasmtime("run", "out.wasm")
+    assert (found.returncode, found.stdout) == (3, expected)
+
+
 def test_bad_command_lines_of_a_module(pvm, wasmtime, tmp_path):
     pvm("build", "example:hello", "-o", tmp_path / "out.wasm")
     for words in (("--gas", "many"), ("--pc", "0x100000000"), ("--args", "xyz"), ("--args", "abc"), ("--gas",)):
