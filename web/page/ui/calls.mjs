@@ -3,7 +3,7 @@
 import { AnswerForm } from "./answer_form.mjs";
 import { button, byId, download, h, setText } from "./dom.mjs";
 import { grouped, plural, printable, toHex } from "./format.mjs";
-import { nameOfCall, parametersOf, showValue } from "./host_calls.mjs";
+import { divergenceText, nameOfCall, parametersOf, showValue } from "./host_calls.mjs";
 import { VirtualList } from "./virtual_list.mjs";
 
 const ROW = 22;
@@ -108,7 +108,7 @@ export class Calls {
 
   async #moved() {
     const { view } = this.model;
-    setText(this.divergence, view.divergence ? `Call ${view.divergence.call}: ${view.divergence.message}` : "");
+    setText(this.divergence, view.divergence ? divergenceText(view.divergence) : "");
     this.divergence.hidden = !view.divergence;
     try {
       this.#set(await this.model.log());

@@ -52,7 +52,21 @@ export const RESULTS = [
   ["HUH", 2n ** 64n - 9n],
 ];
 
-/** @param {number} number */
+/**
+ * A difference from a recorded run, as a sentence.
+ * @param {{call: number|null, line: number, message: string}} divergence
+ */
+export function divergenceText({ call, line, message }) {
+  return `${call === null ? "At the end" : `At call ${call}`} (line ${line} of the trace): ${message}.`;
+}
+
+/** The call that `ecalli 100` makes, by name; "" for an unknown one. @param {string} text an instruction */
+export function callIn(text) {
+  const number = /^ecalli\s+(\d+)/.exec(text)?.[1];
+  return CALLS[number]?.[0] ?? "";
+}
+
+/** @param {number|bigint} number */
 export const nameOfCall = (number) => CALLS[number]?.[0] ?? "unknown call";
 
 /**

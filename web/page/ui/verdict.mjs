@@ -1,6 +1,7 @@
 /** How the machine stands, in one line: state, what happened, gas, speed. */
 
 import { byId, setText } from "./dom.mjs";
+import { divergenceText } from "./host_calls.mjs";
 import { eachFrame } from "./frames.mjs";
 import { editInPlace } from "./edit_in_place.mjs";
 import { grouped, hexAddress, parseInteger, plural, printable, short, toHex } from "./format.mjs";
@@ -66,7 +67,7 @@ export class Verdict {
     if (state === "empty" || !view || !program) return ["none", "No program", "Open an example or a file."];
     if (state === "running") return ["busy", "Running", doing === "Running" ? "" : doing];
     const place = program.nameOf(view.pc);
-    if (view.divergence && view.stopped === "divergence") return ["bad", "Divergence", view.divergence.message];
+    if (view.divergence && view.stopped === "divergence") return ["bad", "Divergence", divergenceText(view.divergence)];
     if (view.exit)
       return [
         view.exit.reason === "halt" ? "good" : view.exit.reason === "host-call" ? "wait" : "bad",
