@@ -10,8 +10,7 @@ from typing import cast
 from pvm import abi
 from pvm.isa import Spec
 from pvm.program.decode import MAX_SKIP
-from pvm.standalone.options import path
-from pvm.standalone.program import Parsed
+from pvm.standalone.program import Parsed, blame
 from pvm.standalone.writer import Writer, engine, host, put_state, state
 from pvm.wasm import I32, I64, Function
 from pvm.wasm.values import Draft, Value, both, choose, leave, value_of, when, while_
@@ -36,9 +35,8 @@ def _load_program(w: Writer) -> Function:
     addresses = {name: cast(Value, address) for name, address in layout[0].items()}
     stray_room = abi.RECORD.size * (length + 4) + abi.GROWTH * abi.WASM_PAGE
     too_large = w.fail(
-        w.call("put_label", path(w), w.call("length_of", path(w))).code,
-        ": program: ", w.put_number(p.code_length), " bytes of code are more than the interpreter can hold",
-    )  # fmt: skip
+        blame(w), "program: ", w.put_number(p.code_length), " bytes of code are more than the interpreter can hold"
+    )
     pages = ((size + (abi.WASM_PAGE - 1)) // abi.WASM_PAGE).narrow()
     missing = pages - engine.pages()
     return draft.function(

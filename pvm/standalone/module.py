@@ -33,7 +33,7 @@ from pvm.standalone.log import define_log, message
 from pvm.standalone.numbers import define_numbers
 from pvm.standalone.options import Defaults, define_options
 from pvm.standalone.output import define_output
-from pvm.standalone.program import FORMATS, PLAIN, Parsed, define_program
+from pvm.standalone.program import FORMATS, PLAIN, Parsed, blame, define_program
 from pvm.standalone.report import define_report
 from pvm.standalone.run import RUN_TRANSLATED, define_run, valid
 from pvm.standalone.start import define_start, read_write_start
@@ -67,6 +67,7 @@ def program_command(
     place, sections = placed(program, spec, metering), program.sections
     w = _writer(index, translation)
     define_options(w, defaults or Defaults(), takes_program=False)
+    define_start(w)
     define_report(w, "recompiler", spec.name, metering, program.format)
     define_run(w, spec, metering, translation)
     if sections is None:
@@ -88,6 +89,7 @@ def interpreter_command(spec: Spec, metering: str, format: str = "auto", default
     w = _writer(index, None)
     define_options(w, defaults or Defaults(), takes_program=True)
     define_program(w, format)
+    define_start(w, blame(w))
     define_load(w, spec)
     define_report(w, "interpreter", spec.name, metering, None)
     define_run(w, spec, metering, None)
@@ -120,7 +122,6 @@ def _writer(index: dict[str, int], translation: Translation | None) -> Writer:
     define_escape(w)
     define_files(w)
     define_numbers(w)
-    define_start(w)
     define_log(w)
     return w
 

@@ -57,6 +57,11 @@ class _Cursor:
         self.number, self.part = w.variable("number", I64), w.variable("part")
 
 
+def blame(w: Writer) -> bytes:
+    """Print the program file's name, which its errors begin with."""
+    return w.put(w.call("put_label", path(w), w.call("length_of", path(w))), ": ")
+
+
 def define_program(w: Writer, format: str) -> None:
     """Add the functions. `format` is one of `pvm.program.FORMAT_NAMES`."""
     w.define(
@@ -267,7 +272,6 @@ def _parse_program(w: Writer, format: str) -> Function:
     draft = Draft("parse_program")
     start = draft.local("start")
     c, p = _Cursor(w), Parsed(w)
-    label = w.call("put_label", path(w), w.call("length_of", path(w))).code
     rewind = sequence(c.data.set(start), c.size.set(file_length(w)), c.at.set(0))
     keep = sequence(pending(w).set(0), file(w).set(wasi.STANDARD_OUTPUT), leave())
 
@@ -285,7 +289,7 @@ def _parse_program(w: Writer, format: str) -> Function:
         attempts.append(attempt(format))
     return draft.function(
         start.set(w.call("read_file", path(w), w.call("length_of", path(w)))),
-        w.call("begin_error"), label, w.put(": "),
+        w.call("begin_error"), blame(w),
         when(~file_length(w), w.put("empty: a program has at least 3 bytes"), w.call("end_error")),
         *attempts,
         w.call("end_error"),

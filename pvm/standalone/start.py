@@ -25,9 +25,9 @@ from pvm.wasm.values import Draft, Operand, Value, when
 REGISTERS: dict[int, int] = {0: HALT_ADDRESS, 1: STACK_END, 7: ARGUMENTS_START}  # and r8 the arguments' length
 
 
-def define_start(w: Writer) -> None:
-    """Add the functions."""
-    w.define(_start_plain(w), _start_standard(w), _map_pages())
+def define_start(w: Writer, blame: bytes = b"") -> None:
+    """Add the functions. `blame` prints what errors begin with."""
+    w.define(_start_plain(w, blame), _start_standard(w, blame), _map_pages())
 
 
 def round_up(size: Value, unit: int) -> Value:
@@ -52,18 +52,18 @@ def _map_pages() -> Function:
     return draft.function(engine.fill((address >> bits) + abi.PAGE_TABLE, rights, length >> bits))
 
 
-def _start_plain(w: Writer) -> Function:
+def _start_plain(w: Writer, blame: bytes) -> Function:
     """(): nothing is mapped."""
     count = arguments_length(w)
     return Draft("start_plain").function(
-        when(count, w.fail("arguments: a plain program takes none")),
+        when(count, w.fail(blame, "arguments: a plain program takes none")),
         put_state("heap_limit", ADDRESS_SPACE),
         put_state("pc", options.pc(w)),
         put_state("gas", options.gas(w)),
     )
 
 
-def _start_standard(w: Writer) -> Function:
+def _start_standard(w: Writer, blame: bytes) -> Function:
     """(read-only size, read-write size, heap pages, stack size): map the sections, whose data is there already."""
     draft = Draft("start_standard")
     read_only, read_write = draft.param("read_only"), draft.param("read_write")
@@ -71,7 +71,7 @@ def _start_standard(w: Writer) -> Function:
     begin, end = draft.local("begin"), draft.local("end")
     count = arguments_length(w)
     reads, writes = abi.READABLE, abi.READABLE | abi.WRITABLE
-    too_long = w.fail("arguments: ", w.put_number(count), f" bytes, but at most {INPUT_SIZE} fit")
+    too_long = w.fail(blame, "arguments: ", w.put_number(count), f" bytes, but at most {INPUT_SIZE} fit")
     return draft.function(
         when(count > INPUT_SIZE, too_long),
         w.call("map_pages", ZONE_SIZE, round_up(read_only, PAGE_SIZE), reads),

@@ -154,10 +154,12 @@ def test_bad_files_of_the_interpreter(pvm, wasmtime, tmp_path):
     refused = pvm("run", tmp_path / "bad.pvm").stderr.replace(str(tmp_path / "bad.pvm"), "bad.pvm")
     assert (found.returncode, found.stdout, found.stderr) == (2, "", refused)
     (tmp_path / "empty.pvm").write_bytes(b"")
+    (tmp_path / "plain.pvm").write_bytes(assemble("trap").encode())
     for words, text in (
         (("none.pvm",), "none.pvm: cannot be read: no such file or directory"),
         (("empty.pvm",), "empty.pvm: empty: a program has at least 3 bytes"),
         ((".",), ".: cannot be read: "),
+        (("plain.pvm", "--args", "00"), "plain.pvm: arguments: a plain program takes none"),
         (("/etc/passwd",), "/etc/passwd: cannot be read: no folder with it"),
         ((), "program: missing"),
     ):
