@@ -75,7 +75,7 @@ def program_command(
     else:
         sizes = len(sections.read_only), len(sections.read_write), sections.heap_pages, sections.stack_size
         start = w.call("start_standard", *sizes)
-    _define_start(w, spec, (start, valid(w).set(int(may_run))))
+    _define_command(w, spec, (start, valid(w).set(int(may_run))))
     jumps = [] if translation is None else [(place.numbers["entries"], translation.jumps)]
     data = [*_engine_image(place.numbers, [*place.pieces, *jumps])]
     for segment in sections.segments() if sections else ():
@@ -101,7 +101,7 @@ def interpreter_command(spec: Spec, metering: str, format: str = "auto", default
     )
     start = either(p.format.equals(FORMATS.index(PLAIN)), w.call("start_plain"), sequence(*standard))
     load = (w.call("parse_program"), w.call("load_program"), start, valid(w).set(w.call("is_program_valid")))
-    _define_start(w, spec, load)
+    _define_command(w, spec, load)
     numbers = {name: number for name, number in placed(_EMPTY, spec, metering).numbers.items() if name in _OF_ENGINE}
     data = [*_engine_image(numbers, opcode_tables(spec))]
     return encode(_module(w, index, None, abi.PROGRAM, data, "pvm interpreter"))
@@ -113,11 +113,10 @@ _OF_ENGINE = ("metering", "read_only_panics", "validates", "protects")  # of the
 
 def _writer(index: dict[str, int], translation: Translation | None) -> Writer:
     """A writer that knows the functions before the command's own, with what every command has."""
-    known = dict(index)
-    if translation is not None:
-        known[RUN_TRANSLATED] = max(index.values()) + 1
-        known |= {f.name or "": known[RUN_TRANSLATED] + 1 + i for i, f in enumerate(translation.regions)}
-    w = Writer(known)
+    entry = _FIRST + len(index)
+    w = Writer(index, entry) if translation is None else Writer(
+        {**index, RUN_TRANSLATED: entry}, entry + 1 + len(translation.regions)
+    )
     define_output(w)
     define_escape(w)
     define_files(w)
@@ -126,7 +125,7 @@ def _writer(index: dict[str, int], translation: Translation | None) -> Writer:
     return w
 
 
-def _define_start(w: Writer, spec: Spec, load: Sequence[Statement]) -> None:
+def _define_command(w: Writer, spec: Spec, load: Sequence[Statement]) -> None:
     """Add the function that WASI calls; `load` puts the program there. It comes last, when all constants are known."""
     draft = Draft(START)
     code = draft.local("code")

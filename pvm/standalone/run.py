@@ -1,6 +1,6 @@
 """The run loop: what `wasm_host.machine` and `wasm_host.recompiler` do with protection in software.
 
-In: a `Writer`, the spec and metering, a translation if there is one. Out: functions run, may_run, go_on, find.
+In: a `Writer`, the spec and metering, a translation if there is one. Out: functions run_to_exit, may_run, go_on, find.
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ the system can reach anything of the engine's.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pvm.abi import STATE
 from pvm.emit.state import ENGINE, GUEST, get_state, set_state
 from pvm.standalone import wasi
@@ -27,10 +29,13 @@ CONSTANTS = OUTPUT + OUTPUT_SIZE
 
 
 class Writer:
-    """Collects functions, globals and constant data. `known` are functions that others define, by index."""
+    """Collects functions, globals and constant data.
 
-    def __init__(self, known: dict[str, int]) -> None:
-        self.linker = Linker({**wasi.INDEX, **known})
+    `known` has the indices of functions that others define, besides WASI's; those written here begin with `first`.
+    """
+
+    def __init__(self, known: Mapping[str, int], first: int) -> None:
+        self.linker = Linker({**wasi.INDEX, **known}, first)
         self.define, self.call, self.variable = self.linker.define, self.linker.call, self.linker.variable
         self._constants = bytearray()
         self._places: dict[bytes, int] = {}

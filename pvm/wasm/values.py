@@ -13,7 +13,7 @@ Raises ValueError for values of two types in one operation. Nothing else is chec
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from pvm.wasm.code import (
@@ -297,11 +297,15 @@ class Draft:
 
 
 class Linker:
-    """Indices of functions and globals by name. `known` are the functions that others define."""
+    """Indices of functions and globals by name.
 
-    def __init__(self, known: dict[str, int]) -> None:
+    `known` are functions that others define; `first` is the index of the first that is defined here, which comes after
+    all others.
+    """
+
+    def __init__(self, known: Mapping[str, int], first: int) -> None:
         self._index = dict(known)
-        self._first = 1 + max(known.values(), default=-1)
+        self._first = first
         self._names: list[str] = []
         self._functions: dict[str, Function] = {}
         self._globals: dict[str, tuple[int, Global]] = {}

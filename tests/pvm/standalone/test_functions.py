@@ -22,7 +22,7 @@ class Functions:
     """The functions of a module without engine and guest: `call(name, *numbers)`, and its memory."""
 
     def __init__(self) -> None:
-        w = Writer({})
+        w = Writer({}, len(wasi.IMPORTS))
         for define in (define_output, define_escape, define_files, define_numbers):
             define(w)
         w.define(Draft("begin").function(top(w).set(w.end)))

@@ -43,7 +43,7 @@ def instance(linker):
 
 def of_two(operation, type, result):
     """A function of two numbers that computes `operation`."""
-    linker, draft = Linker({}), Draft("f")
+    linker, draft = Linker({}, 0), Draft("f")
     a, b = draft.param("a", type), draft.param("b", type)
     linker.define(draft.function(operation(a, b), result=result))
     return instance(linker)["f"]
@@ -89,7 +89,7 @@ def test_widths():
 
 
 def test_control_and_calls():
-    linker = Linker({})
+    linker = Linker({}, 0)
     draft = Draft("gcd")
     a, b, rest = draft.param("a"), draft.param("b"), draft.local("rest")
     linker.define(draft.function(while_(b, rest.set(a % b), a.set(b), b.set(rest)), a, result=I32))
@@ -111,7 +111,7 @@ def test_control_and_calls():
 
 
 def test_memories():
-    linker, other = Linker({}), Linear(1)
+    linker, other = Linker({}, 0), Linear(1)
     draft = Draft("f")
     at = draft.param("at")
     linker.define(draft.function(
@@ -140,7 +140,7 @@ def test_mistakes():
     draft.local("local")
     with pytest.raises(ValueError, match="parameter late after locals"):
         draft.param("late")
-    linker = Linker({"known": 4})
+    linker = Linker({"known": 4}, 5)
     assert linker.call("other").code == value_of(linker.call("other")).code != b""
     assert linker.index("known") == 4 and linker.index("other") == 5
     with pytest.raises(ValueError, match="without a definition: other"):
