@@ -5,7 +5,7 @@
 import { Emitter } from "./events.mjs";
 import { recall, remember } from "./remembered.mjs";
 
-const NARROW = matchMedia("(max-width: 799px)");
+const NARROW = matchMedia("(max-width: 899px)");
 
 /** Emits "shown" with the panel's name whenever another one is shown. */
 export class Tabs extends Emitter {
