@@ -22,6 +22,7 @@ NAME = f"pvm_wasm-{__version__}-py3-none-any.whl"
 _INFO = f"pvm_wasm-{__version__}.dist-info"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can say
 _SUFFIXES = (".py", ".pvmasm", ".typed")
+_SCRIPTS = ("host.mjs", "memory.mjs")  # of the page: what `web.host` is made of where no page has loaded it
 _HOST_ONLY = ("build.py", "serve.py", "wheel.py", "pyodide.py", "isa_page.py")  # of `web`: they need more than Python
 
 
@@ -46,6 +47,8 @@ def _files() -> Iterator[tuple[str, bytes]]:
     web = Path(__file__).parent
     yield from _package(Path(pvm.__file__).parent, "pvm")
     yield from _package(web / "bridge", "web/bridge")
+    for name in _SCRIPTS:
+        yield f"web/page/{name}", (web / "page" / name).read_bytes()
     for path in web.glob("*.py"):
         if path.name not in _HOST_ONLY:
             yield f"web/{path.name}", path.read_bytes()

@@ -2,7 +2,8 @@
 //
 //   node in_pyodide.mjs PAGE FUNCTION SHARED
 //
-// PAGE is a built page, which has Pyodide and our wheel; SHARED is mounted as /shared, where it exists.
+// PAGE is a built page, of which Pyodide and our wheel are used, and no more; SHARED is mounted as /shared, where it
+// exists.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,7 +15,6 @@ async function main(page, name, shared) {
   const pyodide = await loadPyodide({ indexURL: join(page, "pyodide/") });
   const { wheel } = JSON.parse(readFileSync(join(page, "data", "manifest.json"), "utf8"));
   pyodide.unpackArchive(new Uint8Array(readFileSync(join(page, wheel))), "wheel");
-  pyodide.registerJsModule("pvm_host", await load("host.mjs")); // as the page's worker does
   if (shared) pyodide.mountNodeFS("/shared", shared);
   const globals = pyodide.toPy({ __name__: "in_pyodide" });
   pyodide.runPython(readFileSync(new URL("in_pyodide.py", import.meta.url), "utf8"), { globals });
