@@ -1,6 +1,7 @@
 """Printing: to a buffer in the host memory, from there to standard output or standard error.
 
-In: a `Writer`. Out: functions put_byte, put_text, put_number, put_hex, put_short_hex, flush, begin_error, end_error.
+In: a `Writer`. Out: functions put_byte, put_text, put_number, put_hex, put_octet, put_short_hex, flush, refused,
+begin_error, end_error.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ def pending(w: Writer) -> Variable:
 def define_output(w: Writer) -> None:
     """Add the functions."""
     w.define(
-        _put_byte(w), _put_text(w), _put_number(w), _put_hex(w), _put_short_hex(w), _flush(w), _refused(w),
-        _begin_error(w), _end_error(w),
+        _put_byte(w), _put_text(w), _put_number(w), _put_hex(w), _put_octet(w), _put_short_hex(w), _flush(w),
+        _refused(w), _begin_error(w), _end_error(w),
     )  # fmt: skip
 
 
@@ -72,6 +73,19 @@ def _put_hex(w: Writer) -> Function:
             count.set(count - 1),
             w.call("put_byte", host.byte((value >> (count << 2)) & 15, w.constant(_DIGITS))),
         )
+    )
+
+
+def _put_octet(w: Writer) -> Function:
+    """(octet): print its two hexadecimal digits, both at once because results are long."""
+    draft = Draft("put_octet")
+    octet = draft.param("octet")
+    count = pending(w)
+    pairs = w.constant("".join(f"{octet:02x}" for octet in range(256)).encode())
+    return draft.function(
+        when(count >= OUTPUT_SIZE - 1, w.call("flush")),
+        host.set_half(count, host.half(octet << 1, pairs), OUTPUT),
+        count.add(2),
     )
 
 

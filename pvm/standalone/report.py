@@ -68,7 +68,7 @@ def _put_result(w: Writer) -> Function:
         when(~both(count, w.call("is_readable", at, count)), leave()),
         while_(
             count,
-            w.call("put_hex", guest.byte(at.narrow()), 2),
+            w.call("put_octet", guest.byte(at.narrow())),
             at.add(1),
             count.set(count - 1),
         ),

