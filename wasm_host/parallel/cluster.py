@@ -6,6 +6,7 @@ when all workers that had it are lost. Dask itself has another worker do what a 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Iterator
@@ -55,11 +56,19 @@ def _connected(distributed: Any, address: str) -> Any:
     if not address:
         raise InputError("--cluster: the address is empty")
     try:
+        # A client that finds nobody is in the way until the end of the process: one is made when somebody is there.
+        asyncio.run(_greet(distributed, address))
         return distributed.Client(address, timeout=CONNECT, set_as_default=False)
     except (ValueError, TypeError, ImportError) as error:
         raise InputError(f"--cluster: {address}: no address of a scheduler: {error}") from None
     except Exception:  # of many kinds, where nobody is there or somebody who speaks otherwise
         raise InputError(f"--cluster: {address}: no scheduler answers there within {CONNECT:.0f} s") from None
+
+
+async def _greet(distributed: Any, address: str) -> None:
+    """Raises one error or another where no scheduler says who it is, for which Dask itself would wait for ever."""
+    comm = await asyncio.wait_for(distributed.comm.connect(address, timeout=CONNECT), CONNECT)
+    await comm.close()
 
 
 class Cluster(Workers):

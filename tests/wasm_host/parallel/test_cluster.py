@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,6 +90,7 @@ def test_an_executor_of_a_client(cluster: Any) -> None:
         ("tcp://127.0.0.1:1", "no scheduler answers there within"),
         ("foo://127.0.0.1:1", "no address of a scheduler"),
         ("nonsense", "no address of a scheduler"),
+        ("tcp://127.0.0.1", "no address of a scheduler"),
         ("", "the address is empty"),
     ],
 )
@@ -97,3 +99,12 @@ def test_a_cluster_that_is_not_there(address: str, message: str) -> None:
     with pytest.raises(InputError, match=message), open_workers(cluster=address):
         pass
     assert time.monotonic() - began < 20
+
+
+def test_somebody_who_says_nothing() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(InputError, match="no scheduler answers"), open_workers(cluster=address):
+            pass
