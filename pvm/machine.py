@@ -7,7 +7,7 @@ An engine subclasses `Machine` and `Memory`; everything that does not depend on 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, MutableSequence, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NoReturn, Protocol, overload
@@ -81,6 +81,13 @@ class Memory(ABC):
     @abstractmethod
     def access(self, address: int) -> str | None:
         """The guest's access to the page of `address`: "rw", "r" or None. Raises AddressError beyond 2^32."""
+
+    def mapped(self) -> Iterator[tuple[int, int, str]]:
+        """Address, length and access of what is mapped, in one or several pages at a time, by address."""
+        for address in range(0, ADDRESS_SPACE, PAGE_SIZE):
+            access = self.access(address)
+            if access is not None:
+                yield address, PAGE_SIZE, access
 
     def is_readable(self, address: int, length: int) -> bool:
         """Whether the guest may read all of the range, which is not empty. It never may below 2^16."""

@@ -5,7 +5,7 @@ In: a `Program`. Out: machines with the interface of `pvm.machine`. Follows A.4,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 
 from pvm.gas import block_costs, stray_cost
@@ -100,6 +100,9 @@ class ReferenceMemory(Memory):
     def access(self, address: int) -> str | None:
         check_range(address, 1)
         return self._access.get(address // PAGE_SIZE)
+
+    def mapped(self) -> Iterator[tuple[int, int, str]]:
+        return ((page * PAGE_SIZE, PAGE_SIZE, access) for page, access in sorted(self._access.items()))
 
 
 class _Ended(Exception):

@@ -7,6 +7,8 @@ the numbers of `pvm.abi.STATE`. Everything here keeps its store alive, and check
 from __future__ import annotations
 
 import ctypes
+import re
+from collections.abc import Iterator
 
 import wasmtime
 
@@ -17,6 +19,7 @@ from pvm.program.standard import ADDRESS_SPACE
 
 _RIGHTS: dict[str | None, int] = {None: 0, "r": abi.READABLE, "rw": abi.READABLE | abi.WRITABLE}
 _ACCESS = {rights: access for access, rights in _RIGHTS.items()}
+_RUN = re.compile(rb"([^\0])\1*", re.DOTALL)  # of mapped pages in a page table
 
 
 def base_address(memory: wasmtime.Memory, store: wasmtime.Store) -> int:
@@ -102,6 +105,12 @@ class GuestMemory(Memory):
         page = address // PAGE_SIZE
         rights = ctypes.c_uint8.from_address(self._table + page).value
         return _ACCESS[rights >> abi.LOW_SHIFT if page < abi.LOW_PAGES else rights]
+
+    def mapped(self) -> Iterator[tuple[int, int, str]]:
+        table = _bytes_at(self._table, ADDRESS_SPACE // PAGE_SIZE)
+        low = bytes(rights >> abi.LOW_SHIFT for rights in table[: abi.LOW_PAGES])
+        runs = _RUN.finditer(low + table[abi.LOW_PAGES :])
+        return ((one.start() * PAGE_SIZE, len(one[0]) * PAGE_SIZE, _ACCESS[one[0][0]] or "") for one in runs)
 
     def is_readable(self, address: int, length: int) -> bool:
         first, last = address // PAGE_SIZE, (address + length - 1) // PAGE_SIZE

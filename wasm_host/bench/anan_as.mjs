@@ -1,7 +1,9 @@
 // Runs PVM programs on anan-as and times them. Started by anan_as.py: node anan_as.mjs FOLDER BUILD...
 //
-// In: requests, one JSON object a line: {build, program, args, gas, pages}; bytes are hexadecimal.
-// Out: one JSON object a line: {ns, status, pc, gas, registers}. `ns` is the run alone: the machine is made before.
+// In: requests, one JSON object a line: {build, program, args, gas, pages, pc, plain, log}; bytes are hexadecimal. `plain`
+// is the format, `log` the number of a host call that is answered with [r7] and forgotten; both and pc may be left out.
+// Out: one JSON object a line: {ns, whole, status, argument, pc, gas, registers}. `ns` is the run alone, `whole` also has
+// the making of the machine.
 
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -11,6 +13,7 @@ const [folder, ...names] = process.argv.slice(2);
 // The engine reports on the console, which must not mix with the answers.
 console.log = console.info = console.warn = () => {};
 
+const HOST_CALL = 3;
 const builds = {};
 for (const name of names) {
   builds[name] = await import(pathToFileURL(join(folder, `${name}.js`)).href);
@@ -18,21 +21,31 @@ for (const name of names) {
 
 const octets = (hex) => Array.from(Buffer.from(hex, "hex"));
 
-function run({ build, program, args, gas, pages }) {
+function run({ build, program, args, gas, pages, pc: start = 0, plain = false, log = null }) {
   const engine = builds[build];
   const { InputKind, HasMetadata } = engine;
+  const begin = process.hrtime.bigint();
   const prepared = engine.prepareProgram(
-    InputKind.SPI, HasMetadata.No, octets(program), [], [], [], octets(args), pages,
+    plain ? InputKind.Generic : InputKind.SPI, HasMetadata.No, octets(program), plain ? Array(13).fill(0n) : [], [], [],
+    octets(args), pages,
   );
   const machine = engine.pvmStart(prepared, false);
   const budget = BigInt(gas);
   const from = process.hrtime.bigint();
-  const pause = engine.pvmResume(machine, budget, 0, false);
-  const ns = Number(process.hrtime.bigint() - from);
+  let pause = engine.pvmResume(machine, budget, start, false);
+  while (log !== null && pause.status === HOST_CALL && pause.exitCode === log.call) {
+    engine.pvmSetRegisters(machine, pause.registers.with(7, BigInt(log.r7)));
+    pause = engine.pvmResume(machine, pause.gas, pause.nextPc, false);
+  }
+  const end = process.hrtime.bigint();
+  const ns = Number(end - from);
+  const whole = Number(end - begin);
   engine.pvmDestroy(machine);
   engine.__collect?.(); // one build leaves collecting to its host
-  const { status, pc, registers } = pause;
-  return { ns, status, pc, gas: String(pause.gas), registers: registers.map(String) };
+  const { status, exitCode, pc, registers } = pause;
+  return {
+    ns, whole, status, argument: exitCode, pc, gas: String(BigInt.asUintN(64, pause.gas)), registers: registers.map(String),
+  };
 }
 
 for await (const line of createInterface({ input: process.stdin })) {

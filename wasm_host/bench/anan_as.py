@@ -10,9 +10,11 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from pvm.errors import EngineError
 from pvm.machine import Reason
@@ -37,6 +39,16 @@ class Outcome:
     pc: int
     gas: int
     registers: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One run. `argument` is a fault's address or a host call's number; `whole` also has the making of the machine."""
+
+    outcome: Outcome
+    argument: int
+    nanoseconds: float
+    whole: float
 
 
 @dataclass(frozen=True)
@@ -75,7 +87,13 @@ class AnanAs:
 
         Raises EngineError when node has ended or answers nonsense.
         """
-        request = {"build": build, "program": program.hex(), "args": args.hex(), "gas": str(gas), "pages": pages}
+        found = self.ask(
+            {"build": build, "program": program.hex(), "args": args.hex(), "gas": str(gas), "pages": pages}
+        )
+        return found.nanoseconds, found.outcome
+
+    def ask(self, request: Mapping[str, Any]) -> Answer:
+        """The answer to a request (`anan_as.mjs`). Raises EngineError as `run` does."""
         assert self._process.stdin and self._process.stdout
         try:
             self._process.stdin.write(json.dumps(request) + "\n")
@@ -84,9 +102,9 @@ class AnanAs:
             outcome = Outcome(
                 _REASONS[answer["status"]], answer["pc"], int(answer["gas"]), tuple(map(int, answer["registers"]))
             )
+            return Answer(outcome, int(answer["argument"]), float(answer["ns"]), float(answer["whole"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise EngineError(f"anan-as: no usable answer from node ({type(error).__name__})") from error
-        return float(answer["ns"]), outcome
 
 
 def find_installed(folder: Path | None) -> Installed | str:

@@ -1,0 +1,194 @@
+"""`pvm compare`: the same run on every engine there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+from rich.text import Text
+
+from pvm.errors import AddressError, InputError
+from pvm.examples import EXAMPLES
+from pvm.isa import Spec
+from pvm.isa import spec as find_spec
+from pvm.machine import DEFAULT_GAS, start_of
+from pvm.program import Program
+from pvm.trace import parse_trace, start_of_trace
+from wasm_host.cli.batch import refuse
+from wasm_host.cli.engines import format_option, json_option, metering_option, spec_option
+from wasm_host.cli.failures import FAILURE, INTERRUPTED, SUCCESS, blamed_on
+from wasm_host.cli.inputs import EXAMPLE_PREFIX, find_files, load_program, number_type, read_args, read_bytes
+from wasm_host.cli.output import console, print_json, tracked
+from wasm_host.compare.outcome import TRACE, Result, Task
+
+ALL_EXAMPLES = f"{EXAMPLE_PREFIX}all"
+_SUFFIXES = (".log", ".trace", ".txt")
+_LIMIT = 1_000_000  # instructions; about 4 seconds of the reference engine
+
+
+@dataclass(frozen=True)
+class _Given:
+    """The options that say what is run."""
+
+    args: str | None
+    gas: int | None
+    pc: int
+    format: str
+    spec: Spec
+    metering: str
+    rounds: int
+
+
+@click.command("compare")
+@click.argument("inputs", nargs=-1, required=True, metavar="PROGRAM|TRACE...")
+@click.option("--only", multiple=True, metavar="ENGINE", help="Run just this one; may be repeated.")
+@click.option("--skip", multiple=True, metavar="ENGINE", help="Leave this one out; may be repeated.")
+@click.option("--args", metavar="HEX|@FILE", help="Arguments of the programs. [default: an example's own, or none]")
+@click.option(
+    "--gas", type=number_type(64), metavar="N", help=f"Gas of the programs. [default: an example's, or {DEFAULT_GAS:,}]"
+)
+@click.option("--pc", type=number_type(32), metavar="N", default="0", help="Where the programs start. [default: 0]")
+@click.option(
+    "--limit", type=number_type(64), metavar="N", default=str(_LIMIT),
+    help=f"The most instructions that the reference engine is given. [default: {_LIMIT:,}]",
+)  # fmt: skip
+@click.option(
+    "--seconds", type=click.FloatRange(0.1, 86400), default=60.0, show_default=True, metavar="S",
+    help="How long each engine may take for each input.",
+)  # fmt: skip
+@click.option(
+    "--rounds", type=click.IntRange(1, 1000), default=5, show_default=True,
+    help="Warm runs, while they take 2 s at most.",
+)  # fmt: skip
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print one table of ratios, in Markdown.")
+@spec_option
+@metering_option
+@format_option
+@json_option
+def command(
+    inputs: tuple[str, ...], only: tuple[str, ...], skip: tuple[str, ...], args: str | None, gas: int | None, pc: int,
+    limit: int, seconds: float, rounds: int, as_markdown: bool, spec: str, metering: str, format_: str, as_json: bool,
+) -> int:  # fmt: skip
+    """Run programs and recorded runs on every engine there is, and compare how they end and how long they take.
+
+    PROGRAM is a file, - for standard input, example:NAME or example:all; TRACE an ecalli trace (*.log, *.trace, *.txt),
+    or a folder of them. Compared are exit, pc, gas, registers, the page of a fault, the result, and all pages that are
+    mapped, with their rights, as a hash; of traces also the state at each host call, and what was recorded. What an
+    engine's host does not see is "not seen". Engines that are missing here are named, as absent.
+
+    \b
+    Engines:
+      reference                   in Python, within --limit
+      interpreter, recompiler-software, recompiler-hardware, auto
+                                  ours on wasmtime, without code kept on disk
+      wasmtime-run, wasmtime-compiled
+                                  the module of `pvm build` under the command wasmtime,
+                                  compiled on the fly and ahead of time
+      node-…, chromium-…          -interpreter and -recompiler: the page's machine on V8
+      anan-as                     as `pvm bench --install-anan-as` installs it
+    --only and --skip take the beginning of several, such as node, too.
+
+    Cold is from the program's bytes to the exit, in a new process or tab that has no compiled code: parsing,
+    translating, compiling the interpreter or the translation. Starting processes and loading an engine's own code is
+    not counted. Warm is the run alone, in a new machine, when everything is compiled: the fastest of --rounds. Of the
+    wasmtime commands cold is building, compiling and running, warm the command again; its process's start counts.
+
+    The exit status is 1 when engines disagree or fail, or none comes to an end, 2 when an input cannot be used.
+
+    \b
+    Examples:
+      pvm compare example:sieve
+      pvm compare program.pvmasm --gas 1000000 --json
+      pvm compare ../shared/traces/ecalli/trace-001.log --skip chromium
+      pvm compare example:all --markdown --limit 10000000
+    """
+    # Other commands do without these, and start sooner.
+    from wasm_host.compare.contestants import choose
+    from wasm_host.compare.run import compare, gathered, steps
+    from wasm_host.compare.table import as_dict, markdown, renderables, summary
+    from wasm_host.compare.workshop import Workshop
+
+    contestants = choose(only, skip)
+    given = _Given(args, gas, pc, format_, find_spec(spec), metering, rounds)
+    tasks: list[Task] = []
+    problems: list[str] = []
+    for found in _tasks(inputs, given):
+        if isinstance(found, Task):
+            tasks.append(replace(found, patience=min(found.patience, seconds / 4)))
+        else:
+            problems.append(found)
+    if not tasks:
+        refuse(problems)
+    work = steps(tasks, contestants)
+    done: list[tuple[Task, str, Result]] = []
+    interrupted = False
+    try:
+        with Workshop(seconds) as workshop:
+            for result in tracked(compare(work, workshop.run, limit), "Runs", len(work)):
+                done.append(result)
+    except KeyboardInterrupt:
+        interrupted = True
+    compared = gathered(done, contestants)
+    is_good = all(one.verdict.is_good for one in compared)
+    if as_json:
+        inputs_done = [as_dict(one) for one in compared]
+        print_json({
+            "agrees": is_good, "spec": spec, "metering": metering, "inputs": inputs_done, "unusable": problems,
+            "interrupted": interrupted,
+        })  # fmt: skip
+    elif as_markdown:
+        click.echo(markdown(compared))
+    else:
+        out = console()
+        for one in compared:
+            for renderable in renderables(one):
+                out.print(renderable)
+            out.print()
+        out.print(Text(summary(compared), "green" if is_good else "bold red"))
+    if interrupted:
+        return INTERRUPTED
+    refuse(problems)
+    return SUCCESS if is_good else FAILURE
+
+
+def _tasks(inputs: tuple[str, ...], given: _Given) -> Iterator[Task | str]:
+    """Tasks, and for inputs that cannot be used why."""
+    arguments = None if given.args is None else read_args(given.args)
+    for source in inputs:
+        try:
+            if source == ALL_EXAMPLES:
+                for one in EXAMPLES:
+                    yield _program(f"{EXAMPLE_PREFIX}{one.name}", arguments, given)
+            elif Path(source).is_dir():
+                yield from _traces(find_files([source], _SUFFIXES), given)
+            elif source.endswith(_SUFFIXES):
+                yield from _traces([Path(source)], given)
+            else:
+                yield _program(source, arguments, given)
+        except InputError as error:
+            yield str(error)
+
+
+def _program(source: str, arguments: bytes | None, given: _Given) -> Task:
+    loaded = load_program(source, given.format, given.spec)
+    example = loaded.example
+    args = arguments if arguments is not None else example.args if example else b""
+    gas = given.gas if given.gas is not None else example.gas if example else DEFAULT_GAS
+    with blamed_on(loaded.label):
+        start_of(loaded.program, args, gas, given.pc, None)
+    data, format = loaded.program.encode(), loaded.program.format
+    return Task(loaded.label, data, format, args, gas, given.pc, given.spec.name, given.metering, given.rounds)
+
+
+def _traces(paths: list[Path], given: _Given) -> Iterator[Task | str]:
+    for path in paths:
+        try:
+            data = read_bytes(str(path))
+            with blamed_on(str(path)):
+                trace = parse_trace(data)
+                start_of_trace(trace, Program.parse(trace.program))
+            yield Task(str(path), data, TRACE, spec=given.spec.name, metering=given.metering, rounds=given.rounds)
+        except (InputError, AddressError) as error:
+            yield str(error)

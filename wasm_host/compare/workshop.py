@@ -1,0 +1,169 @@
+"""Where contestants run: in processes of their own, under a time limit, so that none can harm another.
+
+In: a contestant and a task. Out: a `Result`. What has no end in time, or crashes, is killed with all that it started.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from types import TracebackType
+from typing import Any
+
+from pvm.errors import ResourceError
+from wasm_host.compare.contestants import Contestant
+from wasm_host.compare.outcome import Missing, Result, Task
+
+# As in `wasm_host.parallel.processes`: a server that has our modules loaded is copied, where that is possible.
+_METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+_LOADED = ["wasm_host.compare.workshop", "wasm_host.cli"]
+_OPENING = 120.0  # seconds that a contestant may take to be ready
+_LONGEST = 300  # characters of an error
+
+
+class Workshop:
+    """Runs contestants for at most `seconds` a task. As a context, it ends all processes."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._places: dict[str, _Child] = {}
+
+    def __enter__(self) -> Workshop:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for child in self._places.values():
+            child.kill()
+
+    def run(self, contestant: Contestant, task: Task) -> Result:
+        """The result of a task."""
+        if contestant.place is None:
+            return self._run(_Child(contestant), task, contestant)
+        child = self._places.pop(contestant.place, None) or _Child(contestant)
+        return self._run(child, task, contestant)
+
+    def _run(self, child: _Child, task: Task, contestant: Contestant) -> Result:
+        is_kept = False
+        try:
+            found = child.ready(_OPENING) or child.ask((contestant, task), self._seconds)
+            is_kept = contestant.place is not None and not child.is_lost
+        finally:  # also after Ctrl-C
+            if not is_kept:
+                child.kill()
+        if contestant.place is not None and is_kept:
+            self._places[contestant.place] = child
+        return found
+
+
+class _Child:
+    """One process, which ends when this one does."""
+
+    def __init__(self, contestant: Contestant) -> None:
+        context = multiprocessing.get_context(_METHOD)
+        if _METHOD == "forkserver":
+            context.set_forkserver_preload(_LOADED)
+        self.is_lost = False
+        self._is_ready = False
+        self._pipe, theirs = context.Pipe()
+        lifeline, self._hold = context.Pipe(duplex=False)
+        self._process: BaseProcess = context.Process(  # type: ignore[attr-defined]
+            target=_serve, args=(theirs, lifeline, contestant), name=f"pvm {contestant.name}"
+        )
+        self._process.start()
+        theirs.close()
+        lifeline.close()
+
+    def ready(self, seconds: float) -> Missing | None:
+        """Wait until it is ready; what keeps it from that."""
+        if self._is_ready:
+            return None
+        found: Missing | None = self._receive(seconds)
+        self._is_ready = found is None
+        self.is_lost |= found is not None
+        return found
+
+    def ask(self, request: tuple[Contestant, Task], seconds: float) -> Result:
+        """The result of a task."""
+        try:
+            self._pipe.send(request)
+        except OSError:
+            return self._ended()
+        found: Result = self._receive(seconds)
+        return found
+
+    def _receive(self, seconds: float) -> Any:
+        try:
+            if not self._pipe.poll(seconds):
+                self.is_lost = True
+                return Missing("no end", f"stopped after {seconds:g} s (--seconds gives more)")
+            return self._pipe.recv()
+        except (EOFError, OSError):
+            return self._ended()
+
+    def _ended(self) -> Missing:
+        self.is_lost = True
+        self._process.join(1.0)
+        code = self._process.exitcode or 0
+        why = signal.Signals(-code).name if code < 0 else f"status {code}"
+        return Missing("failed", f"its process ended ({why})")
+
+    def kill(self) -> None:
+        """End it, and whatever it has started: that is in its process group."""
+        with suppress(OSError):
+            if self._process.pid is not None:
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
+        self._process.join()
+        self._pipe.close()
+        self._hold.close()
+
+
+def _serve(pipe: Connection, lifeline: Connection, contestant: Contestant) -> None:
+    """Carry out tasks until nobody asks any more."""
+    os.setsid()  # a group of its own: for `kill`, and Ctrl-C is for who asks
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
+    _silence()
+    with _failures(pipe), contestant.opened() as opened:
+        pipe.send(None)
+        while True:
+            try:
+                who, task = pipe.recv()
+            except EOFError:
+                return
+            with _failures(pipe):
+                pipe.send(who.run(opened, task))
+
+
+@contextmanager
+def _failures(pipe: Connection) -> Iterator[None]:
+    """Send what is raised instead of a result."""
+    try:
+        yield
+    except ResourceError as error:
+        pipe.send(Missing("absent", _line(error)))
+    except Exception as error:
+        pipe.send(Missing("failed", f"{type(error).__name__}: {_line(error)}"))
+
+
+def _line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "")[:_LONGEST]
+
+
+def _silence() -> None:
+    """Nothing that contestants print may come between the tables."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in range(3):
+        os.dup2(null, stream)
+
+
+def _end_with(lifeline: Connection) -> None:
+    with suppress(EOFError, OSError):
+        lifeline.poll(None)
+    os.killpg(0, signal.SIGKILL)
