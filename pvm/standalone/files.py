@@ -27,7 +27,7 @@ from pvm.wasm.values import (
 )
 
 MAX_FILE = 1 << 28  # bytes
-_CHUNK = 1 << 16  # bytes that are read at once, at first
+_LEAST, _MOST = 1 << 16, 1 << 24  # bytes that are read at once; wasmtime refuses more than it can copy
 _BAD_DESCRIPTOR = 8
 
 
@@ -107,13 +107,14 @@ def _read_stream(w: Writer) -> Function:
     too_long = w.fail(
         w.call("put_label", path, length).code, f": longer than {MAX_FILE >> 20} MiB, more than is read"
     )
-    # Each time as much as there is already, and at least a chunk: what was read stays together at the top.
+    # Each time as much as there is already, within limits; what was read stays together at the top.
     return draft.function(
         start.set(top(w)),
         host.set_word(ANSWER, 1),
         while_(
             host.word(ANSWER),
-            room.set(count + _CHUNK),
+            room.set(count + _LEAST),
+            when(room > _MOST, room.set(_MOST)),
             drop(w.call("allocate", room)),
             host.set_word(RANGE, start + count),
             host.set_word(RANGE, room, 4),

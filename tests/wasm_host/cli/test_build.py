@@ -148,6 +148,8 @@ def test_bad_files_of_the_interpreter(pvm, wasmtime, tmp_path):
     assert (found.returncode, found.stdout, found.stderr) == (2, "", refused)
     (tmp_path / "empty.pvm").write_bytes(b"")
     (tmp_path / "plain.pvm").write_bytes(assemble("trap").encode())
+    endless = wasmtime("run", "--dir", "/dev", "core.wasm", "/dev/zero")
+    assert (endless.returncode, endless.stderr) == (2, "pvm: error: /dev/zero: longer than 256 MiB, more than is read\n")
     for words, text in (
         (("none.pvm",), "none.pvm: cannot be read: no such file or directory"),
         (("empty.pvm",), "empty.pvm: empty: a program has at least 3 bytes"),
