@@ -90,15 +90,12 @@ def test_a_real_service(pvm, wasmtime, shared, tmp_path):
     trace = parse_trace((shared / "traces/ecalli/trace-033.log").read_text())
     (tmp_path / "service.jam").write_bytes(trace.program)
     pvm("build", "--interpreter", "-o", tmp_path / "core.wasm")
-    for metering in ("instruction", "block"):
-        options = ("--gas", trace.start.gas, "--pc", trace.start.pc, "--args", "0x00010203")
-        pvm("build", tmp_path / "service.jam", "-o", tmp_path / "service.wasm", "--metering", metering)
-        run = ("run", tmp_path / "service.jam", *options, "--metering", metering, "--json", "--tier")
-        found = wasmtime("run", "service.wasm", *options)
-        assert (found.returncode, found.stdout) == (6, pvm(*run, "recompiler").text)
-        if metering == "instruction":
-            found = wasmtime("run", "--dir", ".", "core.wasm", "service.jam", *options)
-            assert (found.returncode, found.stdout) == (6, pvm(*run, "interpreter").text)
+    pvm("build", tmp_path / "service.jam", "-o", tmp_path / "service.wasm")
+    options = ("--gas", trace.start.gas, "--pc", trace.start.pc, "--args", "0x00010203")
+    run = ("run", tmp_path / "service.jam", *options, "--json", "--tier")
+    for tier, *words in (("recompiler", "service.wasm"), ("interpreter", "--dir", ".", "core.wasm", "service.jam")):
+        found = wasmtime("run", *words, *options)
+        assert (found.returncode, found.stdout) == (6, pvm(*run, tier).text)
 
 
 ENDS = {
@@ -149,7 +146,8 @@ def test_bad_files_of_the_interpreter(pvm, wasmtime, tmp_path):
     (tmp_path / "empty.pvm").write_bytes(b"")
     (tmp_path / "plain.pvm").write_bytes(assemble("trap").encode())
     endless = wasmtime("run", "--dir", "/dev", "core.wasm", "/dev/zero")
-    assert (endless.returncode, endless.stderr) == (2, "pvm: error: /dev/zero: longer than 256 MiB, more than is read\n")
+    assert endless.returncode == 2
+    assert endless.stderr == "pvm: error: /dev/zero: longer than 256 MiB, more than is read\n"
     for words, text in (
         (("none.pvm",), "none.pvm: cannot be read: no such file or directory"),
         (("empty.pvm",), "empty.pvm: empty: a program has at least 3 bytes"),
