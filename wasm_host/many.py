@@ -73,6 +73,7 @@ def run_many(
         "spec": spec, "tier": tier, "metering": metering, "cache": cache, "protection": protection
     }  # fmt: skip
     engine, handlers = Engine(**options), dict(host or {})
+    start_of(program, b"", 0, None, handlers)
     translation = None
     if executor is not None:
         _check_handlers(handlers, executor)

@@ -31,6 +31,7 @@ _TRIES = 600
 _TOGETHER = 4  # programs that a worker gets at a time: each takes some 20 ms
 _SUFFIXES = (".pvmasm", ".pvm", ".jam", ".log", ".trace")
 _TRACES = (".log", ".trace")
+_SEED = click.IntRange(0, (1 << 63) - 1)
 
 
 @click.command("fuzz")
@@ -38,7 +39,7 @@ _TRACES = (".log", ".trace")
     "--count", type=click.IntRange(1), metavar="N", help="Programs to run.  [default: 1000, with --seconds any number]"
 )
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Begin no program after so long.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The first program's seed.")
+@click.option("--seed", type=_SEED, default=0, show_default=True, metavar="N", help="The first program's seed.")
 @click.option(
     "--kind", type=click.Choice((ALL, *FAMILIES)), default=ALL, show_default=True,
     help="Any octets and rows, programs that work on memory, real programs changed a little; all take turns.",
