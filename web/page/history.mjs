@@ -42,14 +42,19 @@ export class History {
   #checkpoints = [];
   /** @type {Entry[]} */
   #journal = [];
-  /** Pages that may differ from how they were at the start, and what they held when that became so. */
+  /** Pages that may differ from how they were at the start, and what they held then: null is nothing but zeros. */
   #base = new Map();
+  /** Pages in which the image put something. */
+  #filled = new Set();
   #ranFor = 0;
   #pause = FIRST_PAUSE;
 
   /** @param {import("./host.mjs").Machine} machine at its start */
   constructor(machine) {
     this.#machine = machine;
+    for (const { address, data } of machine.image.segments) {
+      for (const page of pagesOf(address, data.length)) this.#filled.add(page);
+    }
     this.capture();
   }
 
@@ -79,8 +84,7 @@ export class History {
 
   /** Whether the machine stands where a host call has just been answered. */
   get isAnswered() {
-    const last = this.#journal.at(-1);
-    return isAnswer(last) && isSame(last.after, this.position);
+    return isAnsweredAt(this.#journal, this.position);
   }
 
   /** Gas that the guest has used since the start; what the host took or gave is not in it. */
@@ -117,11 +121,27 @@ export class History {
   }
 
   #touch(address, length) {
-    if (!length) return;
-    const last = Math.floor((address + length - 1) / PAGE_SIZE);
-    for (let page = Math.floor(address / PAGE_SIZE); page <= last; page++) {
-      if (!this.#base.has(page)) this.#base.set(page, this.#copy(page));
+    for (const page of pagesOf(address, length)) if (!this.#base.has(page)) this.#base.set(page, this.#first(page));
+  }
+
+  /** The guest may have written to what it may write to, which an sbrk may have let it do just now. */
+  #touchWritable() {
+    const { memory, abi } = this.#machine;
+    for (const page of writablePages(memory.table, abi.WRITABLE)) {
+      if (!this.#base.has(page)) this.#base.set(page, this.#first(page));
     }
+  }
+
+  /** What a page held at the start. */
+  #first(page) {
+    if (!this.#filled.has(page)) return null;
+    const bytes = new Uint8Array(PAGE_SIZE);
+    for (const { address, data } of this.#machine.image.segments) {
+      const from = Math.max(0, page * PAGE_SIZE - address);
+      const part = data.subarray(from, Math.max(from, (page + 1) * PAGE_SIZE - address));
+      if (part.length) bytes.set(part, address + from - page * PAGE_SIZE);
+    }
+    return new Uint32Array(bytes.buffer);
   }
 
   #copy(page) {
@@ -135,10 +155,7 @@ export class History {
     const last = this.#checkpoints.at(-1);
     if (last && isSame(last.position, position)) return;
     const table = machine.memory.table;
-    for (const page of writablePages(table, machine.abi.WRITABLE)) {
-      // Not seen before: mapped since, and no one has written there but the guest, so it was empty.
-      if (!this.#base.has(page)) this.#base.set(page, last ? null : this.#copy(page));
-    }
+    this.#touchWritable();
     const pages = new Map();
     const { words } = machine.memory;
     for (const [page, first] of this.#base) {
@@ -167,6 +184,7 @@ export class History {
   #restore(checkpoint) {
     const machine = this.#machine;
     const { words } = machine.memory;
+    this.#touchWritable();
     for (const [page, first] of this.#base) {
       const kept = checkpoint.pages.get(page) ?? first;
       if (kept) words.set(kept, page * PAGE_WORDS);
@@ -278,7 +296,7 @@ export class History {
     const found = [];
     const note = () => {
       const position = { ...this.position, segment: begin.segment };
-      if (!matches(machine, position, kept[position.segment], kept[position.segment - 1])) return;
+      if (!matches(machine, position, kept)) return;
       found.push(position);
       if (found.length >= 2 * count + 1024) found.splice(0, found.length - count);
     };
@@ -321,8 +339,9 @@ export class History {
 
 /** Where a machine is, but for the segment. */
 function placeOf(machine) {
+  const { pc } = machine; // first, as it makes the other fields valid where translated code was left
   const paid = machine.get("metering") !== 0 && machine.get("charged") !== 0;
-  return { gas: machine.gas, paid, pc: machine.pc, called: machine.get("called") !== 0, ended: machine.hasEnded };
+  return { gas: machine.gas, paid, pc, called: machine.get("called") !== 0, ended: machine.hasEnded };
 }
 
 /** Step, and whether that led anywhere. */
@@ -334,25 +353,38 @@ function moves(machine) {
 }
 
 /**
- * What `back` stops at. It gets the entries of the journal after and before the position, too.
+ * What `back` stops at. It gets the journal, too.
  *
  * @param {"instruction"|"block"|"call"|"breakpoint"} unit
  * @param {Iterable<number>} breakpoints
- * @returns {(machine: import("./host.mjs").Machine, position: Position, next?: Entry, last?: Entry) => boolean}
+ * @returns {(machine: import("./host.mjs").Machine, position: Position, journal: Entry[]) => boolean}
  */
 export function placesOf(unit, breakpoints) {
   const places = new Set(breakpoints);
   return {
     // A call that is answered at once is one step, forwards as backwards.
-    instruction: (machine, position, next) => next?.kind !== "automatic" || !isSame(next.before, position),
+    instruction: (machine, position, journal) => {
+      const next = journal[position.segment];
+      return next?.kind !== "automatic" || !isSame(next.before, position);
+    },
     block: (machine, { called }) => machine.recordAt(machine.pc).isStart && !called,
     // Where it waits for an answer, and not where it has just got it.
-    call: (machine, position, next, last) => position.called && !(isAnswer(last) && isSame(last.after, position)),
+    call: (machine, position, journal) => position.called && !isAnsweredAt(journal, position),
     breakpoint: (machine, { called }) => places.has(machine.pc) && !called,
   }[unit];
 }
 
-const isAnswer = (entry) => entry !== undefined && entry.kind !== "edit";
+/** Whether the call at which the machine stands at a position has been answered; edits may have come after that. */
+function isAnsweredAt(journal, position) {
+  let place = position;
+  for (let at = position.segment - 1; at >= 0 && place.called; at--) {
+    const { kind, before, after } = journal[at];
+    if (!isSame(after, place)) return false;
+    if (kind !== "edit") return true;
+    place = before;
+  }
+  return false;
+}
 
 function isThere(machine, target) {
   return isSame({ ...placeOf(machine), segment: target.segment }, target);
@@ -372,6 +404,10 @@ export function compare(first, second) {
   if (first.paid !== second.paid) return first.paid ? -1 : 1;
   if (first.pc !== second.pc) return first.pc - second.pc;
   return Number(first.called || first.ended) - Number(second.called || second.ended);
+}
+
+function* pagesOf(address, length) {
+  for (let page = Math.floor(address / PAGE_SIZE); page * PAGE_SIZE < address + length; page++) yield page;
 }
 
 function* writablePages(table, writable) {

@@ -5,6 +5,7 @@
  */
 
 import { LOG_ANSWER, LOG_CALL, callDifference, endDifference, logText, recordedAnswer } from "./calls.mjs";
+import { checkNumber, checkRegisters } from "./checks.mjs";
 import { History, compare, placesOf } from "./history.mjs";
 import { Abi, Machine, SLICE } from "./host.mjs";
 import { countsByPc, pageRuns, searchBytes } from "./inspect.mjs";
@@ -144,6 +145,7 @@ export class Session {
     let logged = this.#log.length;
     let usedBefore = this.#history.gasUsed;
     let slice = FIRST_BUDGET;
+    let most = pace && BigInt(Math.max(1, Math.round((pace * SLICE_TIME) / 1000)));
     if (until === "block") return this.#finishBlock();
     this.#answerPending();
     // Off the breakpoint where it stands.
@@ -153,7 +155,7 @@ export class Session {
       if (this.#stopAsked) return this.#end(null, "stop");
       if (left !== null && left <= 0n) return this.#end(null, "budget");
       let granted = left !== null && left < slice ? left : slice;
-      if (pace) granted = min(granted, BigInt(Math.max(1, Math.round((pace * SLICE_TIME) / 1000))));
+      if (pace) granted = min(granted, most);
       const gas = this.#machine.gas;
       const start = performance.now();
       const code = this.#machine.advanceTo(granted, places);
@@ -163,7 +165,7 @@ export class Session {
       const used = gas - this.#machine.gas;
       if (left !== null) left -= used;
       if (this.#isDone(code, places, until)) return undefined;
-      if (code === SLICE && used === 0n) slice *= 2n; // a block that costs more than the slice
+      if (code === SLICE && used === 0n) [slice, most] = [slice * 2n, most && most * 2n]; // a block that costs more
       else if (took < SLICE_TIME / 2 && used * 2n > slice) slice *= 2n;
       else if (took > SLICE_TIME * 2 && slice > FIRST_BUDGET) slice /= 2n;
       if (left !== null && code === SLICE && used === 0n && granted === left) return this.#end(null, "budget");
@@ -177,9 +179,15 @@ export class Session {
         });
         [reported, logged, usedBefore] = [now, this.#log.length, spent];
       }
-      if (pace) await pause(Math.max(0, (Number(granted) * 1000) / pace - took));
+      if (pace) await this.#pause((Number(used) * 1000) / pace - took);
       await turn();
     }
+  }
+
+  /** Wait, until asked to stop. */
+  async #pause(milliseconds) {
+    const end = performance.now() + milliseconds;
+    for (let left = milliseconds; left > 0 && !this.#stopAsked; left = end - performance.now()) await pause(min(left, 50));
   }
 
   /** Deal with what ended a slice; whether the run ends with it. */
@@ -233,11 +241,11 @@ export class Session {
 
   /** Run so many instructions or blocks. */
   async step({ count = 1, unit = "instruction" }, report, turn) {
+    this.#loaded;
     this.#refuseWhileRunning();
     this.#isRunning = true;
     this.#stopAsked = false;
     this.#milliseconds = 0;
-    this.#loaded;
     try {
       this.#end(null, "step");
       for (let done = 0; done < count; done++) {
@@ -296,11 +304,7 @@ export class Session {
 
   /** The machine stands at a call that was made before and is made again. */
   #standAtCall() {
-    const entry = this.#log.at(-1);
-    if (entry) {
-      entry.answer = null;
-      entry.pending = this.#answerOf(entry);
-    }
+    this.#noteCall();
     this.#end(this.#callExit(), null);
   }
 
@@ -312,23 +316,31 @@ export class Session {
 
   /** A host call was made: answer it if possible; whether the run ends with it. */
   #call(until) {
-    const machine = this.#machine;
-    const number = machine.get("call");
-    const position = this.#history.position;
-    const last = this.#log.at(-1);
-    if (last && compare(last.position, position) === 0) this.#log.pop(); // it stood there before
-    const entry = {
-      index: this.#log.length, number, pc: machine.pc, gas: machine.gas, registers: machine.registers.slice(),
-      position, answer: null, pending: null, text: number === LOG_CALL ? logText(machine) : null,
-    };
-    if (this.#log.length < LONGEST_LOG) this.#log.push(entry);
+    const entry = this.#noteCall();
     const isAsExpected = this.#verifyCall(entry);
-    entry.pending = this.#answerOf(entry);
     this.#end(this.#callExit(), isAsExpected ? null : "divergence");
     if (entry.pending === null || !isAsExpected || until === "call") return true;
     this.#answerPending();
     this.#end(null, null);
     return false;
+  }
+
+  /** The log's last entry is the call at which the machine stands, also where others before it are left out. */
+  #noteCall() {
+    const machine = this.#machine;
+    const number = machine.get("call");
+    const position = this.#history.position;
+    const last = this.#log.at(-1);
+    const stoodThere = last && compare(last.position, position) === 0;
+    if (stoodThere || this.#log.length >= LONGEST_LOG) this.#log.pop();
+    const entry = {
+      index: Math.max((this.#log.at(-1)?.index ?? -1) + 1, this.#history.answers),
+      number, pc: machine.pc, gas: machine.gas, registers: machine.registers.slice(),
+      position, answer: null, pending: null, text: number === LOG_CALL ? logText(machine) : null,
+    };
+    entry.pending = this.#answerOf(entry);
+    this.#log.push(entry);
+    return entry;
   }
 
   /** Give the call at which the machine stands the answer that is known for it, if it has got none yet. */
@@ -376,6 +388,7 @@ export class Session {
     const machine = this.#loaded;
     if (!machine.get("called")) throw new HostError("the program stands at no host call");
     checkRegisters(registers);
+    checkNumber("gas", gas, 64n);
     for (const { address, bytes } of writes) machine.memory.view(address, bytes.length);
     const answer = { registers, writes, gas, end };
     const entry = this.#log.at(-1);
@@ -450,7 +463,8 @@ export class Session {
     this.#refuseWhileRunning();
     this.#loaded;
     this.#history.intervene(apply, check());
-    if (this.#exit?.reason !== "host-call") this.#end(null, "step");
+    if (this.#exit?.reason === "host-call" && this.#machine.get("called")) this.#end(this.#callExit(), this.#stopped);
+    else this.#end(null, "step");
     return this.view();
   }
 
@@ -472,23 +486,12 @@ export class Session {
   /** What `trace_text` of the Python worker writes as an ecalli trace; null while the run has not ended. */
   recording() {
     const { registers } = this.#loaded;
+    if (this.#log.length && this.#log.at(-1).index >= this.#log.length) {
+      throw new HostError(`the run made more host calls than the ${LONGEST_LOG} that are kept of it`);
+    }
     const hasEnded = this.#exit && this.#exit.reason !== "host-call";
     const end = hasEnded ? { ...this.#exit, registers: registers.slice() } : null;
     return { start: this.#start, calls: this.log(), end };
-  }
-}
-
-function checkRegisters(registers) {
-  for (const [number, value] of Object.entries(registers)) {
-    if (!(Number(number) in Array.from({ length: 13 }))) throw new HostError(`there is no register ${number}`);
-    checkNumber(`r${number}`, value, 64n);
-  }
-}
-
-function checkNumber(what, value, bits) {
-  if (value === null) return;
-  if (typeof value !== "bigint" || value < 0n || value >= 2n ** bits) {
-    throw new HostError(`${what}: ${value} is not from 0 to 2^${bits} - 1`);
   }
 }
 

@@ -1,0 +1,117 @@
+"""The debugger's session where going back, edits and answers meet: each state is the one that was there before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pvm import ReferenceEngine
+from pvm.program import assemble
+from tests.web.test_session import drive, image, request, view
+from web.bridge.values import Big
+
+STEP = request("step")
+CALL_7 = """
+.code
+    load_imm a0, 5
+    ecalli 7
+    add_imm_64 s0, a0, 1
+    add_imm_64 s1, a0, 2
+    trap
+"""
+
+
+def load(source: str, metering: str = "instruction", **others: Any) -> dict[str, Any]:
+    """Load a plain program with much gas and no pages."""
+    program = assemble(source)
+    machine = ReferenceEngine(metering=metering).instantiate(program, gas=10**9)
+    return request("load", image=image(program, "0.7.2", metering, machine, []), **others)
+
+
+def test_pages_that_the_guest_maps_and_writes_are_empty_before() -> None:
+    source = """
+.code
+    load_imm a0, 0x20000
+    sbrk a1, a0
+    load_u8 t0, [0x11000]
+    store_imm_u8 [0x11000], 7
+    load_u8 t1, [0x11000]
+    trap
+"""
+    write = request("write", address=0x11800, bytes=b"\5")
+    there, before = [STEP] * 5, request("back", count=3)
+    again = [request("step", count=3), request("read", address=0x11000, length=4)]
+    for edits in ([], [write]):
+        start = request("back", unit="start")
+        (results,) = drive([[load(source), *there, *edits, before, *again, start, *there, again[1]]])
+        forwards = results[5]
+        assert forwards["registers"][2:4] == ["0", "7"]
+        at = 6 + len(edits)
+        assert (results[at]["pc"], results[at]["registers"][2:4]) == (results[2 if not edits else 3]["pc"], ["0", "0"])
+        assert results[-2]["registers"] == forwards["registers"]
+        assert results[-1]["bytes"] == "07000000"
+
+
+def test_every_call_is_answered_however_many_there_were() -> None:
+    source = """
+.code
+    fallthrough
+again:
+    load_imm a0, 5
+    ecalli 100
+    load_imm t0, -2
+    branch_ne a0, t0, wrong
+    add_imm_64 s0, s0, 1
+    load_imm t1, 10050
+    branch_lt_u s0, t1, again
+    trap
+wrong:
+    trap
+"""
+    until_call = request("run", until="call")
+    (results,) = drive([[load(source), request("run"), request("log"), request("back", unit="call"), STEP]])
+    assert results[1]["registers"][5] == "10050"
+    assert len(results[2]) <= 10_000
+    assert results[3]["registers"][5] == "10049" and results[3]["pending"] is not None
+    assert results[4]["registers"][7] == str(2**64 - 2)
+    (results,) = drive([[load(source), until_call, STEP, until_call]])
+    assert results[3]["pending"] is not None
+
+
+def test_a_call_that_was_answered_stays_so_whatever_is_edited_after_it() -> None:
+    answer = request("answer", registers={7: Big(99)})
+    edit = request("set", registers={7: Big(55)})
+    back_to_call = request("back", unit="call")
+    (results,) = drive([[load(CALL_7), request("run"), answer, edit, STEP, request("back"), STEP, back_to_call]])
+    edited, stepped, back, again, at_call = results[3:]
+    assert view(back) == view(edited) and (back["exit"], back["pending"]) == (None, None)
+    assert view(again) == view(stepped)
+    assert (at_call["exit"]["reason"], at_call["registers"][7]) == ("host-call", "5")
+    # An answer that comes by itself is not given again.
+    logs = CALL_7.replace("ecalli 7", "ecalli 100")
+    (results,) = drive([[load(logs), request("step", count=2), edit, STEP, request("back"), STEP]])
+    assert results[3]["registers"][5] == results[5]["registers"][5] == "56"
+
+
+def test_edits_at_a_call_leave_the_call_or_tell_its_new_state() -> None:
+    gas, elsewhere = request("set", gas=Big(77)), request("set", pc=0)
+    (results,) = drive([[load(CALL_7), request("run"), gas, elsewhere, request("run")]])
+    assert (results[2]["exit"]["reason"], results[2]["exit"]["gas"]) == ("host-call", "77")
+    assert (results[3]["exit"], results[3]["pc"]) == (None, 0)
+    assert results[4]["exit"]["reason"] == "host-call"
+    refused = request("answer", registers={}, gas=Big(1 << 70))
+    (results,) = drive([[load(CALL_7), request("run"), refused, request("view")]])
+    assert "gas" in results[2]["error"] and view(results[3]) == view(results[1])
+
+
+@pytest.mark.parametrize("method", ["run", "step", "back", "view", "stop"])
+def test_what_comes_before_a_program_is_loaded_leaves_nothing_behind(method: str) -> None:
+    (results,) = drive([[request(method), load(CALL_7), request("run")]])
+    assert results[2]["exit"]["reason"] == "host-call"
+
+
+def test_a_slow_run_gets_on_where_a_block_costs_more_than_a_slice() -> None:
+    source = ".code\n" + "    add_imm_64 s0, s0, 1\n" * 20 + "    trap\n"
+    (results,) = drive([[load(source, "block"), request("run", pace=1000)]])
+    assert results[1]["exit"]["reason"] == "panic"
