@@ -11,7 +11,7 @@ from wasm_host.parallel.run import Workers
 
 @contextmanager
 def open_workers(count: int | None = None, cluster: str | None = None) -> Iterator[Workers | None]:
-    """Workers for as long as they are needed: of a cluster, or `count` processes; this process for one or None.
+    """Workers for as long as they are needed: of a cluster, or `count` processes; this process without either.
 
     Raises InputError for both, and for a cluster that is not there.
     """
@@ -19,7 +19,7 @@ def open_workers(count: int | None = None, cluster: str | None = None) -> Iterat
     if cluster is not None and count is not None:
         raise InputError("--workers: a cluster has the workers that it has")
     if cluster is None:
-        if count is None or count == 1:
+        if count is None:
             yield None
             return
         from wasm_host.parallel.processes import Processes

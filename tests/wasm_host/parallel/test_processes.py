@@ -152,9 +152,10 @@ def _is_alive(pid: int) -> bool:
 
 
 def test_choosing_workers() -> None:
-    with open_workers(1) as workers:
+    with open_workers() as workers:
         assert workers is None
-    with open_workers(3) as workers:
-        assert workers is not None and workers.width == 3
+    for count in (1, 3):
+        with open_workers(count) as workers:
+            assert workers is not None and workers.width == count
     with pytest.raises(InputError, match="--workers"), open_workers(2, "tcp://127.0.0.1:1"):
         pass
