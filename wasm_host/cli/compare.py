@@ -19,7 +19,7 @@ from pvm.trace import parse_trace, start_of_trace
 from wasm_host.cli.batch import refuse
 from wasm_host.cli.engines import format_option, json_option, metering_option, spec_option
 from wasm_host.cli.failures import FAILURE, INTERRUPTED, SUCCESS, blamed_on
-from wasm_host.cli.inputs import EXAMPLE_PREFIX, find_files, load_program, number_type, read_args, read_bytes
+from wasm_host.cli.inputs import EXAMPLE_PREFIX, STDIN, find_files, load_program, number_type, read_args, read_bytes
 from wasm_host.cli.output import console, print_json, tracked
 from wasm_host.compare.outcome import TRACE, Result, Task
 
@@ -55,8 +55,8 @@ class _Given:
     help=f"The most instructions that the reference engine is given. [default: {_LIMIT:,}]",
 )  # fmt: skip
 @click.option(
-    "--seconds", type=click.FloatRange(0.1, 86400), default=60.0, show_default=True, metavar="S",
-    help="How long each engine may take for each input.",
+    "--seconds", type=click.FloatRange(0.1, 86400), default=30.0, show_default=True, metavar="S",
+    help="How long each engine may take for each input, all rounds together.",
 )  # fmt: skip
 @click.option(
     "--rounds", type=click.IntRange(1, 1000), default=5, show_default=True,
@@ -111,6 +111,8 @@ def command(
     from wasm_host.compare.workshop import Workshop
 
     contestants = choose(only, skip)
+    if STDIN in inputs and args == f"@{STDIN}":
+        raise InputError("--args: standard input is the program already")
     given = _Given(args, gas, pc, format_, find_spec(spec), metering, rounds)
     tasks: list[Task] = []
     problems: list[str] = []
@@ -146,6 +148,8 @@ def command(
             for renderable in renderables(one):
                 out.print(renderable)
             out.print()
+        if interrupted:
+            out.print(Text("interrupted: this is what was measured until then", "yellow"))
         out.print(Text(summary(compared), "green" if is_good else "bold red"))
     if interrupted:
         return INTERRUPTED

@@ -5,12 +5,15 @@ In: tasks, contestants, who carries out a run. Out: results as they come.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from wasm_host.compare.agree import Verdict, judge
 from wasm_host.compare.contestants import RECORDED, Contestant
 from wasm_host.compare.outcome import Missing, Outcome, Result, Task
+
+_ENOUGH = 2  # contestants on which a run had no end
 
 Ask = Callable[[Contestant, Task], Result]
 
@@ -44,9 +47,13 @@ def steps(tasks: Sequence[Task], contestants: Sequence[Contestant]) -> list[tupl
 
 
 def compare(work: Sequence[tuple[Task, Contestant]], ask: Ask, limit: int) -> Iterator[tuple[Task, str, Result]]:
-    """The results in that order. `limit` is the most instructions that slow contestants are given."""
+    """The results in that order. `limit` is the most instructions that slow contestants are given.
+
+    What had no end on a few contestants, and an end on none, is not given to others.
+    """
     absent: dict[str, str | None] = {}
     used: dict[int, int] = {}
+    endless: Counter[int] = Counter()
     for task, one in work:
         if one.name not in absent:
             absent[one.name] = one.why_absent()
@@ -59,10 +66,14 @@ def compare(work: Sequence[tuple[Task, Contestant]], ask: Ask, limit: int) -> It
             result = Missing("left out", reason)
         elif one.is_slow and known > limit:
             result = Missing("left out", f"{known:,} instructions are more than {limit:,} (--limit)")
+        elif endless[id(task)] >= _ENOUGH and id(task) not in used:
+            result = Missing("left out", f"it had no end on {_ENOUGH} engines already")
         else:
             result = ask(one, task)
         if isinstance(result, Outcome):
             used[id(task)] = result.used
+        elif result.kind == "no end":
+            endless[id(task)] += 1
         yield task, one.name, result
 
 

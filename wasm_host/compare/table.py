@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pvm.printable import escaped
-from wasm_host.compare.outcome import TRACE, UNSEEN, Missing, Outcome, Result, registers_hash
+from wasm_host.compare.outcome import UNSEEN, Missing, Outcome, Result, registers_hash
 from wasm_host.compare.run import Compared
 
 _SHOWN = 8  # digits of hashes
@@ -27,7 +27,7 @@ _COLUMNS = ("pc", "Gas left", "Registers", "Memory", "Agrees", "Cold", "Warm", "
 def renderables(compared: Compared) -> Iterator[RenderableType]:
     """The table of one input, and below it why rows are missing and what differs."""
     verdict, used, fastest = compared.verdict, compared.used, compared.fastest()
-    length = "" if used is None else f": {used:,} {_unit(compared)}"
+    length = "" if used is None else f": {used:,} {_unit(compared, used)}"
     table = Table(
         title=escaped(compared.task.name) + length, title_justify="left", title_style="bold", header_style="bold",
         box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0),
@@ -134,7 +134,8 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 99.5 else f"{value:.3g}"
 
 
-def _unit(compared: Compared) -> str:
-    if compared.task.format == TRACE:
-        return "gas used by the guest"
-    return "instructions" if compared.task.metering == "instruction" else "gas used"
+def _unit(compared: Compared, used: int) -> str:
+    """What gas is: by instruction each takes 1."""
+    if compared.task.metering != "instruction":
+        return "gas used"
+    return "instruction" if used == 1 else "instructions"
