@@ -24,7 +24,7 @@ R = TypeVar("R")
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 workers_option: Decorator = click.option(
-    "--workers", type=click.IntRange(1, 1024), metavar="N", help="Work on N processes of this machine instead of this one."
+    "--workers", type=click.IntRange(1, 1024), metavar="N", help="Work on N other processes of this machine."
 )
 cluster_option: Decorator = click.option(
     "--cluster", metavar="URL", help="Work on the Dask cluster whose scheduler is there (tcp://HOST:PORT)."
