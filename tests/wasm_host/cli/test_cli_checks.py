@@ -233,7 +233,8 @@ def test_ctrl_c_with_workers(pvm_process, tmp_path):
     assert 26 <= passed <= 30
 
 
-def test_no_cluster(bad_input, tmp_path):
+def test_no_cluster(bad_input, tmp_path, monkeypatch):
+    monkeypatch.setattr("wasm_host.parallel.cluster.CONNECT", 1.0)
     write_trace(tmp_path / "good.log")
     bad_input(("replay", tmp_path, "--cluster", "tcp://127.0.0.1:1"), "--cluster: tcp://127.0.0.1:1: no scheduler")
     bad_input(("replay", tmp_path, "--cluster", "tcp://127.0.0.1:1", "--workers", 2), "--workers: ")

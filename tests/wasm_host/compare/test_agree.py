@@ -49,7 +49,7 @@ def test_whatever_differs_is_named(wrong, text) -> None:
     assert not verdict.is_good and verdict.differences == {"liar": (text,)}
     assert f"differs: liar: {text}" in shown(compared)
     assert as_dict(compared)["engines"]["liar"]["differences"] == [text]
-    assert "| liar | 4 | no |" in markdown([compared])
+    assert "| liar | 4.0 | no |" in markdown([compared])
     assert summary([compared]).startswith("1 of 1 input: not all agree")
 
 

@@ -25,6 +25,12 @@ distributed = pytest.importorskip("distributed")
 pytestmark = pytest.mark.xdist_group("cluster")  # it is started once
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second is enough for who is not there."""
+    monkeypatch.setattr("wasm_host.parallel.cluster.CONNECT", 1.0)
+
+
 @pytest.fixture(scope="module")
 def cluster(chores: Any) -> Iterator[Any]:
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as found:
@@ -94,14 +100,14 @@ def test_an_executor_of_a_client(cluster: Any) -> None:
         ("", "the address is empty"),
     ],
 )
-def test_a_cluster_that_is_not_there(address: str, message: str) -> None:
+def test_a_cluster_that_is_not_there(address: str, message: str, impatient: None) -> None:
     began = time.monotonic()
     with pytest.raises(InputError, match=message), open_workers(cluster=address):
         pass
     assert time.monotonic() - began < 20
 
 
-def test_somebody_who_says_nothing() -> None:
+def test_somebody_who_says_nothing(impatient: None) -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
