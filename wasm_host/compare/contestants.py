@@ -157,8 +157,8 @@ class AnanAs(Contestant):
     name: str = "anan-as"
 
     def why_absent(self) -> str | None:
-        found = anan_as.find_installed(None)
-        return found if isinstance(found, str) else None
+        found = anan_as.find_installed(anan_as.cache_folder())
+        return f"{found} (`pvm bench --install-anan-as` installs it)" if isinstance(found, str) else None
 
     def why_not(self, task: Task) -> str | None:
         return unsuitable(task)

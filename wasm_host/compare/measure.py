@@ -19,7 +19,7 @@ from pvm.trace import Trace, answer, parse_trace, start_machine
 from wasm_host.bench.measure import background_ended
 from wasm_host.compare.outcome import TRACE, UNSEEN, Ending, Outcome, Task, calls_hash, describe
 
-_LEAST = 0.2  # seconds of warm runs: V8 compiles again what has run for some time
+_LEAST = 0.2  # seconds of warm runs
 
 Timed = Callable[[Machine], tuple[Exit, float]]
 """Runs a machine to an exit; with the seconds that the run took."""
@@ -45,11 +45,12 @@ def run_by_wall(machine: Machine) -> tuple[Exit, float]:
 
 def measure(
     task: Task, make: Callable[[], AnyEngine], timed: Timed = run_by_wall, translates_later: bool = False,
-    compiles: bool = True,
+    compiles: bool = True, least: float = _LEAST,
 ) -> Outcome:  # fmt: skip
     """Run on a new engine, then again on the same one, after it has translated the program if it does so on the way.
 
-    Where nothing is ever compiled, a first run that took long is as good as a later one.
+    Where nothing is ever compiled, a first run that took long is as good as a later one. `least`
+    is how many seconds warm runs take together, unless that is more than the task's patience.
 
     Raises EngineError when it ends otherwise the second time, and what engines and programs raise.
     """
@@ -71,13 +72,13 @@ def measure(
             raise EngineError("it ends otherwise when it runs again")
         return run.seconds
 
-    return Outcome(ending, first.used, cold, fastest(task, again))
+    return Outcome(ending, first.used, cold, fastest(task, again, least))
 
 
-def fastest(task: Task, run: Callable[[], float]) -> float:
+def fastest(task: Task, run: Callable[[], float], least: float = _LEAST) -> float:
     """The least that `run` returns in the task's rounds, or in more while they take next to no time."""
     began, found, done, spent = time.perf_counter(), run(), 1, 0.0
-    while spent <= task.patience and (done < task.rounds or spent < _LEAST):
+    while spent <= task.patience and (done < task.rounds or spent < least):
         found, done, spent = min(found, run()), done + 1, time.perf_counter() - began
     return found
 

@@ -127,11 +127,14 @@ def _warm(result: Result | None) -> float | None:
 
 
 def _ratio(seconds: float | None, fastest: float | None) -> str:
-    return _number(seconds / fastest) if seconds and fastest else "-"
+    if not seconds or not fastest:
+        return "-"
+    ratio = seconds / fastest
+    return f"{ratio:,.0f}" if ratio >= 9.95 else f"{ratio:.1f}"
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 99.5 else f"{value:.3g}"
+    return f"{value:,.0f}" if value >= 99.5 else f"{value:#.3g}"
 
 
 def _unit(compared: Compared, used: int) -> str:
