@@ -241,7 +241,7 @@ def test_no_cluster(bad_input, tmp_path, monkeypatch):
     bad_input(("replay", tmp_path, "--workers", 0), "--workers: ")
 
 
-@pytest.mark.parametrize("tier", ["interpreter", "recompiler"])
+@pytest.mark.parametrize("tier", ["interpreter", "auto"])
 def test_public_traces_on_processes(pvm, shared, tier):
     one = json.loads(pvm("replay", shared / "traces" / "ecalli", "--json", "--tier", tier).text)
     two = json.loads(pvm("replay", shared / "traces" / "ecalli", "--json", "--tier", tier, "--workers", 2).text)

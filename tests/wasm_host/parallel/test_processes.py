@@ -154,8 +154,8 @@ def _is_alive(pid: int) -> bool:
 def test_choosing_workers() -> None:
     with open_workers() as workers:
         assert workers is None
-    for count in (1, 3):
-        with open_workers(count) as workers:
-            assert workers is not None and workers.width == count
+    for number in (1, 3):
+        with open_workers(number) as workers:
+            assert workers is not None and workers.width == number
     with pytest.raises(InputError, match="--workers"), open_workers(2, "tcp://127.0.0.1:1"):
         pass
