@@ -86,7 +86,7 @@ def test_bad_jobs(fibonacci: Program, executor: Executor | None) -> None:
         run_many(fibonacci, [Job(), Job(gas=-1)], executor)
     with pytest.raises(InputError, match="job 0: arguments"):
         run_many(assemble("trap"), [Job(b"x")], executor)
-    with pytest.raises(InputError, match="program: a pvm.Program is needed"):
+    with pytest.raises(InputError, match=r"program: a pvm\.Program is needed"):
         run_many(b"", [Job()], executor)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="job 0: a Job is needed"):
         run_many(fibonacci, [b"\x01"], executor)  # type: ignore[list-item]

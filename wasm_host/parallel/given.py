@@ -13,7 +13,7 @@ from typing import Any
 
 from pvm.errors import ResourceError
 from wasm_host.parallel.run import Piece, Session, Workers
-from wasm_host.parallel.worker import Parcel, do
+from wasm_host.parallel.worker import Parcel, do, forget
 
 
 def workers_of(executor: Executor) -> Workers:
@@ -60,3 +60,4 @@ class _Session(Session):
         for future in list(self._sent):
             with suppress(RuntimeError):
                 future.cancel()
+        forget(self._parcel.key)

@@ -40,6 +40,12 @@ class _Bench:
         with self._lock:
             self._parcels[parcel.key] = parcel
 
+    def drop(self, key: str) -> None:
+        """Let go of a parcel and what was made of it."""
+        with self._lock:
+            self._parcels.pop(key, None)
+            self._ready.pop(key, None)
+
     def find(self, parcel: Parcel | str) -> Callable[[Any], Any] | None:
         """What works on one item of the parcel; None when there is but a key, and its parcel has not come."""
         key = parcel if isinstance(parcel, str) else parcel.key
@@ -67,6 +73,11 @@ _BENCH = _Bench()
 def expect(parcel: Parcel) -> None:
     """Have a parcel at hand from now on, for a process that serves one run alone."""
     _BENCH.put(parcel)
+
+
+def forget(key: str) -> None:
+    """Let go of what is ready in this process, where its threads did the work."""
+    _BENCH.drop(key)
 
 
 def do(parcel: Parcel | str, items: Sequence[Any]) -> list[Any] | None:

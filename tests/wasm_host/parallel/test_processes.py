@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
 import sys
 import time
+import weakref
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from itertools import count
 from multiprocessing import get_context
@@ -67,6 +69,20 @@ class Untold(Workers):
 
     def begin(self, parcel: Parcel) -> Session:
         return self._given.begin(parcel)
+
+
+def test_nothing_is_kept_of_work_that_threads_did(chores: Any) -> None:
+    class Shared:
+        def __bool__(self) -> bool:
+            return False
+
+    shared = Shared()
+    gone = weakref.ref(shared)
+    with ThreadPoolExecutor(2) as executor:
+        assert sorted(run(Task(chores.prepare, chores.square, shared), range(20), Given(executor))) == SQUARES
+    del shared
+    gc.collect()
+    assert gone() is None
 
 
 def test_a_worker_that_does_not_know_the_parcel_gets_it(chores: Any) -> None:
