@@ -87,6 +87,17 @@ export class History {
     return isAnsweredAt(this.#journal, this.position);
   }
 
+  /** When the call was made at which the machine stands; edits may have come after that. */
+  get calledAt() {
+    let place = this.position;
+    for (let at = place.segment - 1; at >= 0; at--) {
+      const { before, after } = this.#journal[at];
+      if (!before.called || !isSame(after, place)) break;
+      place = before;
+    }
+    return place;
+  }
+
   /** Gas that the guest has used since the start; what the host took or gave is not in it. */
   get gasUsed() {
     const last = this.#journal.at(-1);

@@ -184,10 +184,9 @@ export class Session {
     }
   }
 
-  /** Wait, until asked to stop. */
   async #pause(milliseconds) {
     const end = performance.now() + milliseconds;
-    for (let left = milliseconds; left > 0 && !this.#stopAsked; left = end - performance.now()) await pause(min(left, 50));
+    while (performance.now() < end && !this.#stopAsked) await pause(min(end - performance.now(), REPORT_TIME));
   }
 
   /** Deal with what ended a slice; whether the run ends with it. */
@@ -304,7 +303,10 @@ export class Session {
 
   /** The machine stands at a call that was made before and is made again. */
   #standAtCall() {
-    this.#noteCall();
+    const entry = this.#log.at(-1);
+    const isNoted = entry && compare(entry.position, this.#history.calledAt) === 0;
+    if (isNoted) Object.assign(entry, { answer: null, pending: this.#answerOf(entry) });
+    else this.#noteCall(); // it was one of many, and left out
     this.#end(this.#callExit(), null);
   }
 
@@ -329,10 +331,9 @@ export class Session {
   #noteCall() {
     const machine = this.#machine;
     const number = machine.get("call");
-    const position = this.#history.position;
-    const last = this.#log.at(-1);
-    const stoodThere = last && compare(last.position, position) === 0;
-    if (stoodThere || this.#log.length >= LONGEST_LOG) this.#log.pop();
+    const position = this.#history.calledAt;
+    const isFull = this.#log.length >= LONGEST_LOG;
+    if (isFull || (this.#log.length && compare(this.#log.at(-1).position, position) === 0)) this.#log.pop();
     const entry = {
       index: Math.max((this.#log.at(-1)?.index ?? -1) + 1, this.#history.answers),
       number, pc: machine.pc, gas: machine.gas, registers: machine.registers.slice(),
