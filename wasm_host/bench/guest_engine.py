@@ -32,9 +32,11 @@ _GLUE = """async () => {
     abi: revive(await (await file("abi.json")).text()),
     interpreter: await WebAssembly.compile(await (await file("interpreter.wasm")).arrayBuffer()),
   };
+  const isBlank = (bytes) => bytes.length > 0 && bytes.length % 4 === 0 && bytes.byteOffset % 4 === 0 &&
+    new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4).every((word) => word === 0);
   const tagged = (key, value) =>
     typeof value === "bigint" ? { $int: String(value) }
-      : value instanceof Uint8Array ? { $bytes: value.toBase64() }
+      : value instanceof Uint8Array ? isBlank(value) ? { $blank: value.length } : { $bytes: value.toBase64() }
         : value instanceof BigUint64Array ? { $u64: new Uint8Array(value.buffer).toBase64() } : value;
   globalThis.ask = async (text) => {
     const results = [];
@@ -252,6 +254,8 @@ def _untagged(value: dict[str, Any]) -> Any:
             return int(number)
         case {"$bytes": text}:
             return base64.b64decode(text)
+        case {"$blank": length}:
+            return bytes(length)
         case {"$u64": text}:
             return list(array("Q", base64.b64decode(text)))
     return value

@@ -19,7 +19,7 @@ Subject = Callable[[], "float | Mapping[str, float]"]
 """Measures once: nanoseconds a unit of work. What yields several figures at a time names them."""
 
 NANOSECONDS, BYTES, COUNT = "ns", "bytes", "count"  # units
-_PATIENCE = 60.0  # seconds to wait for a thread
+_PATIENCE = 60.0  # seconds to wait for threads
 
 
 @dataclass(frozen=True)
@@ -145,8 +145,13 @@ def background_ended() -> Iterator[None]:
     try:
         yield
     finally:
-        for thread in set(threading.enumerate()) - before:
-            thread.join(_PATIENCE)
+        end = time.monotonic() + _PATIENCE
+        while (left := set(threading.enumerate()) - before) and time.monotonic() < end:
+            for thread in left:
+                try:
+                    thread.join(max(0.0, end - time.monotonic()))
+                except RuntimeError:  # another thread is just starting it
+                    time.sleep(0.001)
 
 
 def _figures(name: str, found: float | Mapping[str, float]) -> dict[str, float]:

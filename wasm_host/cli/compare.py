@@ -107,7 +107,7 @@ def command(
     # Other commands do without these, and start sooner.
     from wasm_host.compare.contestants import choose
     from wasm_host.compare.run import compare, gathered, steps
-    from wasm_host.compare.table import as_dict, markdown, renderables, summary
+    from wasm_host.compare.table import as_dict, complaints, markdown, renderables, summary
     from wasm_host.compare.workshop import Workshop
 
     contestants = choose(only, skip)
@@ -142,6 +142,8 @@ def command(
         })  # fmt: skip
     elif as_markdown:
         click.echo(markdown(compared))
+        for line in complaints(compared):
+            click.echo(line, err=True)
     else:
         out = console()
         for one in compared:

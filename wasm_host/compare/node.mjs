@@ -19,9 +19,15 @@ let engine = null;
 
 const base64 = (view) => Buffer.from(view.buffer, view.byteOffset, view.byteLength).toString("base64");
 
+/** Whether all are 0; for pages of memory, whose length is a multiple of 4. */
+function isBlank(bytes) {
+  if (bytes.length % 4 || bytes.byteOffset % 4 || !bytes.length) return false;
+  return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4).every((word) => word === 0);
+}
+
 function tagged(key, value) {
   if (typeof value === "bigint") return { $int: String(value) };
-  if (value instanceof Uint8Array) return { $bytes: base64(value) };
+  if (value instanceof Uint8Array) return isBlank(value) ? { $blank: value.length } : { $bytes: base64(value) };
   return value instanceof BigUint64Array ? { $u64: base64(value) } : value;
 }
 

@@ -17,7 +17,7 @@ TRACE = "trace"  # the format of recorded runs
 UNSEEN: Literal["not seen"] = "not seen"  # by this contestant's host
 Unseen = Literal["not seen"]
 _DIGITS = 16  # of hashes
-_PIECE = 256 * PAGE_SIZE  # bytes of memory that are read at a time
+_PIECE = 4096 * PAGE_SIZE  # bytes of memory that are read at a time, the most that the page reads at once
 _RIGHTS = {"r": b"\1", "rw": b"\3"}
 _BLANK = bytes(PAGE_SIZE)
 

@@ -73,6 +73,16 @@ def markdown(compared: Sequence[Compared]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def complaints(compared: Sequence[Compared]) -> Iterator[str]:
+    """What the Markdown leaves out: who has no outcome, and what differs."""
+    for one in compared:
+        for name, result in one.results.items():
+            if isinstance(result, Missing):
+                yield f"{escaped(one.task.name)}: {result.kind}: {name}: {escaped(result.text)}"
+        for name, differences in one.verdict.differences.items():
+            yield from (f"{escaped(one.task.name)}: differs: {name}: {difference}" for difference in differences)
+
+
 def as_dict(compared: Compared) -> dict[str, Any]:
     """One input as plain data."""
     verdict, fastest, task = compared.verdict, compared.fastest(), compared.task
