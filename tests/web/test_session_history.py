@@ -115,3 +115,27 @@ def test_a_slow_run_gets_on_where_a_block_costs_more_than_a_slice() -> None:
     source = ".code\n" + "    add_imm_64 s0, s0, 1\n" * 20 + "    trap\n"
     (results,) = drive([[load(source, "block"), request("run", pace=1000)]])
     assert results[1]["exit"]["reason"] == "panic"
+
+
+def test_of_very_many_calls_the_first_are_forgotten_and_the_others_are_led_back_to() -> None:
+    source = """
+.code
+    fallthrough
+again:
+    ecalli 100
+    add_imm_64 s0, s0, 1
+    load_imm t1, 120000
+    branch_lt_u s0, t1, again
+    trap
+"""
+    back, call = request("back", count=7), request("back", unit="call", count=3)
+    run, start = request("run"), request("back", unit="start")
+    (results,) = drive([[load(source), run, back, request("step", count=7), call, run, start, run]])
+    end = results[1]
+    assert (end["exit"]["reason"], end["registers"][5]) == ("panic", "120000")
+    assert int(results[2]["gas"]) == int(end["gas"]) + 7
+    assert view(results[3]) == view(end)
+    assert (results[4]["exit"]["reason"], results[4]["registers"][5]) == ("host-call", "119997")
+    for again in (5, 7):
+        assert view(results[again]) == view(end) and results[again]["gas_used"] == end["gas_used"]
+    assert view(results[6]) == view(results[0]) and not results[6]["can_back"]

@@ -12,6 +12,7 @@ const PAGE_WORDS = 1024;
 const PAGE_SIZE = 4096;
 const KEPT = 64; // checkpoints; then every second one is dropped
 const MOST_BYTES = 256 << 20; // of all their pages together; then likewise
+const MOST_ENTRIES = 100_000; // of the journal; then its first half is forgotten
 const FIRST_PAUSE = 20; // milliseconds of running between two checkpoints at first
 const SHARE = 12; // a checkpoint is made when the machine ran this many times as long as making the last one took
 const SAVED = ["gas", "call", "heap_end", "heap_limit", "pc", "address", "charged", "called"];
@@ -42,6 +43,8 @@ export class History {
   #checkpoints = [];
   /** @type {Entry[]} */
   #journal = [];
+  /** How many entries before those of the journal are forgotten. Then only the start is left of what was before. */
+  #forgotten = 0;
   /** Pages that may differ from how they were at the start, and what they held then: null is nothing but zeros. */
   #base = new Map();
   /** Pages in which the image put something. */
@@ -60,7 +63,7 @@ export class History {
 
   /** When the machine's state is. @returns {Position} */
   get position() {
-    return { segment: this.#journal.length, ...placeOf(this.#machine) };
+    return { segment: this.interventions, ...placeOf(this.#machine) };
   }
 
   /** The start. @returns {Position} */
@@ -74,7 +77,7 @@ export class History {
 
   /** How often the host has done something. */
   get interventions() {
-    return this.#journal.length;
+    return this.#forgotten + this.#journal.length;
   }
 
   /** How many host calls have been answered. */
@@ -84,16 +87,16 @@ export class History {
 
   /** Whether the machine stands where a host call has just been answered. */
   get isAnswered() {
-    return isAnsweredAt(this.#journal, this.position);
+    return isAnsweredAt((number) => this.#entry(number), this.position);
   }
 
   /** When the call was made at which the machine stands; edits may have come after that. */
   get calledAt() {
     let place = this.position;
     for (let at = place.segment - 1; at >= 0; at--) {
-      const { before, after } = this.#journal[at];
-      if (!before.called || !isSame(after, place)) break;
-      place = before;
+      const entry = this.#entry(at);
+      if (!entry?.before.called || !isSame(entry.after, place)) break;
+      place = entry.before;
     }
     return place;
   }
@@ -129,6 +132,33 @@ export class History {
     const entry = { before, after: before, apply, kind, answers, used };
     this.#journal.push(entry);
     entry.after = this.position;
+    if (this.#journal.length > MOST_ENTRIES) this.#forget();
+  }
+
+  /** The entry of the journal with so many before it; undefined when it is forgotten or there is none. */
+  #entry(number) {
+    return this.#journal[number - this.#forgotten];
+  }
+
+  /** Forget what was before a checkpoint in the second half of the journal, but for the start. */
+  #forget() {
+    this.capture();
+    const half = this.#forgotten + this.#journal.length / 2;
+    const at = this.#checkpoints.findIndex(({ position }) => position.segment >= half);
+    this.#checkpoints.splice(1, at - 1);
+    // The entry before the checkpoint says what was used and answered up to there.
+    const number = this.#checkpoints[1].position.segment - 1;
+    this.#journal.splice(0, number - this.#forgotten);
+    this.#forgotten = number;
+  }
+
+  /** The first position in a segment that can be reached again. */
+  #beginOf(segment) {
+    if (!segment) return this.first;
+    const { after } = this.#entry(segment - 1);
+    if (!this.#forgotten) return after;
+    const { position } = this.#checkpoints[1];
+    return compare(after, position) < 0 ? position : after;
   }
 
   #touch(address, length) {
@@ -221,12 +251,22 @@ export class History {
    * @param {Position} target
    */
   seek(target) {
+    this.#goTo(target);
+    if (target.segment < this.#forgotten) this.#forgotten = 0; // back at the start
+    this.#journal.length = target.segment - this.#forgotten;
+    this.#checkpoints = this.#checkpoints.filter(({ position }) => compare(position, target) <= 0);
+    this.#ranFor = 0;
+  }
+
+  /** The same, but nothing is forgotten. */
+  #goTo(target) {
     const machine = this.#machine;
     const checkpoint = this.#checkpointFor(target);
     machine.countAside(true);
     try {
       this.#restore(checkpoint);
-      for (const { before, apply } of this.#journal.slice(checkpoint.position.segment, target.segment)) {
+      for (let number = checkpoint.position.segment; number < target.segment; number++) {
+        const { before, apply } = this.#entry(number);
         this.#runTo(before);
         apply(machine);
       }
@@ -234,9 +274,6 @@ export class History {
     } finally {
       machine.countAside(false);
     }
-    this.#journal.length = target.segment;
-    this.#checkpoints = this.#checkpoints.filter(({ position }) => compare(position, target) <= 0);
-    this.#ranFor = 0;
   }
 
   /** Run to a position in the segment where the machine is. */
@@ -272,6 +309,7 @@ export class History {
   *back(count, matches) {
     let end = this.position;
     let missing = count;
+    let rounds = 0;
     for (let width = 64n; ; width *= 4n) {
       const begin = this.#before(end, width);
       if (begin === null) {
@@ -279,6 +317,7 @@ export class History {
         return;
       }
       const found = yield* this.#walk(begin, end, missing, matches);
+      if (++rounds % 16 === 0) yield;
       if (found.length >= missing) {
         this.seek(found[found.length - missing]);
         return;
@@ -293,8 +332,11 @@ export class History {
   #before(end, width) {
     if (compare(end, this.first) <= 0) return null;
     const { segment } = end;
-    const begin = segment ? this.#journal[segment - 1].after : this.first;
-    if (compare(end, begin) <= 0) return this.#journal[segment - 1].before;
+    const begin = this.#beginOf(segment);
+    if (compare(end, begin) <= 0) {
+      const isOldest = this.#forgotten && compare(begin, this.#checkpoints[1].position) === 0;
+      return isOldest ? null : this.#entry(segment - 1).before;
+    }
     if (begin.gas - end.gas <= width) return begin;
     return { segment, gas: end.gas + width, paid: true, pc: -1, called: false, ended: false };
   }
@@ -302,19 +344,18 @@ export class History {
   /** The last `count` matching positions from `begin` on and before `end`. The machine is left anywhere. */
   *#walk(begin, end, count, matches) {
     const machine = this.#machine;
-    const kept = this.#journal.slice();
-    const checkpoints = this.#checkpoints.slice();
+    const entry = (number) => this.#entry(number);
     const found = [];
     const note = () => {
       const position = { ...this.position, segment: begin.segment };
-      if (!matches(machine, position, kept)) return;
+      if (!matches(machine, position, entry)) return;
       found.push(position);
       if (found.length >= 2 * count + 1024) found.splice(0, found.length - count);
     };
     machine.countAside(true);
     try {
       if (begin.pc < 0) this.#approach(begin);
-      else this.seek(begin);
+      else this.#goTo(begin);
       if (begin.segment < end.segment) note();
       else {
         for (let steps = 1; compare({ ...this.position, segment: end.segment }, end) < 0; steps++) {
@@ -324,8 +365,6 @@ export class History {
         }
       }
     } finally {
-      this.#journal = kept;
-      this.#checkpoints = checkpoints;
       machine.countAside(false);
     }
     return found;
@@ -334,9 +373,9 @@ export class History {
   /** Take the machine to the first state of a segment with at most this much gas that is met on the way. */
   #approach({ segment, gas }) {
     const machine = this.#machine;
-    const start = segment ? this.#journal[segment - 1].after : this.first;
+    const start = this.#beginOf(segment);
     const checkpoint = this.#checkpointFor({ segment, gas, paid: true, pc: -1, called: false, ended: false });
-    this.seek(compare(checkpoint.position, start) > 0 ? checkpoint.position : start);
+    this.#goTo(compare(checkpoint.position, start) > 0 ? checkpoint.position : start);
     while (machine.gas > gas) {
       const before = machine.gas;
       machine.advance(before - gas);
@@ -364,35 +403,36 @@ function moves(machine) {
 }
 
 /**
- * What `back` stops at. It gets the journal, too.
+ * What `back` stops at. It gets the journal, too, by number.
  *
  * @param {"instruction"|"block"|"call"|"breakpoint"} unit
  * @param {Iterable<number>} breakpoints
- * @returns {(machine: import("./host.mjs").Machine, position: Position, journal: Entry[]) => boolean}
+ * @returns {(machine: import("./host.mjs").Machine, position: Position,
+ *   entry: (number: number) => Entry|undefined) => boolean}
  */
 export function placesOf(unit, breakpoints) {
   const places = new Set(breakpoints);
   return {
     // A call that is answered at once is one step, forwards as backwards.
-    instruction: (machine, position, journal) => {
-      const next = journal[position.segment];
+    instruction: (machine, position, entry) => {
+      const next = entry(position.segment);
       return next?.kind !== "automatic" || !isSame(next.before, position);
     },
     block: (machine, { called }) => machine.recordAt(machine.pc).isStart && !called,
     // Where it waits for an answer, and not where it has just got it.
-    call: (machine, position, journal) => position.called && !isAnsweredAt(journal, position),
+    call: (machine, position, entry) => position.called && !isAnsweredAt(entry, position),
     breakpoint: (machine, { called }) => places.has(machine.pc) && !called,
   }[unit];
 }
 
 /** Whether the call at which the machine stands at a position has been answered; edits may have come after that. */
-function isAnsweredAt(journal, position) {
+function isAnsweredAt(entry, position) {
   let place = position;
-  for (let at = position.segment - 1; at >= 0 && place.called; at--) {
-    const { kind, before, after } = journal[at];
-    if (!isSame(after, place)) return false;
-    if (kind !== "edit") return true;
-    place = before;
+  for (let number = position.segment - 1; place.called; number--) {
+    const last = entry(number);
+    if (!last || !isSame(last.after, place)) return false;
+    if (last.kind !== "edit") return true;
+    place = last.before;
   }
   return false;
 }
