@@ -61,7 +61,7 @@ def markdown(compared: Sequence[Compared]) -> str:
     """Engines by inputs: how many times as long as the fastest a warm run takes, and who agrees."""
     names = list(dict.fromkeys(name for one in compared for name, result in one.results.items() if _warm(result)))
     titles = [escaped(one.task.name.removeprefix("example:")) for one in compared]
-    lines = [["", *titles, "agrees"], ["---"] * (len(titles) + 2)]
+    lines = [["", *titles, "agrees"]]
     for name in names:
         results = [one.results.get(name) for one in compared]
         agrees = all(name not in one.verdict.differences for one in compared)
@@ -70,7 +70,8 @@ def markdown(compared: Sequence[Compared]) -> str:
         lines.append([name, *cells, "no" if not agrees else "yes" if seen == len(compared) else f"yes, {seen}"])
     lines.append(["instructions", *(f"{one.used:,}" if one.used is not None else "-" for one in compared), ""])
     lines.append(["the fastest", *(duration(one.fastest()) for one in compared), ""])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    rows = [f"| {' | '.join(line)} |".replace("|  |", "| |") for line in lines]
+    return "\n".join([rows[0], "|" + "---|" * (len(titles) + 2), *rows[1:]])
 
 
 def complaints(compared: Sequence[Compared]) -> Iterator[str]:

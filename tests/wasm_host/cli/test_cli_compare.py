@@ -6,10 +6,13 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from pvm.examples import EXAMPLES
 from wasm_host.bench import chromium
+from wasm_host.compare.contestants import ALL, RECORDED
 from wasm_host.compare.outcome import Outcome
 from wasm_host.compare.workshop import Workshop
 
@@ -176,3 +179,13 @@ def test_chromium_agrees(pvm):
     engines = json.loads(found.stdout)["inputs"][0]["engines"]
     assert {engine["status"] for engine in engines.values()} == {"ended"}
     assert len({engine["memory"] for engine in engines.values()}) == 1 and len(engines) == 3
+
+
+def test_the_readme_s_table_has_every_engine_and_every_example():
+    lines = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8").splitlines()
+    first = next(place for place, line in enumerate(lines) if line.startswith("| | hello |"))
+    rows = [line.strip("| ").split(" | ") for line in lines[first:] if line.startswith("|")]
+    assert rows[0] == [*(example.name for example in EXAMPLES), "agrees"]
+    engines = [one.name for one in ALL if one.name != RECORDED]
+    assert [row[0] for row in rows[2 : 2 + len(engines)]] == engines
+    assert {row[-1] for row in rows[2 : 2 + len(engines)]} == {"yes"}
