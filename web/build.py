@@ -134,26 +134,42 @@ def _manifest(cdn: bool, sizes: dict[str, int]) -> bytes:
 
 
 def _check(folder: Path) -> None:
-    """Raises InputError unless the folder is not there, is empty, or has a page that was built before."""
+    """Raises InputError unless the folder is not there, is empty, or has a page that was built before and no more."""
     try:
         if not os.path.lexists(folder):
             return
         if not folder.is_dir():
             raise InputError(f"{folder}: not a folder")
-        is_ours = not any(folder.iterdir()) or _generator(folder / MANIFEST) == _GENERATOR
+        manifest = _manifest_of(folder)
+        is_ours = not any(folder.iterdir()) or manifest.get("generator") == _GENERATOR
+        others = sorted(_others(folder, manifest)) if is_ours else []
     except OSError as error:
         raise InputError(f"{folder}: cannot be read: {(error.strerror or str(error)).lower()}") from None
     if not is_ours:
         raise InputError(f"{folder}: has files in it, and is no page that was built before: choose another folder")
+    if others:
+        raise InputError(f"{folder}: {others[0]} is no part of the page that was built there before: move it first")
 
 
-def _generator(manifest: Path) -> object:
-    """What made a folder with this manifest; None when that cannot be told."""
+def _manifest_of(folder: Path) -> dict[str, Any]:
+    """The manifest in a folder; an empty one when there is none that can be read."""
+    manifest = folder / MANIFEST
     try:
         found = json.loads(manifest.read_bytes()) if manifest.is_file() else None
     except (ValueError, RecursionError):
-        return None
-    return found.get("generator") if isinstance(found, dict) else None
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _others(folder: Path, manifest: dict[str, Any]) -> Iterator[str]:
+    """Names of files in the folder that its manifest does not have, but for what an interrupted build has left."""
+    known = manifest.get("files")
+    names = {MANIFEST, *known} if isinstance(known, dict) else {MANIFEST}
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        is_folder = path.is_dir() and not path.is_symlink()
+        if not (is_folder or name in names or name.startswith((".new-", ".old-"))):
+            yield name
 
 
 def _write(folder: Path, files: dict[str, bytes]) -> None:

@@ -90,7 +90,9 @@ def test_the_network_is_asked_for_pyodide_only_when_wanted(tmp_path: Path, fake_
 def test_building_again_gives_the_same_and_replaces(tmp_path: Path, fake_pyodide: Path) -> None:
     folder = tmp_path / "page"
     first = contents(build(folder, given_pyodide=fake_pyodide).folder)
+    manifest = json.loads((folder / MANIFEST).read_text())
     (folder / "more").write_text("of an earlier version")
+    (folder / MANIFEST).write_text(json.dumps({**manifest, "files": {**manifest["files"], "more": 21}}))
     assert contents(build(folder, given_pyodide=fake_pyodide).folder) == first
     assert os.listdir(tmp_path) and {"page", "fake-pyodide"} == set(os.listdir(tmp_path))
     code = "import sys; from web.wheel import wheel_bytes; sys.stdout.buffer.write(wheel_bytes())"
@@ -120,7 +122,7 @@ def test_what_cannot_be_finished_is_undone(tmp_path: Path, monkeypatch: pytest.M
 
     def fail(path: Path, target: Path) -> Path:
         done.append(path)
-        if len(done) == len(os.listdir(tmp_path / "page")) + 3:
+        if len(done) >= len(os.listdir(tmp_path / "page")) + 3:
             raise OSError(28, "No space left on device", str(path))
         return rename(path, target)
 
@@ -144,6 +146,15 @@ def test_other_folders_are_left_alone(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=message):
             build(folder, cdn=True)
         assert contents(folder) == before
+    build(tmp_path / "page", cdn=True)
+    for name in ("CNAME", "data/notes.txt", ".git/config"):
+        (tmp_path / "page" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "page" / name).write_text("x")
+        before = contents(tmp_path / "page")
+        with pytest.raises(InputError, match=f"{name} is no part of the page"):
+            build(tmp_path / "page", cdn=True)
+        assert contents(tmp_path / "page") == before
+        (tmp_path / "page" / name).unlink()
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="not a folder"):
         build(tmp_path / "file", cdn=True)

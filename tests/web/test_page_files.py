@@ -196,6 +196,13 @@ def test_damaged_links_are_refused_in_a_sentence(python_page: Page, fragment: st
     expect(python_page.locator("#state")).to_have_text("Ready")
 
 
+def test_the_page_that_opens_for_a_damaged_link_says_so(page: Page) -> None:
+    page.goto("#p=AAAA")
+    loaded(page, "Greet and log")
+    expect(page.locator("#state")).to_have_text("Ready")
+    expect(page.locator("#message")).to_contain_text("link is damaged")
+
+
 def test_wrong_settings_are_said_beside_their_field(python_page: Page) -> None:
     python_page.goto("#example=hello")
     loaded(python_page, "Greet and log")

@@ -102,7 +102,11 @@ async function openFirst(model, dialogs) {
   } catch (error) {
     model.problem(error);
   }
-  if (!(await linked) && !model.program) await dialogs.openExample(FIRST_EXAMPLE);
+  if (!(await linked) && !model.program) {
+    const { said } = dialogs; // what is wrong with the link
+    await dialogs.openExample(FIRST_EXAMPLE);
+    if (said) dialogs.say(said);
+  }
 }
 
 /** How far Python has loaded, in words and as a bar. @param {Python} python */

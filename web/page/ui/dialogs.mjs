@@ -41,6 +41,11 @@ export class Dialogs {
     this.say(problem.message);
   }
 
+  /** The message that is there; "" when there is none. */
+  get said() {
+    return this.message.hidden ? "" : (this.message.firstChild?.textContent ?? "");
+  }
+
   /** A message across the page, until it is closed or something else succeeds; "" takes it away. */
   say(text) {
     this.message.hidden = !text;
