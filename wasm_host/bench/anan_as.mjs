@@ -42,7 +42,7 @@ function run({ build, program, args, gas, pages, pc: start = 0, plain = false, l
   const whole = Number(end - begin);
   engine.pvmDestroy(machine);
   engine.__collect?.(); // one build leaves collecting to its host
-  const { status, exitCode, pc, registers } = pause;
+  const { status, exitCode = 0, pc, registers } = pause;
   return {
     ns, whole, status, argument: exitCode, pc, gas: String(BigInt.asUintN(64, pause.gas)), registers: registers.map(String),
   };

@@ -92,8 +92,11 @@ def command(
 
     Cold is from the program's bytes to the exit, in a new process or tab that has no compiled code: parsing,
     translating, compiling the interpreter or the translation. Starting processes and loading an engine's own code is
-    not counted. Warm is the run alone, in a new machine, when everything is compiled: the fastest of --rounds. Of the
-    wasmtime commands cold is building, compiling and running, warm the command again; its process's start counts.
+    not counted. Warm is the run alone, in a new machine, when everything is compiled: the fastest of --rounds, or of
+    more while they take less than 0.2 s together (1 s on V8, which optimises what runs for some time). Of the wasmtime
+    commands cold is building, compiling and running, warm the command again; its process's start counts.
+
+    What takes longer than --seconds is stopped. A run that has no end on two engines is not given to the others.
 
     The exit status is 1 when engines disagree or fail, or none comes to an end, 2 when an input cannot be used.
 

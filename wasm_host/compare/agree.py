@@ -18,16 +18,19 @@ _NAMES = {field.name: field.name for field in fields(Ending)} | {
 
 @dataclass(frozen=True)
 class Verdict:
-    """`differences` has, for each contestant that disagrees, in what; `failed` names those that broke down."""
+    """`differences` has, for each contestant that disagrees, in what; `failed` names those that broke down.
 
-    compared: int
+    `ran` is how many came to an end, what was recorded aside.
+    """
+
+    ran: int
     differences: Mapping[str, tuple[str, ...]]
     failed: tuple[str, ...]
 
     @property
     def is_good(self) -> bool:
         """Whether all that ran agree, none broke down and at least one got to an end."""
-        return bool(self.compared) and not self.differences and not self.failed
+        return bool(self.ran) and not self.differences and not self.failed
 
 
 def judge(results: Mapping[str, Result]) -> Verdict:
@@ -41,7 +44,8 @@ def judge(results: Mapping[str, Result]) -> Verdict:
             if value != seen[yardstick]:
                 found.setdefault(name, []).append(_difference(field, value, yardstick, seen[yardstick]))
     failed = [name for name, result in results.items() if not isinstance(result, Outcome) and result.kind == "failed"]
-    return Verdict(len(endings), {name: tuple(what) for name, what in found.items()}, tuple(failed))
+    ran = sum(isinstance(result, Outcome) and result.cold is not None for result in results.values())
+    return Verdict(ran, {name: tuple(what) for name, what in found.items()}, tuple(failed))
 
 
 def _difference(field: str, value: object, yardstick: str, wanted: object) -> str:

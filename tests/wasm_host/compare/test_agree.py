@@ -68,6 +68,7 @@ def test_the_absent_are_no_disagreement_the_failed_are() -> None:
     absent, late = Missing("absent", "none here"), Missing("no end", "stopped")
     assert judge({"one": GOOD, "other": absent, "third": late}).is_good
     assert not judge({"one": late, "other": absent}).is_good
+    assert not judge({"recorded": replace(GOOD, cold=None, warm=None), "one": late}).is_good
     failed = Compared(TASK, {"one": GOOD, "other": Missing("failed", "its process\nended")})
     assert not failed.verdict.is_good
     assert "failed: other: its process\\nended" in shown(failed)
