@@ -273,7 +273,9 @@ export class Debugger extends Emitter {
   /** @param {"instruction"|"block"} unit @param {number} count */
   async step(unit, count = 1) {
     if (!this.canMove) return;
-    if (unit === "instruction" && count > STEPS_BY_RUNNING) return this.run({ budget: BigInt(count) });
+    // Metered by block, an instruction is no unit of gas.
+    const canRun = unit === "instruction" && this.settings.metering === "instruction" && !this.stale;
+    if (canRun && count > STEPS_BY_RUNNING) return this.run({ budget: BigInt(count) });
     await this.#move("Stepping", () => this.#guest.call("step", { count, unit }));
   }
 
