@@ -133,7 +133,7 @@ export function makeActions(model, { listing, tabs, dialogs, memory }) {
       "Break",
       "breakpointBack",
       ["Shift F8", "R"],
-      backs,
+      () => backs() && model.breakpoints.size > 0,
       () => model.back("breakpoint"),
       "Back to the previous breakpoint",
     ),

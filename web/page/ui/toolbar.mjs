@@ -72,7 +72,7 @@ export function toolbar(model, actions) {
     ),
     pace(model),
   );
-  model.on("state view settings", () => {
+  model.on("state view settings breakpoints", () => {
     for (const [name, element] of buttons) {
       const enabled = actions[name].enabled();
       if (element.disabled === enabled) element.disabled = !enabled;
