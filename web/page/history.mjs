@@ -14,7 +14,7 @@ const KEPT = 64; // checkpoints; then every second one is dropped
 const MOST_BYTES = 256 << 20; // of all their pages together; then likewise
 const MOST_ENTRIES = 100_000; // of the journal; then its first half is forgotten
 const FIRST_PAUSE = 20; // milliseconds of running between two checkpoints at first
-const SHARE = 12; // a checkpoint is made when the machine ran this many times as long as making the last one took
+const SHARE = 40; // a checkpoint is made when the machine ran this many times as long as making the last one took
 const SAVED = ["gas", "call", "heap_end", "heap_limit", "pc", "address", "charged", "called"];
 const LONGEST_WALK = 1 << 22; // single steps that one search for an earlier state takes at most
 
