@@ -139,3 +139,25 @@ again:
     for again in (5, 7):
         assert view(results[again]) == view(end) and results[again]["gas_used"] == end["gas_used"]
     assert view(results[6]) == view(results[0]) and not results[6]["can_back"]
+
+
+def test_going_back_in_a_program_that_writes_to_600_mib() -> None:
+    source = """
+.code
+    load_imm a0, 0x26000000
+    sbrk a1, a0
+    load_imm s0, 0x10000
+    load_imm s1, 0x26000000
+    fallthrough
+page:
+    store_ind_u64 [s0], s0
+    add_imm_64 s0, s0, 4096
+    branch_lt_u s0, s1, page
+    trap
+"""
+    back = request("back", count=100_001)
+    (results,) = drive([[load(source), request("run"), back, request("run")]])
+    ended, before, again = results[1:]
+    assert view(ended) == view(again)
+    assert int(before["gas"]) == int(ended["gas"]) + 100_001
+    assert int(before["registers"][5]) % 4096 == 0 and int(before["registers"][5]) < int(ended["registers"][5])

@@ -111,10 +111,12 @@ export class History {
   ran(milliseconds) {
     this.#ranFor += milliseconds;
     if (this.#ranFor < this.#pause) return;
+    this.#ranFor = 0;
+    // Too much to copy again and again: going back then starts from an earlier checkpoint, and takes longer.
+    if (countOf(writablePages(this.#machine.memory.table, this.#machine.abi.WRITABLE)) * PAGE_SIZE > MOST_BYTES) return;
     const begin = performance.now();
     this.capture();
     this.#pause = Math.max(FIRST_PAUSE, (performance.now() - begin) * SHARE);
-    this.#ranFor = 0;
   }
 
   /**
@@ -459,6 +461,12 @@ export function compare(first, second) {
 
 function* pagesOf(address, length) {
   for (let page = Math.floor(address / PAGE_SIZE); page * PAGE_SIZE < address + length; page++) yield page;
+}
+
+function countOf(items) {
+  let count = 0;
+  for (const _ of items) count++;
+  return count;
 }
 
 function* writablePages(table, writable) {
