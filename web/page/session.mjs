@@ -119,6 +119,20 @@ export class Session {
 
   // --- forwards ------------------------------------------------------------------------------------------------------
 
+  /** Do what may take long: one thing at a time, which `stop` ends. */
+  async #alone(work) {
+    this.#loaded;
+    this.#refuseWhileRunning();
+    this.#isRunning = true;
+    this.#stopAsked = false;
+    try {
+      await work();
+    } finally {
+      this.#isRunning = false;
+    }
+    return this.view();
+  }
+
   /**
    * Run until something ends it. `report` gets what is new now and then; `turn` lets other requests in.
    *
@@ -126,17 +140,10 @@ export class Session {
    *   pace?: number|null}} how
    */
   async run({ breakpoints = [], until = "exit", budget = null, pace = null }, report, turn) {
-    this.#loaded;
-    this.#refuseWhileRunning();
-    this.#isRunning = true;
-    this.#stopAsked = false;
-    this.#milliseconds = 0;
-    try {
+    return this.#alone(async () => {
+      this.#milliseconds = 0;
       await this.#run({ places: [...breakpoints], until, left: budget, pace }, report, turn);
-    } finally {
-      this.#isRunning = false;
-    }
-    return this.view();
+    });
   }
 
   async #run({ places, until, left, pace }, report, turn) {
@@ -240,12 +247,8 @@ export class Session {
 
   /** Run so many instructions or blocks. */
   async step({ count = 1, unit = "instruction" }, report, turn) {
-    this.#loaded;
-    this.#refuseWhileRunning();
-    this.#isRunning = true;
-    this.#stopAsked = false;
-    this.#milliseconds = 0;
-    try {
+    return this.#alone(async () => {
+      this.#milliseconds = 0;
       this.#end(null, "step");
       for (let done = 0; done < count; done++) {
         if (unit === "block") this.#finishBlock();
@@ -258,10 +261,7 @@ export class Session {
           if (this.#stopAsked) break;
         }
       }
-    } finally {
-      this.#isRunning = false;
-    }
-    return this.view();
+    });
   }
 
   /** End what is running at the next slice. */
@@ -274,11 +274,7 @@ export class Session {
 
   /** Go back by so many instructions or blocks, to the last host call or breakpoint, or to the start. */
   async back({ count = 1, unit = "instruction", breakpoints = [] }, report, turn) {
-    this.#loaded;
-    this.#refuseWhileRunning();
-    this.#isRunning = true;
-    this.#stopAsked = false;
-    try {
+    return this.#alone(async () => {
       const here = this.#history.position;
       if (unit === "start") this.#history.seek(this.#history.first);
       else {
@@ -287,7 +283,7 @@ export class Session {
           if (!this.#stopAsked) continue;
           this.#history.seek(here);
           this.#end(null, "stop");
-          return this.view();
+          return;
         }
       }
       this.#end(null, "step");
@@ -295,10 +291,7 @@ export class Session {
       if (this.#divergence && compare(now, this.#divergedAt) < 0) this.#divergence = null;
       this.#log = this.#log.filter(({ position }) => compare(position, now) <= 0);
       if (now.called && !this.#history.isAnswered) this.#standAtCall();
-    } finally {
-      this.#isRunning = false;
-    }
-    return this.view();
+    });
   }
 
   /** The machine stands at a call that was made before and is made again. */
