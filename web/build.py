@@ -18,8 +18,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from pvm import abi
 from pvm.emit.interpreter import interpreter_bytes
 from pvm.errors import EngineError, InputError
@@ -31,6 +29,7 @@ from web.bridge import Bridge
 from web.bridge.listing import MOST_LINES
 from web.bridge.opened import example_value
 from web.bridge.values import to_json
+from web.render import render
 
 MANIFEST = "data/manifest.json"
 PYODIDE_FOLDER = "pyodide/"
@@ -115,11 +114,7 @@ def _call(bridge: Bridge, method: str, params: dict[str, Any]) -> Any:
 
 
 def _index(cdn: bool) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("web"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    return environment.get_template(_TEMPLATE).render(version=__version__, cdn=cdn)
+    return render("web", _TEMPLATE, version=__version__, cdn=cdn)
 
 
 def _manifest(cdn: bool, sizes: dict[str, int]) -> bytes:

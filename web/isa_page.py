@@ -7,20 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import jinja2
-
 from pvm.isa import ROWS, Row
 from pvm.isa.expr import show
 from pvm.version import __version__
+from web.render import render
 
 
 def isa_page() -> str:
     """The page: every instruction with its numbers, operands and meaning, and a field to search in them."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("web"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    return environment.get_template("isa.html.j2").render(version=__version__, groups=_groups())
+    return render("web", "isa.html.j2", version=__version__, groups=_groups())
 
 
 def _groups() -> list[dict[str, Any]]:

@@ -1,0 +1,167 @@
+"""`pvm bench`: measures the engines on this machine, or on several."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pvm.errors import InputError
+from wasm_host.cli.batch import cluster_option, do_all, workers_option
+from wasm_host.cli.engines import json_option
+from wasm_host.cli.failures import FAILURE, INTERRUPTED, SUCCESS, blamed_on
+from wasm_host.cli.inputs import label_of, read_bytes
+from wasm_host.cli.output import Bar, console, print_json, write_output
+
+# Not to import what measures before it is needed keeps the other commands' start short.
+if TYPE_CHECKING:
+    from wasm_host.bench.baseline import Comparison
+    from wasm_host.bench.report import Report
+    from wasm_host.bench.run import Options, Step
+
+_NAMES = (
+    "interpreter", "recompiler", "auto", "reference", "gcc", "anan-as",
+    "host-call", "process", "instantiate", "compile", "cold", "warm", "replay", "memory",
+)  # fmt: skip
+# A quarter of an hour; a Chromium and playwright; the command wasmtime.
+_ON_REQUEST = ("hostile", "browser", "standalone")
+_EXAMPLES = ("fibonacci", "sieve", "blake2b", "sort", "matrix", "life", "mandelbrot")
+
+
+@click.command("bench")
+@click.option("--repeat", type=click.IntRange(1, 1000), default=7, show_default=True, help="Rounds to measure.")
+@click.option(
+    "--only", multiple=True, type=click.Choice((*_NAMES, *_ON_REQUEST)), help="Measure just this; may be repeated."
+)
+@click.option("--example", multiple=True, type=click.Choice(_EXAMPLES), help="Run just this one; may be repeated.")
+@click.option("--quick", is_flag=True, help="Tiny sizes, to try the command: the figures mean little.")
+@click.option(
+    "--anan-as", "anan_as", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
+    help="A folder with node_modules in which npm installed @fluffylabs/anan-as.",
+)
+@click.option("--install-anan-as", is_flag=True, help="Have npm install it into the user's cache folder first.")
+@click.option(
+    "--traces", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
+    help="Folder of ecalli traces.  [default: ../shared/traces/ecalli]",
+)
+@click.option("--input", "saved", metavar="FILE", help="Show what --json has saved in FILE, and measure nothing.")
+@click.option("--baseline", metavar="FILE", help="Judge every figure against those that --json has saved in FILE.")
+@click.option(
+    "--tolerance", type=click.FloatRange(0, 1000), default=10.0, show_default=True, metavar="PERCENT",
+    help="Smaller differences from the baseline are none.",
+)  # fmt: skip
+@click.option("--html", metavar="FILE", help="Write a report with charts: one page that needs no other file.")
+@workers_option
+@cluster_option
+@json_option
+def command(
+    repeat: int, only: tuple[str, ...], example: tuple[str, ...], quick: bool, anan_as: Path | None,
+    install_anan_as: bool, traces: Path | None, saved: str | None, baseline: str | None, tolerance: float,
+    html: str | None, workers: int | None, cluster: str | None, as_json: bool,
+) -> int:  # fmt: skip
+    """Measure the engines: time an instruction, a host call, a start.
+
+    Contestants take turns in several rounds, and ratios compare samples of the same round, so they hold on a busy
+    machine too. gcc and anan-as (which needs node) take part where they are found; what is absent is named. Ctrl-C
+    ends the measuring and shows what there is.
+
+    The first six of --only run the examples. The others: host-call, process (the interpreter, once a process),
+    instantiate (a machine), compile (what translating costs an instruction), cold (a program never seen), warm (one
+    whose translation is on disk), replay (recorded runs, and where the time goes), memory (what a machine takes).
+    Only when asked for: hostile (time and memory of programs that are made to cost much; once, in some minutes),
+    browser (the same programs in the page's worker in Chromium, and how soon the page is there; needs playwright),
+    standalone (what `pvm build` makes of them, under the command line of wasmtime).
+
+    --baseline calls a figure better or worse when its median has moved by more than the tolerance, and the middle
+    halves of the samples do not overlap. Times are first divided by how much slower or faster the machine was, which a
+    fixed piece of work tells in every round. The exit status is 1 if a figure is worse.
+
+    --workers and --cluster measure several things at a time, one in each process. Figures of the same table are still
+    measured in turns by one of them; but on one machine they disturb each other, and Ctrl-C loses what is under way.
+
+    \b
+    Examples:
+      pvm bench
+      pvm bench --only recompiler --only gcc --example sieve --example fibonacci
+      pvm bench --only compile --only cold --repeat 3
+      pvm bench --only browser --repeat 5
+      pvm bench --install-anan-as --json > before.json
+      pvm bench --baseline before.json --html report.html
+      pvm bench --input before.json --html before.html
+    """
+    from wasm_host.bench.baseline import compare
+    from wasm_host.bench.html import report_page
+    from wasm_host.bench.run import Options
+    from wasm_host.bench.tables import renderables
+
+    before = None if baseline is None else _read(baseline)
+    if html is not None:
+        write_output(html, b"")  # what cannot be written is known before minutes of measuring
+    if saved is not None:
+        report = _read(saved)
+    else:
+        options = Options(
+            repeat, frozenset(only or _NAMES), example, quick, anan_as, install_anan_as, traces
+        )
+        report = _measured(options, workers, cluster)
+    comparison = None if before is None else compare(before, report, tolerance / 100)
+    if html is not None:
+        write_output(html, report_page(report, comparison).encode())
+    if as_json:
+        print_json(report.as_json() | ({} if comparison is None else {"baseline": comparison.as_json()}))
+    else:
+        out = console()
+        for renderable in renderables(report, comparison):
+            out.print(renderable)
+    return _status(report, comparison)
+
+
+def _measured(options: Options, workers: int | None, cluster: str | None) -> Report:
+    """Measure, with progress. Raises InputError for a malformed trace or program."""
+    from wasm_host.bench.run import gathered, plan, task
+
+    planned = plan(options)
+    planned.begun.about["date"] = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    if workers is not None or cluster is not None:
+        planned.begun.about["workers"] = "a Dask cluster" if workers is None else workers
+    # Once a second, because whatever else runs disturbs what is measured.
+    bar = Bar("measuring", len(planned.steps), refresh_per_second=1)
+    numbers = {step: number for number, step in enumerate(planned.steps)}
+
+    def tell(step: Step, share: float) -> None:
+        bar.show(numbers[step] + share, f"measuring: {step}")
+
+    def stop(part: Report) -> None:
+        if part.interrupted:  # in this process, in the middle of a step
+            raise KeyboardInterrupt
+
+    work = task(planned, tell if workers is None and cluster is None else None)
+    done = do_all(work, planned.steps, "measuring", len(planned.steps), workers, cluster, tell=stop, bar=bar)
+    report = gathered(planned, done.results)
+    report.interrupted |= done.is_interrupted
+    if done.error is not None:
+        report.failed.append(str(done.error))
+    return report
+
+
+def _read(path: str) -> Report:
+    """A report from a file. Raises InputError when it is none."""
+    import json
+
+    from wasm_host.bench.report import report_from_json
+
+    with blamed_on(label_of(path)):
+        try:
+            data = json.loads(read_bytes(path))
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"not JSON: {error}") from None
+        return report_from_json(data)
+
+
+def _status(report: Report, comparison: Comparison | None) -> int:
+    if report.interrupted:
+        return INTERRUPTED
+    return FAILURE if report.problems or (comparison is not None and comparison.worse) else SUCCESS
