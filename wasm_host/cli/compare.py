@@ -16,12 +16,12 @@ from pvm.isa import spec as find_spec
 from pvm.machine import DEFAULT_GAS, start_of
 from pvm.program import Program
 from pvm.trace import parse_trace, start_of_trace
-from wasm_host.cli.batch import refuse
+from wasm_host.cli.batch import cluster_option, do_all, finish, refuse, workers_option
 from wasm_host.cli.engines import format_option, json_option, metering_option, spec_option
-from wasm_host.cli.failures import FAILURE, INTERRUPTED, SUCCESS, blamed_on
+from wasm_host.cli.failures import blamed_on
 from wasm_host.cli.inputs import EXAMPLE_PREFIX, STDIN, find_files, load_program, number_type, read_args, read_bytes
-from wasm_host.cli.output import console, print_json, tracked
-from wasm_host.compare.outcome import TRACE, Result, Task
+from wasm_host.cli.output import Bar, console, print_json
+from wasm_host.compare.outcome import TRACE, Task
 
 ALL_EXAMPLES = f"{EXAMPLE_PREFIX}all"
 _SUFFIXES = (".log", ".trace", ".txt")
@@ -63,13 +63,16 @@ class _Given:
     help="Warm runs, while they take 2 s at most.",
 )  # fmt: skip
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print one table of ratios, in Markdown.")
+@workers_option
+@cluster_option
 @spec_option
 @metering_option
 @format_option
 @json_option
 def command(
     inputs: tuple[str, ...], only: tuple[str, ...], skip: tuple[str, ...], args: str | None, gas: int | None, pc: int,
-    limit: int, seconds: float, rounds: int, as_markdown: bool, spec: str, metering: str, format_: str, as_json: bool,
+    limit: int, seconds: float, rounds: int, as_markdown: bool, workers: int | None, cluster: str | None, spec: str,
+    metering: str, format_: str, as_json: bool,
 ) -> int:  # fmt: skip
     """Run programs and recorded runs on every engine there is, and compare how they end and how long they take.
 
@@ -96,6 +99,9 @@ def command(
     more while they take less than 0.2 s together (1 s on V8, which optimises what runs for some time). Of the wasmtime
     commands cold is building, compiling and running, warm the command again; its process's start counts.
 
+    --workers and --cluster compare several inputs at a time, each of them wholly on one worker: what is absent there is
+    absent. On one machine they disturb each other, so times mean less.
+
     What takes longer than --seconds is stopped. A run that has no end on two engines is not given to the others.
 
     The exit status is 1 when engines disagree or fail, or none comes to an end, 2 when an input cannot be used.
@@ -106,10 +112,11 @@ def command(
       pvm compare program.pvmasm --gas 1000000 --json
       pvm compare ../shared/traces/ecalli/trace-001.log --skip chromium
       pvm compare example:all --markdown --limit 10000000
+      pvm compare ../shared/traces/ecalli --workers 2 --only interpreter --only recompiler
     """
     # Other commands do without these, and start sooner.
     from wasm_host.compare.contestants import choose
-    from wasm_host.compare.run import compare, gathered, steps
+    from wasm_host.compare.run import Compared, Rules, task
     from wasm_host.compare.table import as_dict, complaints, markdown, renderables, summary
     from wasm_host.compare.workshop import Workshop
 
@@ -126,16 +133,21 @@ def command(
             problems.append(found)
     if not tasks:
         refuse(problems)
-    work = steps(tasks, contestants)
-    done: list[tuple[Task, str, Result]] = []
-    interrupted = False
-    try:
-        with Workshop(seconds) as workshop:
-            for result in tracked(compare(work, workshop.run, limit), "Runs", len(work)):
-                done.append(result)
-    except KeyboardInterrupt:
-        interrupted = True
-    compared = gathered(done, contestants)
+    bar = Bar("comparing", len(tasks))
+    places = {id(one): place for place, one in enumerate(tasks)}
+
+    def tell(task: Task, share: float) -> None:
+        bar.show(places[id(task)] + share, f"comparing: {task.name}")
+
+    def stop(part: Compared) -> None:
+        if part.is_interrupted:  # in this process, in the middle of an input
+            raise KeyboardInterrupt
+
+    rules, is_here = Rules(tuple(contestants), limit, seconds), workers is None and cluster is None
+    with Workshop(seconds) as workshop:
+        work = task(rules, workshop, tell) if is_here else task(rules)
+        done = do_all(work, tasks, "Inputs", len(tasks), workers, cluster, tell=stop, bar=bar)
+    compared, interrupted = [one for one in done.results if one.results], done.is_interrupted
     is_good = all(one.verdict.is_good for one in compared)
     if as_json:
         inputs_done = [as_dict(one) for one in compared]
@@ -156,10 +168,7 @@ def command(
         if interrupted:
             out.print(Text("interrupted: this is what was measured until then", "yellow"))
         out.print(Text(summary(compared), "green" if is_good else "bold red"))
-    if interrupted:
-        return INTERRUPTED
-    refuse(problems)
-    return SUCCESS if is_good else FAILURE
+    return finish(done, not is_good, problems)
 
 
 def _tasks(inputs: tuple[str, ...], given: _Given) -> Iterator[Task | str]:

@@ -5,18 +5,21 @@ Text for people and JSON go to standard output, progress and messages to standar
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import TracebackType
 from typing import Any, NoReturn, TypeVar
 
 import click
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -87,19 +90,39 @@ def mark(good: bool) -> str:
     return signs[good]
 
 
-def tracked(items: Iterable[T], what: str, total: int | None) -> Iterator[T]:
-    """The items, with a progress bar on standard error while they are worked on, if that is a terminal.
+class Bar:
+    """A progress bar on standard error, if that is a terminal. `total` is None where nobody knows how many there are.
 
-    `total` is None where nobody knows how many there are.
+    As a context, it is shown, and is gone afterwards.
     """
-    errors = Console(stderr=True)
-    if not errors.is_terminal or (total is not None and total < 2):
-        yield from items
-        return
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    bar = Progress(*columns, console=errors, transient=True, redirect_stdout=False, redirect_stderr=False)
-    with bar as progress:
-        yield from progress.track(items, total=total, description=what)
+
+    def __init__(self, what: str, total: int | None, refresh_per_second: float = 10, shown: bool = True) -> None:
+        errors = Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._progress = Progress(
+            *columns, console=errors, transient=True, redirect_stdout=False, redirect_stderr=False,
+            disable=not (shown and errors.is_terminal), refresh_per_second=refresh_per_second,
+        )  # fmt: skip
+        self._task = self._progress.add_task(escape(what), total=total)
+
+    def __enter__(self) -> Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._progress.stop()
+
+    def show(self, done: float, what: str | None = None) -> None:
+        """So much is done, and this is worked on."""
+        self._progress.update(self._task, completed=done, description=None if what is None else escape(what))
+
+
+def tracked(items: Iterable[T], what: str, total: int | None, bar: Bar | None = None) -> Iterator[T]:
+    """The items, with a bar while they are worked on; a single one is none of its own worth."""
+    with bar or Bar(what, total, shown=total is None or total > 1) as bar:
+        for count, item in enumerate(items, 1):
+            yield item
+            bar.show(count)
 
 
 def summary(passed: int, failed: int, skipped: int = 0, malformed: int = 0) -> str:
@@ -144,10 +167,31 @@ def write_output(path: str, data: bytes) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         return
+    with _named(path):
+        _write_file(Path(os.path.realpath(path)), data)
+
+
+def check_output(path: str) -> None:
+    """Raises InputError when a file cannot be written, before there is anything to write."""
+    if path == "-":
+        return
+    with _named(path):
+        target = Path(os.path.realpath(path))
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not target.exists() or target.is_file():
+            beside = _temporary(target)
+            beside.touch(exist_ok=False)
+            beside.unlink()
+
+
+@contextmanager
+def _named(path: str) -> Iterator[None]:
+    """Errors of writing become one line about the file."""
     if not path:
         raise InputError("the name of the output file is empty")
     try:
-        _write_file(Path(os.path.realpath(path)), data)
+        yield
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise InputError(f"{path}: cannot be written: {(reason or str(error)).lower()}") from None
@@ -160,7 +204,7 @@ def _write_file(target: Path, data: bytes) -> None:
         # A device or a pipe (/dev/null, /dev/stdout) is written to, not replaced. A folder fails here.
         target.write_bytes(data)
         return
-    temporary = target.with_name(f".pvm-{secrets.token_hex(8)}.tmp")
+    temporary = _temporary(target)
     try:
         with open(temporary, "xb") as file:
             file.write(data)
@@ -171,3 +215,7 @@ def _write_file(target: Path, data: bytes) -> None:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def _temporary(target: Path) -> Path:
+    return target.with_name(f".pvm-{secrets.token_hex(8)}.tmp")

@@ -1,21 +1,24 @@
-"""The order of work: each task on each contestant that can run it.
+"""The order of work: each input on each contestant that can run it.
 
-In: tasks, contestants, who carries out a run. Out: results as they come.
+In: `Rules`. Out: the `Task` whose items are inputs, and whose results are what was `Compared`.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from wasm_host.compare.agree import Verdict, judge
 from wasm_host.compare.contestants import RECORDED, Contestant
 from wasm_host.compare.outcome import Missing, Outcome, Result, Task
+from wasm_host.compare.workshop import Workshop
+from wasm_host.parallel import Task as Work
 
 _ENOUGH = 2  # contestants on which a run had no end
 
 Ask = Callable[[Contestant, Task], Result]
+Tell = Callable[[Task, float], None]
+"""Gets the share of an input that is done."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class Compared:
 
     task: Task
     results: dict[str, Result]
+    is_interrupted: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -40,47 +44,69 @@ class Compared:
         return min((seconds for seconds in times if seconds is not None), default=None)
 
 
-def steps(tasks: Sequence[Task], contestants: Sequence[Contestant]) -> list[tuple[Task, Contestant]]:
-    """What there is to do, task by task: slow contestants last, when it is known how long the run is."""
-    ordered = sorted(contestants, key=lambda one: one.is_slow)
-    return [(task, one) for task in tasks for one in ordered if one.name != RECORDED or one.why_not(task) is None]
+@dataclass(frozen=True)
+class Rules:
+    """Who takes part, how many instructions slow contestants are given at most, and how long each may take."""
+
+    contestants: tuple[Contestant, ...]
+    limit: int
+    seconds: float
 
 
-def compare(work: Sequence[tuple[Task, Contestant]], ask: Ask, limit: int) -> Iterator[tuple[Task, str, Result]]:
-    """The results in that order. `limit` is the most instructions that slow contestants are given.
+def task(rules: Rules, workshop: Workshop | None = None, tell: Tell | None = None) -> Work[Task, Compared]:
+    """The work on inputs. `workshop`, and `tell`, who hears of each run, are for this process; a worker has its own."""
+    return Work(_State, _compare, (rules, workshop, tell), alone=True)
+
+
+class _State:
+    """What a worker has: where contestants run, and why some are absent, which is asked once."""
+
+    def __init__(self, shared: tuple[Rules, Workshop | None, Tell | None]) -> None:
+        self.rules, workshop, self.tell = shared
+        self.workshop = workshop or Workshop(self.rules.seconds)
+        self.absent = {one.name: one.why_absent() for one in self.rules.contestants}
+
+
+def _compare(state: _State, task: Task) -> Compared:
+    """One input on all contestants, also when Ctrl-C ends it early."""
+    contestants, found = state.rules.contestants, dict[str, Result]()
+    is_interrupted = False
+    try:
+        for name, result in results(task, contestants, state.absent, state.workshop.run, state.rules.limit):
+            found[name] = result
+            if state.tell is not None:
+                state.tell(task, len(found) / len(contestants))
+    except KeyboardInterrupt:
+        is_interrupted = True
+    return Compared(task, {one.name: found[one.name] for one in contestants if one.name in found}, is_interrupted)
+
+
+def results(
+    task: Task, contestants: Sequence[Contestant], absent: Mapping[str, str | None], ask: Ask, limit: int
+) -> Iterator[tuple[str, Result]]:
+    """Results as they come: slow contestants last, when it is known how long the run is.
 
     What had no end on a few contestants, and an end on none, is not given to others.
     """
-    absent: dict[str, str | None] = {}
-    used: dict[int, int] = {}
-    endless: Counter[int] = Counter()
-    for task, one in work:
-        if one.name not in absent:
-            absent[one.name] = one.why_absent()
-        known = used.get(id(task), 0)
-        reason = absent[one.name]
+    used: int | None = None
+    endless = 0
+    for one in sorted(contestants, key=lambda one: one.is_slow):
         result: Result
-        if reason is not None:
-            result = Missing("absent", reason)
-        elif (reason := one.why_not(task)) is not None:
+        reason = one.why_not(task)
+        if one.name == RECORDED and reason is not None:
+            continue
+        if (why := absent[one.name]) is not None:
+            result = Missing("absent", why)
+        elif reason is not None:
             result = Missing("left out", reason)
-        elif one.is_slow and known > limit:
-            result = Missing("left out", f"{known:,} instructions are more than {limit:,} (--limit)")
-        elif endless[id(task)] >= _ENOUGH and id(task) not in used:
+        elif one.is_slow and (used or 0) > limit:
+            result = Missing("left out", f"{used:,} instructions are more than {limit:,} (--limit)")
+        elif endless >= _ENOUGH and used is None:
             result = Missing("left out", f"it had no end on {_ENOUGH} engines already")
         else:
             result = ask(one, task)
         if isinstance(result, Outcome):
-            used[id(task)] = result.used
+            used = result.used
         elif result.kind == "no end":
-            endless[id(task)] += 1
-        yield task, one.name, result
-
-
-def gathered(done: Sequence[tuple[Task, str, Result]], contestants: Sequence[Contestant]) -> list[Compared]:
-    """Results by task, in the order of the contestants."""
-    found: dict[int, tuple[Task, dict[str, Result]]] = {}
-    for task, name, result in done:
-        found.setdefault(id(task), (task, {}))[1][name] = result
-    names = [one.name for one in contestants]
-    return [Compared(task, {name: by[name] for name in names if name in by}) for task, by in found.values()]
+            endless += 1
+        yield one.name, result

@@ -8,13 +8,16 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from pvm.errors import ResourceError
 from wasm_host.compare.contestants import Contestant
@@ -65,19 +68,18 @@ class _Child:
     """One process, which ends when this one does."""
 
     def __init__(self, contestant: Contestant) -> None:
-        context = multiprocessing.get_context(_METHOD)
-        if _METHOD == "forkserver":
-            context.set_forkserver_preload(_LOADED)
         self.is_lost = False
         self._is_ready = False
-        self._pipe, theirs = context.Pipe()
-        lifeline, self._hold = context.Pipe(duplex=False)
-        self._process: BaseProcess = context.Process(  # type: ignore[attr-defined]
-            target=_serve, args=(theirs, lifeline, contestant), name=f"pvm {contestant.name}"
-        )
-        self._process.start()
+        self._process: _Process
+        self._pipe, theirs = multiprocessing.Pipe()
+        lifeline, self._hold = multiprocessing.Pipe(duplex=False)
+        # Python forbids a daemon to have children of this kind, and Dask's workers are daemons.
+        start = _start_command if multiprocessing.current_process().daemon else _start_child
+        self._process = start(theirs, lifeline, f"pvm {contestant.name}")
         theirs.close()
         lifeline.close()
+        with suppress(OSError):  # it has ended already: `ready` tells
+            self._pipe.send(contestant)
 
     def ready(self, seconds: float) -> Missing | None:
         """Wait until it is ready; what keeps it from that."""
@@ -108,28 +110,78 @@ class _Child:
 
     def _ended(self) -> Missing:
         self.is_lost = True
-        self._process.join(1.0)
-        code = self._process.exitcode or 0
+        code = self._process.wait(1.0) or 0
         why = signal.Signals(-code).name if code < 0 else f"status {code}"
         return Missing("failed", f"its process ended ({why})")
 
     def kill(self) -> None:
         """End it, and whatever it has started: that is in its process group."""
         with suppress(OSError):
-            if self._process.pid is not None:
-                os.killpg(self._process.pid, signal.SIGKILL)
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.kill()
-        self._process.join()
+        self._process.wait()
         self._pipe.close()
         self._hold.close()
 
 
-def _serve(pipe: Connection, lifeline: Connection, contestant: Contestant) -> None:
-    """Carry out tasks until nobody asks any more."""
+class _Process(Protocol):
+    """A process that was started; `wait` has its status, None while it goes on."""
+
+    @property
+    def pid(self) -> int: ...
+    def wait(self, timeout: float | None = None) -> int | None: ...
+    def kill(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class _ChildProcess:
+    """A child of `multiprocessing`, in the words of `subprocess`."""
+
+    child: BaseProcess
+
+    @property
+    def pid(self) -> int:
+        assert self.child.pid is not None
+        return self.child.pid
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        self.child.join(timeout)
+        return self.child.exitcode
+
+    def kill(self) -> None:
+        self.child.kill()
+
+
+def _start_child(pipe: Connection, lifeline: Connection, name: str) -> _Process:
+    context = multiprocessing.get_context(_METHOD)
+    if _METHOD == "forkserver":
+        context.set_forkserver_preload(_LOADED)
+    child = context.Process(target=_serve, args=(pipe, lifeline), name=name)  # type: ignore[attr-defined]
+    child.start()
+    return _ChildProcess(child)
+
+
+def _start_command(pipe: Connection, lifeline: Connection, name: str) -> _Process:
+    numbers = (pipe.fileno(), lifeline.fileno())
+    return _Command([sys.executable, "-m", __name__, *map(str, numbers)], pass_fds=numbers)
+
+
+class _Command(subprocess.Popen[bytes]):
+    """Its `wait` does not raise."""
+
+    def wait(self, timeout: float | None = None) -> int | None:  # type: ignore[override]
+        with suppress(subprocess.TimeoutExpired):
+            return super().wait(timeout)
+        return None
+
+
+def _serve(pipe: Connection, lifeline: Connection) -> None:
+    """Carry out tasks on a contestant, which comes first, until nobody asks any more."""
     os.setsid()  # a group of its own: for `kill`, and Ctrl-C is for who asks
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
     _silence()
+    contestant: Contestant = pipe.recv()
     with _failures(pipe), contestant.opened() as opened:
         pipe.send(None)
         while True:
@@ -167,3 +219,7 @@ def _end_with(lifeline: Connection) -> None:
     with suppress(EOFError, OSError):
         lifeline.poll(None)
     os.killpg(0, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    _serve(*(Connection(int(number)) for number in sys.argv[1:]))

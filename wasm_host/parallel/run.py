@@ -33,13 +33,15 @@ class Task(Generic[T, R]):
     """A kind of work. `prepare` makes of `shared`, once a worker, what `work` takes beside each item.
 
     Other processes find both functions by name, so they stand in modules; `shared`, items and results travel by pickle.
-    `lost` makes the result of an item that costs a worker its life each time; without it, that is an error.
+    `lost` makes the result of an item that costs a worker its life each time; without it, that is an error. With
+    `alone` a process works on one item at a time, however many threads it has: what measures time wants that.
     """
 
     prepare: Callable[[Any], Any]
     work: Callable[[Any, T], R]
     shared: Any
     lost: Callable[[T], R] | None = None
+    alone: bool = False
 
 
 @dataclass
@@ -102,7 +104,7 @@ def run(
         for number, item in enumerate(items):
             yield number, task.work(state, item)
         return
-    session = workers.begin(Parcel(secrets.token_hex(16), task.prepare, task.work, task.shared))
+    session = workers.begin(Parcel(secrets.token_hex(16), task.prepare, task.work, task.shared, task.alone))
     try:
         yield from _Run(task, session, workers.width * AHEAD, _pieces(items, together)).results()
     finally:

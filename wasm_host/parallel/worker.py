@@ -25,6 +25,7 @@ class Parcel:
     prepare: Callable[[Any], Any]
     work: Callable[[Any, Any], Any]
     shared: Any
+    alone: bool = False
 
 
 class _Bench:
@@ -64,9 +65,15 @@ class _Bench:
 
 def _ready(parcel: Parcel) -> Callable[[Any], Any]:
     state, work = parcel.prepare(parcel.shared), parcel.work
-    return lambda item: work(state, item)
+
+    def one_at_a_time(item: Any) -> Any:
+        with _ALONE:
+            return work(state, item)
+
+    return one_at_a_time if parcel.alone else lambda item: work(state, item)
 
 
+_ALONE = threading.Lock()
 _BENCH = _Bench()
 
 

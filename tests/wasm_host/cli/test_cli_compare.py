@@ -189,3 +189,23 @@ def test_the_readme_s_table_has_every_engine_and_every_example():
     engines = [one.name for one in ALL if one.name != RECORDED]
     assert [row[0] for row in rows[2 : 2 + len(engines)]] == engines
     assert {row[-1] for row in rows[2 : 2 + len(engines)]} == {"yes"}
+
+
+def test_on_two_processes(pvm, tmp_path):
+    (tmp_path / "fault.pvmasm").write_text(".code\nstore_u8 [0x54321], r1\ntrap\n")
+    (tmp_path / "bad.log").write_text("start pc=0\n")
+    inputs = ("example:hello", tmp_path / "fault.pvmasm", "example:fibonacci", tmp_path / "bad.log")
+    found = pvm("compare", *inputs, *OURS, "--workers", "2", "--json")
+    assert found.status == 2 and found.stderr.count("\n") == 1 and "bad.log" in found.stderr
+    report = json.loads(found.stdout)
+    assert [one["input"].rpartition("/")[2] for one in report["inputs"]] == [
+        "example:hello", "fault.pvmasm", "example:fibonacci"
+    ]  # fmt: skip
+    for one in report["inputs"]:
+        statuses = {name: engine["status"] for name, engine in one["engines"].items()}
+        assert one["agrees"] and statuses == dict.fromkeys(("reference", "interpreter", "recompiler-software"), "ended")
+
+
+def test_a_cluster_that_is_not_there(bad_input):
+    bad_input(("compare", "example:hello", *OURS, "--cluster", "nonsense"), "--cluster: nonsense: no address of")
+    bad_input(("compare", "example:hello", "--workers", "2", "--cluster", "tcp://127.0.0.1:1"), "--workers: a cluster")

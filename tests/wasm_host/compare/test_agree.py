@@ -8,11 +8,14 @@ import pytest
 from rich.console import Console
 
 from pvm.errors import InputError
+from pvm.program import assemble
 from wasm_host.compare.agree import judge
 from wasm_host.compare.contestants import ALL, choose
 from wasm_host.compare.outcome import Ending, Missing, Outcome, Task
-from wasm_host.compare.run import Compared, compare, gathered, steps
+from wasm_host.compare.run import Compared, Rules, results, task
 from wasm_host.compare.table import as_dict, markdown, renderables, summary
+from wasm_host.compare.workshop import Workshop
+from wasm_host.parallel import run
 
 TASK = Task("program.pvm", b"", "plain")
 ENDING = Ending("halt", 7, 90, (1,) * 13, None, None, "result", "memory")
@@ -76,19 +79,29 @@ def test_the_absent_are_no_disagreement_the_failed_are() -> None:
 
 def test_slow_contestants_come_last_and_get_short_runs_only() -> None:
     contestants = choose(("reference", "interpreter"), ())
-    work = steps([TASK], contestants)
-    assert [one.name for _, one in work] == ["interpreter", "reference"]
-    long = list(compare(work, lambda one, task: GOOD, limit=9))
-    assert long[-1][1:] == ("reference", Missing("left out", "10 instructions are more than 9 (--limit)"))
-    short = list(compare(work, lambda one, task: GOOD, limit=10))
-    assert [result for *_, result in short] == [GOOD, GOOD]
-    assert list(gathered(short, contestants)[0].results) == ["reference", "interpreter"]
+    nobody = dict.fromkeys(one.name for one in contestants)
+    long = list(results(TASK, contestants, nobody, lambda one, task: GOOD, limit=9))
+    assert long[0] == ("interpreter", GOOD)
+    assert long[1] == ("reference", Missing("left out", "10 instructions are more than 9 (--limit)"))
+    short = list(results(TASK, contestants, nobody, lambda one, task: GOOD, limit=10))
+    assert short == [("interpreter", GOOD), ("reference", GOOD)]
+
+
+def test_results_are_in_the_order_of_the_contestants() -> None:
+    rules = Rules(tuple(choose(("reference", "interpreter"), ())), 10**6, 60)
+    program = Task("trap", assemble("trap").encode(), "plain", gas=5, rounds=1, patience=0)
+    told: list[float] = []
+    with Workshop(60) as workshop:
+        [(_, compared)] = run(task(rules, workshop, lambda _, share: told.append(share)), [program])
+    assert list(compared.results) == ["reference", "interpreter"] and compared.verdict.is_good
+    assert told == sorted(told) and len(told) == 2
 
 
 def test_what_never_ends_is_given_up_after_some_engines() -> None:
     late = Missing("no end", "stopped")
     ours = choose(("reference", "interpreter", "recompiler", "auto"), ())
-    found = [result for *_, result in compare(steps([TASK], ours), lambda one, task: late, limit=9)]
+    nobody = dict.fromkeys(one.name for one in ours)
+    found = [result for _, result in results(TASK, ours, nobody, lambda one, task: late, limit=9)]
     assert found[:2] == [late, late]
     assert {result.text for result in found[2:]} == {"it had no end on 2 engines already"}
 
