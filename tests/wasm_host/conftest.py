@@ -13,7 +13,7 @@ import pytest
 
 from wasm_host.cli import main
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared"
 
 

@@ -18,7 +18,8 @@ from pvm.errors import InputError
 from pvm.examples import example
 from wasm_host.bench.chromium import chromium
 from wasm_host.bench.guest_engine import GuestEngine
-from wasm_host.bench.measure import Report, Subject
+from wasm_host.bench.measure import Subject
+from wasm_host.bench.report import Report
 from wasm_host.bench.workloads import GAS, Workload
 from web.build import build
 from web.serve import serving
@@ -76,17 +77,18 @@ class Browser:
 
 
 @contextmanager
-def served_page(report: Report) -> Iterator[Browser]:
+def served_page(report: Report, has_python: bool) -> Iterator[Browser]:
     """The page, open to a Chromium. Raises EngineError where there is none to drive."""
     with TemporaryDirectory(prefix="pvm-bench-") as name, chromium() as browser:
         folder = Path(name) / "page"
         try:
-            build(folder)
+            build(folder, cdn=not has_python)
         except InputError as error:
             report.absent["Python in the page"] = str(error)
+            has_python = False
             build(folder, cdn=True)
         with serving(folder) as url:
-            yield Browser(browser, url, "Python in the page" not in report.absent)
+            yield Browser(browser, url, has_python)
 
 
 def program_subjects(engines: dict[str, GuestEngine], workload: Workload, count: int) -> dict[str, Subject]:

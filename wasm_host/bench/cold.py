@@ -1,7 +1,7 @@
 """A program never seen: from a new engine to the program's result, without anything remembered on disk.
 
-In: our examples, and recorded runs. Out: a `Section` in nanoseconds. The interpreter, which is compiled once a process
-(`--only process`), is there already.
+In: an example, or a recorded run. Out: a part of a `Section` in nanoseconds. The interpreter, which is compiled once a
+process (`--only process`), is there already.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from pvm.examples import EXAMPLES, LOG_CALL, Example
+from pvm.examples import LOG_CALL, Example
 from pvm.isa import Spec
 from pvm.machine import Machine, Reason
 from pvm.program import Program, assemble
 from pvm.trace import Trace, replay
-from wasm_host.bench.inputs import first_traces
-from wasm_host.bench.measure import Ratio, Report, Section, Subject, background_ended, elapsed
+from wasm_host.bench.measure import Subject, background_ended, elapsed
+from wasm_host.bench.report import Ratio, Report, Section
 from wasm_host.compiled import interpreter
 from wasm_host.engine import Engine
 
@@ -26,20 +26,24 @@ _Run = Callable[[Engine, Program], "str | None"]
 """Runs a program to its result on a new engine; what proved wrong, or None."""
 
 
-def measure_cold(report: Report, spec: Spec, traces: dict[str, Trace], repeat: int) -> None:
-    """Add the section: every example, and the first trace of each program."""
+def measure_cold_example(report: Report, spec: Spec, example: Example, repeat: int) -> None:
+    """Add an example to the section."""
+    _measure(report, example.name, assemble(example.source, spec).encode(), _example_run(example), repeat)
+
+
+def measure_cold_trace(report: Report, name: str, trace: Trace, repeat: int) -> None:
+    """Add a recorded run to the section."""
+    _measure(report, name, trace.program, partial(_replay, trace), repeat)
+
+
+def _measure(report: Report, name: str, data: bytes, run: _Run, repeat: int) -> None:
     section = report.section("cold", "A program never seen: from a new engine to its result")
     interpreter()
-    runs: dict[str, tuple[bytes, _Run]] = {
-        example.name: (assemble(example.source, spec).encode(), _example_run(example)) for example in EXAMPLES
+    subjects: dict[str, Subject] = {
+        f"{name}: {tier}": partial(_cold, section, f"{name}: {tier}", tier, data, run) for tier in TIERS
     }
-    runs |= {name: (trace.program, partial(_replay, trace)) for name, trace in first_traces(traces).items()}
-    subjects: dict[str, Subject] = {}
-    for name, (data, run) in runs.items():
-        for tier in TIERS:
-            subjects[f"{name}: {tier}"] = partial(_cold, section, f"{name}: {tier}", tier, data, run)
-        ratio = Ratio(f"{name}: auto / interpreter", f"{name}: auto", (f"{name}: interpreter",), _AT_MOST)
-        section.ratios.append(ratio)
+    ratio = Ratio(f"{name}: auto / interpreter", f"{name}: auto", (f"{name}: interpreter",), _AT_MOST)
+    section.ratios.append(ratio)
     section.measure(subjects, repeat)
 
 

@@ -1,6 +1,6 @@
 """What hostile programs cost: the largest that are translated, and those that are left to the interpreter.
 
-In: kinds of programs and sizes. Out: two `Section`s. Each sample is taken in a process of its own, so that memory is
+In: a kind of programs. Out: parts of two `Section`s. Each sample is taken in a process of its own, so that memory is
 one program's and a crash ends nothing but itself: this file run as a program. That gets a line of JSON on standard
 input, then a program, and writes JSON: what `translate` or `run` found.
 """
@@ -11,16 +11,15 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pvm.emit.recompiler import MAX_INSTRUCTIONS, recompile
 from pvm.isa import GP_072
 from pvm.program import Blob, Program
-from wasm_host.bench.hostile import KINDS, Kind, of_octets, of_weight
-from wasm_host.bench.measure import BYTES, Ratio, Report, Section, elapsed
+from wasm_host.bench.hostile import Kind, of_octets, of_weight
+from wasm_host.bench.measure import elapsed
+from wasm_host.bench.report import BYTES, Ratio, Report, Section
 from wasm_host.compiled import compile_module, interpreter
 from wasm_host.engine import HARDWARE, SOFTWARE, Engine
 from wasm_host.recompiler import RecompilerMachine
@@ -30,6 +29,7 @@ RECOMPILE, COMPILE, IN_ALL, HALF = "recompile", "wasmtime", "in all", "in all, h
 INSTANTIATE, RUN, PEAK = "instantiate", "run", "memory"
 TAKEN = "taken"  # 1 where the recompiler takes the program, 0 where it is left to the interpreter
 TIERS = ("recompiler", "auto")
+TRANSLATED, LARGEST = "hostile", "hostile-run"  # sections
 
 GAS = 10_000_000
 OCTETS = 4_000_000  # JAM takes no larger service
@@ -53,21 +53,35 @@ def peak() -> int:
     return int(line.split()[1]) << 10
 
 
-def hostile_steps(report: Report, quick: bool) -> Iterator[tuple[str, Callable[[], None]]]:
-    """What to measure, each with its name. Once: it takes minutes, and what counts is the order of magnitude."""
+def measure_hostile(report: Report, kind: Kind, quick: bool) -> None:
+    """Add a kind's figures to both sections. Once: all kinds take minutes, and the order of magnitude counts."""
     if not is_measurable():
         report.absent["hostile"] = "this system has no VmHWM in /proc/self/status, as Linux has"
         return
-    kinds, limit, octets = (KINDS[:2], _QUICK, 10 * _QUICK) if quick else (KINDS, MAX_INSTRUCTIONS, OCTETS)
-    largest = report.section(
-        "hostile", f"Hostile programs of at most {limit:,} instructions, translated, with either protection"
-    )
-    beyond = report.section(
-        "hostile-run", f"Hostile programs of {octets:,} octets, a run of {GAS:,} gas, with either tier"
-    )
-    for kind in kinds:
-        yield f"hostile: translating {kind.title}", partial(measure_translating, largest, kind, limit)
-        yield f"hostile: running {kind.title}", partial(measure_running, beyond, kind, octets)
+    limit, octets = (_QUICK, 10 * _QUICK) if quick else (MAX_INSTRUCTIONS, OCTETS)
+    measure_translating(
+        report.section(
+            TRANSLATED, f"Hostile programs of at most {limit:,} instructions, translated, with either protection"
+        ),
+        kind, limit,
+    )  # fmt: skip
+    report.tell(0.5)
+    measure_running(
+        report.section(LARGEST, f"Hostile programs of {octets:,} octets, a run of {GAS:,} gas, with either tier"),
+        kind, octets,
+    )  # fmt: skip
+
+
+def note_worst(report: Report) -> None:
+    """Add to the sections which kinds have the highest figures."""
+    for name, figures in ((TRANSLATED, (RECOMPILE, COMPILE, IN_ALL, PEAK)), (LARGEST, (INSTANTIATE, RUN, PEAK))):
+        section = report.find(name)
+        for figure in figures if section else ():
+            assert section is not None
+            found = [sample for sample in section.samples if sample.endswith(f": {figure}")]
+            if found:
+                worst = max(found, key=lambda sample: max(section.samples[sample]))
+                section.facts[f"worst {figure}"] = worst.removesuffix(f": {figure}")
 
 
 def measure_translating(section: Section, kind: Kind, limit: int) -> None:
@@ -81,7 +95,6 @@ def measure_translating(section: Section, kind: Kind, limit: int) -> None:
             _add(section, kind, {**found, HALF: less[IN_ALL]})
     figure = f"{kind.name}: {HALF}"
     section.ratios.append(Ratio(f"{kind.name}: growth", f"{kind.name}: {IN_ALL}", (figure, figure), _GROWTH))
-    _note_worst(section, (RECOMPILE, COMPILE, IN_ALL, PEAK))
 
 
 def measure_running(section: Section, kind: Kind, octets: int) -> None:
@@ -96,7 +109,6 @@ def measure_running(section: Section, kind: Kind, octets: int) -> None:
             _add(section, kind, found)
     if taken:
         section.facts[f"{kind.name}, not left to the interpreter"] = " and ".join(taken)
-    _note_worst(section, (INSTANTIATE, RUN, PEAK))
 
 
 def sample(blob: Blob, **request: str) -> dict[str, float] | str:
@@ -130,15 +142,6 @@ def _add(section: Section, kind: Kind, figures: dict[str, float]) -> None:
         section.samples.setdefault(f"{kind.name}: {figure}", []).append(value)
         if figure == PEAK:
             section.units[f"{kind.name}: {figure}"] = BYTES
-
-
-def _note_worst(section: Section, figures: Sequence[str]) -> None:
-    """The kinds whose figures are the highest so far."""
-    for figure in figures:
-        found = [name for name in section.samples if name.endswith(f": {figure}")]
-        if found:
-            worst = max(found, key=lambda name: max(section.samples[name]))
-            section.facts[f"worst {figure}"] = worst.removesuffix(f": {figure}")
 
 
 # --- in the process of its own ---------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import Any
 
 from pvm.program import Program
 from wasm_host.bench.alive import ADDRESSES, DROPPING, MAPS, RESIDENT, TIME, is_measurable
-from wasm_host.bench.measure import BYTES, COUNT, NANOSECONDS, Report, Section
+from wasm_host.bench.report import BYTES, COUNT, NANOSECONDS, Report, Section
 
 TIERS = ("interpreter", "recompiler")
 _UNITS = {RESIDENT: BYTES, ADDRESSES: BYTES, MAPS: COUNT, TIME: NANOSECONDS, DROPPING: NANOSECONDS}

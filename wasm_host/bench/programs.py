@@ -1,6 +1,6 @@
 """Instructions: our engines, gcc and anan-as on the same programs, taking turns.
 
-In: workloads and which contestants there are. Out: a `Section` a workload, in nanoseconds a PVM instruction. How many
+In: a workload and which contestants there are. Out: a `Section`, in nanoseconds a PVM instruction. How many
 instructions a program runs is the gas that it uses under instruction metering. Making machines is never timed.
 """
 
@@ -18,8 +18,9 @@ from wasm_host.bench import browser
 from wasm_host.bench.anan_as import DEFAULT_BUILD, WARM_UP, AnanAs, Installed, Outcome
 from wasm_host.bench.browser import Browser
 from wasm_host.bench.guest_engine import GuestEngine
-from wasm_host.bench.measure import Ratio, Report, Section, Subject, elapsed
+from wasm_host.bench.measure import Subject, background_ended, elapsed
 from wasm_host.bench.native import LEVELS, SOURCES, Gcc, run_native
+from wasm_host.bench.report import Ratio, Report, Section
 from wasm_host.bench.workloads import GAS, Workload
 from wasm_host.engine import HARDWARE, SOFTWARE, Engine
 
@@ -27,6 +28,7 @@ INTERPRETER = "interpreter"
 BLOCK = "interpreter, block gas"
 BY_SOFTWARE = f"recompiler, {SOFTWARE}"  # who checks memory: generated code, or the processor
 BY_HARDWARE = f"recompiler, {HARDWARE}"
+AUTO = "auto, first run"
 REFERENCE = "reference"
 SHORT = "interpreter, short run"  # the same run as that of anan-as
 ANAN_AS = "anan-as, short run"
@@ -44,34 +46,35 @@ class Contestants:
 
     interpreter: bool = True
     recompiler: bool = True
+    auto: bool = True
     reference: bool = True
     gcc: Gcc | None = None
     anan_as: Installed | None = None
     browser: Browser | None = None
 
 
-def measure_programs(report: Report, workloads: list[Workload], contestants: Contestants, repeat: int) -> None:
-    """Add a section for each workload."""
-    engines = contestants.browser.engines() if contestants.browser else {}
-    for workload in workloads:
-        section = report.section(workload.name, f"{workload.name}: a PVM instruction")
-        programs = _Programs(section, workload)
-        subjects: dict[str, Subject] = {}
-        if contestants.interpreter:
-            subjects |= programs.interpreter()
-        if contestants.recompiler:
-            subjects |= programs.recompiler(report)
-        if contestants.gcc and workload.name in SOURCES:
-            subjects |= programs.native(contestants.gcc)
-        if contestants.reference:
-            subjects |= programs.reference()
-        if engines:
-            subjects |= programs.browser(engines)
-        if contestants.anan_as is None:
-            section.measure(subjects, repeat)
-            continue
-        with AnanAs(contestants.anan_as) as other:
-            section.measure(subjects | programs.anan_as(other), repeat)
+def measure_program(report: Report, workload: Workload, contestants: Contestants, repeat: int) -> None:
+    """Add the section of a workload."""
+    section = report.section(workload.name, f"{workload.name}: a PVM instruction")
+    programs = _Programs(section, workload)
+    subjects: dict[str, Subject] = {}
+    if contestants.interpreter:
+        subjects |= programs.interpreter()
+    if contestants.recompiler:
+        subjects |= programs.recompiler(report)
+    if contestants.auto:
+        subjects |= programs.auto()
+    if contestants.gcc and workload.name in SOURCES:
+        subjects |= programs.native(contestants.gcc)
+    if contestants.reference:
+        subjects |= programs.reference()
+    if contestants.browser:
+        subjects |= programs.browser(contestants.browser.engines())
+    if contestants.anan_as is None:
+        section.measure(subjects, repeat)
+        return
+    with AnanAs(contestants.anan_as) as other:
+        section.measure(subjects | programs.anan_as(other), repeat)
 
 
 class _Programs:
@@ -106,6 +109,17 @@ class _Programs:
             self._section.ratios.append(Ratio(f"interpreter / {name}", INTERPRETER, (name,)))
         self._section.ratios.append(Ratio(f"{HARDWARE} / {SOFTWARE}", BY_HARDWARE, (BY_SOFTWARE,)))
         return subjects
+
+    def auto(self) -> dict[str, Subject]:
+        """A run of a program that the engine has not seen: interpreted until its translation is there."""
+
+        def run() -> float:
+            machine = _machine(Engine(tier="auto", cache=False), self._workload, self._workload.full)
+            with background_ended():
+                return elapsed(machine.run, self._count)
+
+        self._section.ratios.append(Ratio(f"{AUTO} / interpreter", AUTO, (INTERPRETER,)))
+        return {AUTO: run}
 
     def _full(self, engine: Engine) -> Subject:
         """A run of the full size."""

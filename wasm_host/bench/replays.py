@@ -19,7 +19,8 @@ from pvm.machine import AnyEngine, Machine
 from pvm.program import Program
 from pvm.trace import Trace, replay
 from wasm_host.bench.clock import Clock
-from wasm_host.bench.measure import Ratio, Report, Section, background_ended
+from wasm_host.bench.measure import background_ended
+from wasm_host.bench.report import Ratio, Report, Section
 from wasm_host.compiled import interpreter
 from wasm_host.engine import TIERS, Engine
 

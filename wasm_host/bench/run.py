@@ -1,45 +1,57 @@
-"""One run of the benchmark.
+"""The benchmark as steps, each of which a worker can carry out.
 
-In: `Options`. Out: a `Report`, also when Ctrl-C ends it early.
+In: `Options`. Out: a `Plan`, the `Task` whose results are reports of single steps, and the report of them all.
 """
 
 from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 
+from pvm.errors import EngineError, ResourceError
+from pvm.examples import example
 from pvm.isa import Spec
 from pvm.isa import spec as find_spec
 from pvm.version import __version__
 from wasm_host.bench.anan_as import find_installed, install
 from wasm_host.bench.browser import measure_page, served_page
 from wasm_host.bench.chromium import obstacle
-from wasm_host.bench.cold import measure_cold
+from wasm_host.bench.cold import measure_cold_example, measure_cold_trace
 from wasm_host.bench.host_calls import measure_host_calls
-from wasm_host.bench.hostile_runs import hostile_steps
-from wasm_host.bench.inputs import examples, find_traces, largest_service, static_programs
-from wasm_host.bench.measure import Report
+from wasm_host.bench.hostile import KINDS
+from wasm_host.bench.hostile_runs import measure_hostile, note_worst
+from wasm_host.bench.inputs import Inputs, Material, examples, find_static, find_traces
 from wasm_host.bench.memory import measure_memory
 from wasm_host.bench.native import SOURCES, find_gcc
-from wasm_host.bench.programs import Contestants, measure_programs
+from wasm_host.bench.programs import Contestants, measure_program
 from wasm_host.bench.replays import measure_replay
+from wasm_host.bench.report import Report
 from wasm_host.bench.standalone import measure_standalone
 from wasm_host.bench.starts import measure_instantiate, measure_process
 from wasm_host.bench.translating import measure_translating
 from wasm_host.bench.warm import measure_warm
 from wasm_host.bench.workloads import workloads
+from wasm_host.parallel import Task
 
-_PROGRAMS = frozenset({"interpreter", "recompiler", "reference", "gcc", "anan-as"})
+PROGRAMS = frozenset({"interpreter", "recompiler", "auto", "reference", "gcc", "anan-as", "browser"})
+_WITH_TRACES = frozenset({"instantiate", "compile", "cold", "warm", "replay", "memory"})
+_TOGETHER = ("process", "host-call", "instantiate", "compile", "warm", "replay", "standalone")
+_SPEC = "0.7.2"
 _HOST_CALLS = 100_000
 _PAGES = 3  # openings of the page, some 20 s each
 _MACHINES = 10  # made in a row
 _FEW, _MANY = 20, 1000  # machines alive at a time
+_QUICK_TRACES, _QUICK_KINDS = 2, 2
+_MACHINE = "measured on"  # a fact of sections that came from elsewhere
+
+Tell = Callable[["Step", float], None]
+"""Gets the share of a step that is done."""
 
 
 @dataclass(frozen=True)
@@ -55,75 +67,182 @@ class Options:
     traces: Path | None = None
 
 
-def run(options: Options, progress: Callable[[str], None]) -> Report:
-    """Measure. `progress` is told what comes next.
+@dataclass(frozen=True)
+class Step:
+    """What is measured in one go, since its figures are compared with each other. `subject` is what of the kind."""
 
-    Raises EngineError when a contestant fails to run, InputError for a malformed trace or program.
-    """
+    kind: str
+    subject: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}, {self.subject}" if self.subject else self.kind
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What there is to do. `begun` is the report so far: what it is about, and what is known to be absent."""
+
+    options: Options
+    inputs: Inputs
+    steps: tuple[Step, ...]
+    begun: Report
+
+
+def plan(options: Options) -> Plan:
+    """Read the inputs and choose the steps. Raises InputError for a malformed input, EngineError if npm fails."""
     report = Report(about=_about(options))
-    try:
-        for what, measure in _steps(options, report):
-            progress(what)
-            measure()
-    except KeyboardInterrupt:
-        report.interrupted = True
+    if options.install_anan_as:
+        install()
+    inputs = Inputs()
+    if options.only & _WITH_TRACES:
+        traces = find_traces(report, options.traces)
+        if options.quick:
+            inputs = Inputs(dict(islice(traces.items(), _QUICK_TRACES)), service=False)
+        else:
+            inputs = Inputs(traces, find_static(report) if "compile" in options.only else {})
+    material = Material(inputs)
+    if inputs.traces and inputs.service and not material.service:
+        report.absent["service"] = "no trace has a program that is large enough"
+    return Plan(options, inputs, tuple(_steps(options, material)), report)
+
+
+def task(plan: Plan, tell: Tell | None = None) -> Task[Step, Report]:
+    """The work on the plan's steps. `tell` can only be told in this process."""
+    return Task(_State, _measure, (plan.options, plan.inputs, tell), alone=True)
+
+
+def gathered(plan: Plan, parts: Iterable[Report]) -> Report:
+    """The report of all steps that were measured, in their order."""
+    report, here = plan.begun, _machine()
+    for part in parts:
+        machine = part.about.pop(_MACHINE, here)
+        if machine != here:
+            for section in part.sections:
+                section.facts[_MACHINE] = machine
+        report.add(part)
+    note_worst(report)
     return report
 
 
-def _steps(options: Options, report: Report) -> Iterator[tuple[str, Callable[[], None]]]:
-    only, repeat, quick, spec = options.only, options.repeat, options.quick, find_spec("0.7.2")
-    if "process" in only:
-        yield "making the interpreter", lambda: measure_process(report, repeat)
-    if "host-call" in only:
-        yield "host calls", lambda: measure_host_calls(report, spec, 100 if quick else _HOST_CALLS, repeat)
-    if only & {"instantiate", "compile", "cold", "warm", "replay", "memory"}:
-        yield from _start_steps(options, report, spec)
-    if "hostile" in only:
-        yield from hostile_steps(report, quick)
-    if "standalone" in only:
-        chosen = workloads(spec, options.examples, quick)
-        yield "standalone modules", lambda: measure_standalone(report, spec, chosen, repeat)
-    if only & (_PROGRAMS | {"browser"}):
-        with ExitStack() as stack:
-            contestants = _contestants(options, report, stack)
-            if contestants.browser and not options.examples:
-                page = contestants.browser
-                yield "the page", lambda: measure_page(report, page, 1 if quick else min(repeat, _PAGES))
-            for workload in workloads(spec, options.examples, quick):
-                yield workload.name, lambda: measure_programs(report, [workload], contestants, repeat)  # noqa: B023
-
-
-def _start_steps(options: Options, report: Report, spec: Spec) -> Iterator[tuple[str, Callable[[], None]]]:
-    """What makes a difference to short runs. Quick runs do without large programs."""
-    only, repeat, quick = options.only, options.repeat, options.quick
-    traces = find_traces(report, options.traces)
-    if quick:
-        traces = dict(islice(traces.items(), 2))
-    ours = examples(spec)
-    service = {} if quick else largest_service(report, traces)
-    smallest = min(ours, key=lambda name: len(ours[name].code))
-    if "instantiate" in only:
-        yield "making machines", lambda: measure_instantiate(report, ours | service, 1 if quick else _MACHINES, repeat)
-    if "compile" in only:
-        large = {} if quick else static_programs(report) | service
-        yield "translating", lambda: measure_translating(report, spec, large or ours, repeat)
+def _steps(options: Options, material: Material) -> Iterator[Step]:
+    only = options.only
+    yield from (Step(kind) for kind in _TOGETHER if kind in only and (kind != "replay" or material.traces))
     if "cold" in only:
-        yield "programs never seen", lambda: measure_cold(report, spec, traces, repeat)
-    if "warm" in only:
-        yield "programs seen before", lambda: measure_warm(report, service or ours, repeat)
-    if "replay" in only and traces:
-        yield "replaying traces", lambda: measure_replay(report, traces, repeat)
+        yield from (Step("cold", name) for name in examples(find_spec(_SPEC)))
+        yield from (Step("cold trace", name) for name in material.first_traces())
     if "memory" in only:
-        programs = {smallest: ours[smallest]} | service
-        few, many = (2, 4) if quick else (_FEW, _MANY)
-        yield "memory", lambda: measure_memory(report, programs, few, many, repeat)
+        yield from (Step("memory", name) for name in _memory_programs(material))
+    if "hostile" in only:
+        yield from (Step("hostile", kind.name) for kind in (KINDS[:_QUICK_KINDS] if options.quick else KINDS))
+    if "browser" in only and not options.examples:
+        yield Step("page")
+    if only & PROGRAMS:
+        yield from (Step("program", one.name) for one in workloads(find_spec(_SPEC), options.examples, options.quick))
+
+
+# --- where the work is done ------------------------------------------------------------------------------------------
+
+
+class _State:
+    """What a worker has, once."""
+
+    def __init__(self, shared: tuple[Options, Inputs, Tell | None]) -> None:
+        self.options, inputs, self.tell = shared
+        self.material = Material(inputs)
+        self.spec: Spec = find_spec(_SPEC)
+
+
+def _measure(state: _State, step: Step) -> Report:
+    """The report of one step, also when Ctrl-C ends it early, or when somebody who takes part breaks down."""
+    report = Report({_MACHINE: _machine()})
+    if state.tell is not None:
+        tell = state.tell
+        report.tell = lambda share: tell(step, share)
+    try:
+        _KINDS[step.kind](state, report, step.subject)
+    except KeyboardInterrupt:
+        report.interrupted = True
+    except (EngineError, ResourceError) as error:
+        report.failed.append(f"{step}: {error}")
+    return report.at_rest()
+
+
+def _process(state: _State, report: Report, subject: str) -> None:
+    measure_process(report, state.options.repeat)
+
+
+def _host_call(state: _State, report: Report, subject: str) -> None:
+    measure_host_calls(report, state.spec, 100 if state.options.quick else _HOST_CALLS, state.options.repeat)
+
+
+def _instantiate(state: _State, report: Report, subject: str) -> None:
+    programs = examples(state.spec) | state.material.service
+    measure_instantiate(report, programs, 1 if state.options.quick else _MACHINES, state.options.repeat)
+
+
+def _compile(state: _State, report: Report, subject: str) -> None:
+    large = state.material.static | state.material.service
+    subjects = {"examples": tuple(examples(state.spec).values())} | {name: (one,) for name, one in large.items()}
+    measure_translating(report, state.spec, subjects, state.options.repeat)
+
+
+def _warm(state: _State, report: Report, subject: str) -> None:
+    measure_warm(report, examples(state.spec) | state.material.service, state.options.repeat)
+
+
+def _replay(state: _State, report: Report, subject: str) -> None:
+    measure_replay(report, state.material.traces, state.options.repeat)
+
+
+def _standalone(state: _State, report: Report, subject: str) -> None:
+    options = state.options
+    measure_standalone(report, state.spec, workloads(state.spec, options.examples, options.quick), options.repeat)
+
+
+def _cold(state: _State, report: Report, subject: str) -> None:
+    measure_cold_example(report, state.spec, example(subject), state.options.repeat)
+
+
+def _cold_trace(state: _State, report: Report, subject: str) -> None:
+    measure_cold_trace(report, subject, state.material.traces[subject], state.options.repeat)
+
+
+def _memory(state: _State, report: Report, subject: str) -> None:
+    program = (examples(state.spec) | state.material.service)[subject]
+    few, many = (2, 4) if state.options.quick else (_FEW, _MANY)
+    measure_memory(report, {subject: program}, few, many, state.options.repeat)
+
+
+def _hostile(state: _State, report: Report, subject: str) -> None:
+    measure_hostile(report, next(kind for kind in KINDS if kind.name == subject), state.options.quick)
+
+
+def _page(state: _State, report: Report, subject: str) -> None:
+    if _has_browser(report):
+        with served_page(report, has_python=True) as page:
+            measure_page(report, page, 1 if state.options.quick else min(state.options.repeat, _PAGES))
+
+
+def _program(state: _State, report: Report, subject: str) -> None:
+    options = state.options
+    with ExitStack() as stack:
+        contestants = _contestants(options, report, stack)
+        [workload] = workloads(state.spec, (subject,), options.quick)
+        measure_program(report, workload, contestants, options.repeat)
+
+
+_KINDS: dict[str, Callable[[_State, Report, str], None]] = {
+    "process": _process, "host-call": _host_call, "instantiate": _instantiate, "compile": _compile, "warm": _warm,
+    "replay": _replay, "standalone": _standalone, "cold": _cold, "cold trace": _cold_trace, "memory": _memory,
+    "hostile": _hostile, "page": _page, "program": _program,
+}  # fmt: skip
 
 
 def _contestants(options: Options, report: Report, stack: ExitStack) -> Contestants:
     """Who can take part; who cannot is noted as absent."""
     only = options.only
     engines = only & {"interpreter", "recompiler"} or {"interpreter", "recompiler"}  # others need one to compare with
-    found = Contestants("interpreter" in engines, "recompiler" in engines, "reference" in only)
+    found = Contestants("interpreter" in engines, "recompiler" in engines, "auto" in only, "reference" in only)
     if "gcc" in only:
         gcc = find_gcc()
         if gcc is None:
@@ -132,16 +251,10 @@ def _contestants(options: Options, report: Report, stack: ExitStack) -> Contesta
             found.gcc = stack.enter_context(gcc)
             report.about["gcc"] = gcc.version
             report.about["written in C"] = sorted(SOURCES)
-    if "browser" in only:
-        reason = obstacle()
-        if reason is not None:
-            report.absent["browser"] = reason
-        else:
-            found.browser = stack.enter_context(served_page(report))
-            report.about["Chromium"] = found.browser.version
+    if "browser" in only and _has_browser(report):
+        found.browser = stack.enter_context(served_page(report, has_python=False))
+        report.about["Chromium"] = found.browser.version
     if "anan-as" in only:
-        if options.install_anan_as:
-            install()
         installed = find_installed(options.anan_as)
         if isinstance(installed, str):
             report.absent["anan-as"] = installed
@@ -149,6 +262,28 @@ def _contestants(options: Options, report: Report, stack: ExitStack) -> Contesta
             found.anan_as = installed
             report.about["anan-as"] = installed.version
     return found
+
+
+def _has_browser(report: Report) -> bool:
+    reason = obstacle()
+    if reason is not None:
+        report.absent["browser"] = reason
+    return reason is None
+
+
+def _memory_programs(material: Material) -> Iterator[str]:
+    """The smallest example, and the service."""
+    ours = examples(find_spec(_SPEC))
+    yield min(ours, key=lambda name: len(ours[name].code))
+    yield from material.service
+
+
+def _machine() -> str:
+    """What figures depend on, of this process's machine."""
+    return (
+        f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}, "
+        f"wasmtime {version('wasmtime')}"
+    )
 
 
 def _about(options: Options) -> dict[str, object]:

@@ -18,7 +18,8 @@ from pvm.errors import EngineError
 from pvm.isa import Spec
 from pvm.standalone import Defaults, interpreter_command, program_command
 from pvm.wasm import Export, ExternalKind, Function, FunctionType, Module, encode
-from wasm_host.bench.measure import Ratio, Report, Subject, elapsed
+from wasm_host.bench.measure import Subject, elapsed
+from wasm_host.bench.report import Ratio, Report
 from wasm_host.bench.workloads import GAS, Workload
 from wasm_host.engine import SOFTWARE, Engine
 

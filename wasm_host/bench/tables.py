@@ -1,28 +1,30 @@
 """A report for people: rich tables.
 
-In: a `Report`. Out: what to print. The workloads share one table, every other section has its own.
+In: a `Report`, and how it compares with an earlier one. Out: what to print. The workloads share one table, every other
+section has its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich import box
 from rich.console import RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from wasm_host.bench.measure import BYTES, COUNT, NANOSECONDS, Report, Section, median
+from wasm_host.bench.amounts import amount, number
+from wasm_host.bench.baseline import Comparison
+from wasm_host.bench.measure import median
+from wasm_host.bench.report import Report, Section
 from wasm_host.bench.workloads import workload_names
 
-_TIMES = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns"))
-_SIZES = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1, "B"))
+_STYLES = {"worse": "bold red", "better": "green", "new": "cyan"}
 
 
-def renderables(report: Report) -> Iterator[RenderableType]:
-    """Tables, then what went wrong and what is absent."""
+def renderables(report: Report, comparison: Comparison | None = None) -> Iterator[RenderableType]:
+    """Tables, then verdicts, what went wrong and what is absent."""
     sections = [section for section in report.sections if section.samples]
     programs = [section for section in sections if section.name in workload_names()]
     if programs:
@@ -30,13 +32,34 @@ def renderables(report: Report) -> Iterator[RenderableType]:
     for section in sections:
         if section not in programs:
             yield _section_table(section)
-    for section in report.sections:
-        for problem in section.problems:
-            yield Text(f"{section.name}: {problem}", style="bold red")
+    if comparison is not None:
+        yield from _verdicts(comparison)
+    for problem in report.problems:
+        yield Text(problem, style="bold red")
     for what, why in report.absent.items():
         yield Text(f"absent: {what}: {why}", style="yellow")
     if report.interrupted:
         yield Text("interrupted: these are the figures up to there", style="yellow")
+
+
+def _verdicts(comparison: Comparison) -> Iterator[RenderableType]:
+    """What has changed, each figure a row, and how many have not."""
+    changed = [verdict for verdict in comparison.verdicts if verdict.word in (*_STYLES, "gone")]
+    if changed:
+        table = Table(title="Against the baseline", caption="x: how many times as high, at the machine's pace then")
+        table.add_column("")
+        for title in ("then", "now", "x"):
+            table.add_column(title, justify="right")
+        table.add_column("")
+        for one in changed:
+            cells = ("-" if value is None else amount(value, one.unit) for value in (one.before, one.now))
+            change = "-" if one.change is None else number(one.change)
+            table.add_row(f"{one.section}: {one.figure}", *cells, change, one.word, style=_STYLES.get(one.word))
+        yield table
+    for difference in comparison.differences:
+        yield Text(f"not the same: {difference}", style="yellow")
+    counts = ", ".join(f"{count} {word}" for word, count in comparison.counts.items() if count)
+    yield Text(f"against the baseline: {counts}", style="bold red" if comparison.worse else "green")
 
 
 def _programs_table(sections: list[Section]) -> Table:
@@ -57,7 +80,7 @@ def _programs_table(sections: list[Section]) -> Table:
         table.add_row(name, *(_cell(samples.get(name)) for samples in ratios), style="cyan")
     table.add_section()
     counts = (section.facts["instructions"] / 1e6 for section in sections)
-    table.add_row("million instructions", *(_number(count) for count in counts), style="dim")
+    table.add_row("million instructions", *(number(count) for count in counts), style="dim")
     return table
 
 
@@ -74,8 +97,8 @@ def _section_table(section: Section) -> Table:
     for title in ("median", "lowest", "highest"):
         table.add_column(title, justify="right")
     for name, samples in section.samples.items():
-        unit = _FORMATS[section.unit(name)]
-        table.add_row(escape(name), *(unit(value) for value in (median(samples), min(samples), max(samples))))
+        unit = section.unit(name)
+        table.add_row(name, *(amount(value, unit) for value in (median(samples), min(samples), max(samples))))
     table.add_section()
     targets, worst = section.targets(), section.worst()
     for label, samples in section.known_ratios().items():
@@ -83,7 +106,7 @@ def _section_table(section: Section) -> Table:
         wanted = "" if target is None else f" (≤ {target:g})"
         remark = ", highest" if label == worst and len(targets) > 1 else ""
         style = "cyan" if target is None or values[0] <= target else "bold red"
-        table.add_row(escape(label) + wanted + remark, *(_number(value) for value in values), style=style)
+        table.add_row(label + wanted + remark, *(number(value) for value in values), style=style)
     return table
 
 
@@ -92,30 +115,12 @@ def _names(columns: list[dict[str, list[float]]]) -> list[str]:
     return list(dict.fromkeys(name for column in columns for name in column))
 
 
-def _cell(samples: Sequence[float] | None) -> str:
+def _cell(samples: Sequence[float] | None) -> Text:
     if not samples:
-        return "-"
+        return Text("-")
     middle = median(samples)
     spread = (max(samples) - min(samples)) / 2 / middle if middle else 0.0
-    return f"{_number(middle)}\n[dim]±{spread:.0%}[/dim]"
-
-
-def _number(value: float) -> str:
-    """Three significant digits, without an exponent."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def _scaled(value: float, units: Sequence[tuple[float, str]]) -> str:
-    """In the unit in which it is a small number; the units go from large to small."""
-    size, unit = next((one for one in units if abs(value) >= one[0]), units[-1])
-    return f"{_number(value / size)} {unit}"
-
-
-_FORMATS: dict[str, Callable[[float], str]] = {
-    NANOSECONDS: lambda value: _scaled(value, _TIMES),
-    BYTES: lambda value: _scaled(value, _SIZES),
-    COUNT: lambda value: _number(value),
-}
+    return Text(number(middle)).append(f"\n±{spread:.0%}", style="dim")
 
 
 def _fact(value: Any) -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pvm.program import Program
-from wasm_host.bench.measure import Ratio, Report, Subject, elapsed
+from wasm_host.bench.measure import Subject, elapsed
+from wasm_host.bench.report import Ratio, Report
 from wasm_host.cache import CodeCache
 from wasm_host.compiled import interpreter
 from wasm_host.engine import Engine

@@ -15,9 +15,9 @@ import click
 from click.shell_completion import shell_complete
 
 from pvm.version import __version__
-from wasm_host.bench.command import bench
 from wasm_host.cli import (
     assembly,
+    bench,
     build,
     cache,
     compare,
@@ -37,7 +37,7 @@ from wasm_host.cli.failures import guarded
 _COMPLETE = "_PVM_COMPLETE"
 _COMMANDS = (
     demo.command, run.command, inspect.command, assembly.asm, assembly.disasm, vectors.command, replay.command,
-    isa.command, shape.command, wat.command, build.command, bench, compare.command, fuzz.command, cache.command,
+    isa.command, shape.command, wat.command, build.command, bench.command, compare.command, fuzz.command, cache.command,
     web.command,
 )  # fmt: skip
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from wasm_host.cli.batch import cluster_option, do_all, workers_option
 from wasm_host.cli.engines import json_option
 from wasm_host.cli.failures import FAILURE, INTERRUPTED, SUCCESS, blamed_on
 from wasm_host.cli.inputs import label_of, read_bytes
-from wasm_host.cli.output import Bar, console, print_json, write_output
+from wasm_host.cli.output import Bar, check_output, console, print_json, write_output
 
 # Not to import what measures before it is needed keeps the other commands' start short.
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ _EXAMPLES = ("fibonacci", "sieve", "blake2b", "sort", "matrix", "life", "mandelb
     "--tolerance", type=click.FloatRange(0, 1000), default=10.0, show_default=True, metavar="PERCENT",
     help="Smaller differences from the baseline are none.",
 )  # fmt: skip
-@click.option("--html", metavar="FILE", help="Write a report with charts: one page that needs no other file.")
+@click.option("--html", metavar="FILE", help="Write a page with charts that needs no other file.")
 @workers_option
 @cluster_option
 @json_option
@@ -99,7 +98,9 @@ def command(
 
     before = None if baseline is None else _read(baseline)
     if html is not None:
-        write_output(html, b"")  # what cannot be written is known before minutes of measuring
+        if html == "-" and as_json:
+            raise InputError("--html: standard output has the JSON already")
+        check_output(html)  # before minutes of measuring
     if saved is not None:
         report = _read(saved)
     else:
@@ -112,7 +113,7 @@ def command(
         write_output(html, report_page(report, comparison).encode())
     if as_json:
         print_json(report.as_json() | ({} if comparison is None else {"baseline": comparison.as_json()}))
-    else:
+    elif html != "-":
         out = console()
         for renderable in renderables(report, comparison):
             out.print(renderable)

@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
+from pvm.errors import EngineError
 from pvm.examples import example
 from pvm.isa import spec
 from wasm_host.bench import anan_as, programs, run
-from wasm_host.bench.command import _EXAMPLES, bench
 from wasm_host.bench.native import SOURCES, find_gcc, run_native
+from wasm_host.bench.report import Report
 from wasm_host.bench.run import Options
 from wasm_host.bench.workloads import workload_names, workloads
+from wasm_host.cli import bench as command
 from wasm_host.engine import Engine
 
 SPEC = spec("0.7.2")
 
 
-def bench_json(*arguments: str) -> dict[str, Any]:
+@pytest.fixture
+def bench_json(pvm: Any) -> Any:
     """What the command prints with --json."""
-    done = CliRunner().invoke(bench, ["--json", "--quick", "--repeat", "2", *arguments])
-    assert done.exit_code == 0, done.output
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+
+    def call(*arguments: object) -> dict[str, Any]:
+        done = pvm("bench", "--json", "--quick", "--repeat", "2", *arguments)
+        assert done.status == 0, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    return call
 
 
-def test_programs() -> None:
+def test_programs(bench_json: Any) -> None:
     report = bench_json("--only", "interpreter", "--only", "reference", "--example", "sieve")
     section = report["sections"]["sieve"]
     assert set(section["figures"]) == {programs.INTERPRETER, programs.BLOCK, programs.REFERENCE}
@@ -40,7 +47,7 @@ def test_programs() -> None:
     assert report["about"]["repeat"] == 2
 
 
-def test_recompiler_alone() -> None:
+def test_recompiler_alone(bench_json: Any) -> None:
     report = bench_json("--only", "recompiler", "--example", "sieve", "--example", "fibonacci")
     for name in ("sieve", "fibonacci"):
         section = report["sections"][name]
@@ -48,14 +55,14 @@ def test_recompiler_alone() -> None:
         assert programs.BY_SOFTWARE in section["figures"] and not section["problems"]
 
 
-def test_host_calls() -> None:
+def test_host_calls(bench_json: Any) -> None:
     section = bench_json("--only", "host-call")["sections"]["host-call"]
     assert len(section["figures"]) == 7
     assert len(section["ratios"]) == 6
     assert {"host call / (a)", "host call / (b)", "host call / (a) + (b)"} <= set(section["ratios"])
 
 
-def test_absent_contestants_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+def test_absent_contestants_are_named(bench_json: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     monkeypatch.setattr(run, "find_gcc", lambda: None)
     monkeypatch.setattr(anan_as.shutil, "which", lambda name: name)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -65,23 +72,41 @@ def test_absent_contestants_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert {programs.INTERPRETER, programs.BLOCK, programs.BY_SOFTWARE} <= set(report["sections"]["sieve"]["figures"])
 
 
-def test_tables() -> None:
+def test_tables(pvm: Any) -> None:
     names = ("--only", "interpreter", "--only", "process", "--example", "matrix", "--example", "sieve")
-    done = CliRunner().invoke(bench, ["--quick", "--repeat", "1", *names])
-    assert done.exit_code == 0
+    done = pvm("bench", "--quick", "--repeat", "1", *names)
+    assert done.status == 0
     for text in ("interpreter, block gas", "matrix", "sieve", "compiled by wasmtime"):
-        assert text in done.stdout
+        assert text in done.text
 
 
-def test_interrupting_keeps_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> None:
+def test_interrupting_keeps_what_was_measured(pvm: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Also of the step that is under way."""
+
+    def interrupted(report: Report, *_: object) -> None:
+        report.section("host-call", "Host calls").samples["half"] = [1.0]
         raise KeyboardInterrupt
 
     monkeypatch.setattr(run, "measure_host_calls", interrupted)
-    done = CliRunner().invoke(bench, ["--json", "--quick", "--repeat", "1", "--only", "process", "--only", "host-call"])
-    assert done.exit_code == 130
+    names = ("process", "host-call", "instantiate")
+    words = [word for name in names for word in ("--only", name)]
+    page = tmp_path / "report.html"
+    done = pvm("bench", "--json", "--quick", "--repeat", "1", *words, "--html", page)
+    assert (done.status, done.stderr) == (130, "")
     report = json.loads(done.stdout)
-    assert report["interrupted"] and set(report["sections"]) == {"process"}
+    assert report["interrupted"] and list(report["sections"]) == ["process", "host-call"]
+    assert "The measuring was interrupted" in page.read_text(encoding="utf-8")
+
+
+def test_who_breaks_down_keeps_no_others_from_it(pvm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise EngineError("node has ended")
+
+    monkeypatch.setattr(run, "measure_host_calls", broken)
+    words = ("--json", "--quick", "--repeat", "1", "--only", "host-call", "--only", "process")
+    done = pvm("bench", *words)
+    report = json.loads(done.stdout)
+    assert done.status == 1 and report["failed"] == ["host-call: node has ended"] and "process" in report["sections"]
 
 
 @pytest.mark.parametrize("workload", workloads(SPEC, quick=True), ids=lambda workload: workload.name)
@@ -104,7 +129,7 @@ def test_native_programs_have_the_same_result(name: str) -> None:
 
 
 def test_the_command_knows_the_workloads() -> None:
-    assert workload_names() == _EXAMPLES
+    assert workload_names() == command._EXAMPLES
     assert Options(1, frozenset()).examples == ()
 
 
@@ -118,7 +143,7 @@ export const pvmDestroy = () => null;
 
 
 @pytest.mark.skipif(anan_as.shutil.which("node") is None, reason="node is not installed")
-def test_driving_node_with_a_stand_in(tmp_path: Any) -> None:
+def test_driving_node_with_a_stand_in(pvm: Any, tmp_path: Any) -> None:
     builds = tmp_path / "node_modules" / "@fluffylabs" / "anan-as" / "dist" / "build"
     builds.mkdir(parents=True)
     builds.parents[1].joinpath("package.json").write_text('{"version": "9.9", "type": "module"}')
@@ -131,8 +156,7 @@ def test_driving_node_with_a_stand_in(tmp_path: Any) -> None:
     assert nanoseconds >= 0
     assert outcome == anan_as.Outcome(anan_as.Reason.HALT, 3, (1 << 40) - 5, (1, 1 << 63))
     # An engine that disagrees with ours is reported, not hidden.
-    report = CliRunner().invoke(
-        bench, ["--quick", "--repeat", "1", "--only", "anan-as", "--example", "sieve", "--anan-as", str(tmp_path)]
-    )
-    assert report.exit_code == 1
-    assert "anan-as, release-mini: gas" in report.stdout
+    words = ("--quick", "--repeat", "1", "--only", "anan-as", "--example", "sieve", "--anan-as", tmp_path)
+    report = pvm("bench", *words)
+    assert report.status == 1
+    assert "anan-as, release-mini: gas" in report.text

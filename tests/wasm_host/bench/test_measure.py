@@ -7,7 +7,8 @@ import threading
 
 from rich.console import Console
 
-from wasm_host.bench.measure import BYTES, COUNT, Ratio, Report, Section, background_ended
+from wasm_host.bench.measure import background_ended
+from wasm_host.bench.report import BYTES, COUNT, Ratio, Report, Section
 from wasm_host.bench.tables import renderables
 
 

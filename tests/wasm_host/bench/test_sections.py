@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
 from pvm.errors import InputError
 from pvm.examples import EXAMPLES
 from pvm.isa import spec
 from pvm.program import assemble
-from pvm.trace import parse_trace
 from wasm_host.bench import cold, inputs, memory, replays, translating, warm
-from wasm_host.bench.command import bench
-from wasm_host.bench.measure import Report
+from wasm_host.bench.report import Report
+from wasm_host.bench.run import Options, Step, plan
 from wasm_host.engine import HARDWARE, SOFTWARE
 
 SPEC = spec("0.7.2")
@@ -25,15 +23,20 @@ WRONG_TRACE = TRACE.replace("PANIC=0", "HALT")
 NAMES = {example.name for example in EXAMPLES}
 
 
-def bench_json(*arguments: str, exit_code: int = 0) -> dict[str, Any]:
+@pytest.fixture
+def bench_json(pvm: Any) -> Any:
     """What the command prints with --json."""
-    done = CliRunner().invoke(bench, ["--json", "--quick", "--repeat", "1", *arguments])
-    assert done.exit_code == exit_code, done.output
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+
+    def call(*arguments: object, status: int = 0) -> dict[str, Any]:
+        done = pvm("bench", "--json", "--quick", "--repeat", "1", *arguments)
+        assert done.status == status, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    return call
 
 
-def test_starts_without_traces(tmp_path: Path) -> None:
+def test_starts_without_traces(bench_json: Any, tmp_path: Path) -> None:
     names = ("--only", "instantiate", "--only", "replay", "--only", "process")
     report = bench_json(*names, "--traces", str(tmp_path))
     assert set(report["sections"]) == {"process", "instantiate"}
@@ -41,23 +44,24 @@ def test_starts_without_traces(tmp_path: Path) -> None:
     assert set(report["sections"]["instantiate"]["figures"]) == NAMES
 
 
-def test_translating() -> None:
+def test_translating(bench_json: Any) -> None:
     section = bench_json("--only", "compile")["sections"]["compile"]
     parts = {translating.DECODE, translating.NAIVE}
     for part in (translating.RECOMPILE, translating.COMPILE, translating.IN_ALL):
         parts |= {part.format(protection) for protection in (SOFTWARE, HARDWARE)}
-    assert set(section["figures"]) == {f"{name}: {part}" for name in NAMES for part in parts}
-    assert "sieve: recompile, hardware / naive" in section["ratios"]
+    assert set(section["figures"]) == {f"examples: {part}" for part in parts}
+    assert "examples: recompile, hardware / naive" in section["ratios"]
+    assert section["facts"]["instructions of examples"] > 400
 
 
 def test_translating_compares_doom_with_pinky() -> None:
     report, program = Report(), assemble("trap", SPEC)
-    translating.measure_translating(report, SPEC, {"doom": program, "pinky": program}, 1)
+    translating.measure_translating(report, SPEC, {"doom": [program], "pinky": [program]}, 1)
     labels = [f"doom / pinky: {translating.IN_ALL.format(protection)}" for protection in (SOFTWARE, HARDWARE)]
     assert report.sections[0].targets() == dict.fromkeys(labels, 1.5) and report.sections[0].worst() in labels
 
 
-def test_cold(tmp_path: Path) -> None:
+def test_cold(bench_json: Any, tmp_path: Path) -> None:
     tmp_path.joinpath("one.log").write_text(TRACE)
     section = bench_json("--only", "cold", "--traces", str(tmp_path))["sections"]["cold"]
     assert set(section["figures"]) == {f"{name}: {tier}" for name in NAMES | {"one"} for tier in cold.TIERS}
@@ -65,7 +69,7 @@ def test_cold(tmp_path: Path) -> None:
     assert section["worst ratio"] in section["ratios"]
 
 
-def test_warm() -> None:
+def test_warm(bench_json: Any) -> None:
     section = bench_json("--only", "warm")["sections"]["warm"]
     assert set(section["figures"]) == {
         f"{name}: {start}" for name in NAMES for start in (warm.INTERPRETER, warm.RECOMPILER)
@@ -73,7 +77,7 @@ def test_warm() -> None:
     assert section["facts"]["entries"] >= len(NAMES)
 
 
-def test_replay_says_what_the_time_goes_into(tmp_path: Path) -> None:
+def test_replay_says_what_the_time_goes_into(bench_json: Any, tmp_path: Path) -> None:
     program = assemble("ecalli 3\ntrap", SPEC).encode().hex()
     tmp_path.joinpath("one.log").write_text(
         f"program 0x{program}\nstart pc=0 gas=10\necalli=3 pc=0 gas=9\nPANIC=0 pc=2 gas=8\n"
@@ -89,15 +93,15 @@ def test_replay_says_what_the_time_goes_into(tmp_path: Path) -> None:
         assert figures[f"recompiler: {phase}"] > 0 and figures[f"interpreter: {phase}"] == 0, phase
 
 
-def test_a_trace_that_differs_is_a_problem(tmp_path: Path) -> None:
+def test_a_trace_that_differs_is_a_problem(bench_json: Any, tmp_path: Path) -> None:
     tmp_path.joinpath("one.log").write_text(WRONG_TRACE)
     arguments = ("--only", "replay", "--only", "cold", "--traces", str(tmp_path))
-    sections = bench_json(*arguments, exit_code=1)["sections"]
+    sections = bench_json(*arguments, status=1)["sections"]
     assert any("a trace differs" in problem for problem in sections["replay"]["problems"])
     assert len(sections["cold"]["problems"]) == len(cold.TIERS)
 
 
-def test_memory() -> None:
+def test_memory(bench_json: Any) -> None:
     report = bench_json("--only", "memory")
     if not memory.is_measurable():
         assert "memory" in report["absent"]
@@ -120,7 +124,7 @@ def test_a_failure_of_many_machines_ends_nothing_else(monkeypatch: pytest.Monkey
     assert problem.startswith("trap, nonsense: the process ended with status 1") and "unknown tier" in problem
 
 
-def test_systems_that_do_not_tell_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_systems_that_do_not_tell_memory(bench_json: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "is_measurable", lambda: False)
     assert "/proc/self/statm" in bench_json("--only", "memory")["absent"]["memory"]
 
@@ -129,25 +133,33 @@ def test_static_programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     report = Report()
     monkeypatch.setattr(inputs, "find_shared", lambda name: tmp_path)
     tmp_path.joinpath("pinky.json").write_text(json.dumps({"program": list(assemble("trap", SPEC).encode())}))
-    assert set(inputs.static_programs(report)) == {"pinky"}
+    assert set(inputs.find_static(report)) == {"pinky"}
     assert set(report.absent) == {"doom", "prime-sieve"}
-    tmp_path.joinpath("doom.json").write_text('{"program": [1]}')
+    tmp_path.joinpath("doom.json").write_text('{"program": "none"}')
     with pytest.raises(InputError, match=r"doom\.json: "):
-        inputs.static_programs(report)
+        inputs.find_static(report)
+    with pytest.raises(InputError, match=r"^doom\.json: "):
+        inputs.Material(inputs.Inputs(static={"doom": b"\1"}))
+
+
+def test_a_malformed_trace_is_named(bad_input: Any, tmp_path: Path) -> None:
+    tmp_path.joinpath("one.log").write_text("start pc=0\n")
+    bad_input(("bench", "--only", "replay", "--traces", tmp_path), "one.log: ")
 
 
 def test_the_shared_programs(shared: Path) -> None:
     report = Report()
-    assert tuple(inputs.static_programs(report)) == inputs.STATIC and not report.absent
-    assert set(inputs.largest_service(report, inputs.find_traces(report, None))) == {inputs.SERVICE}
+    assert tuple(inputs.find_static(report)) == inputs.STATIC and not report.absent
+    assert set(inputs.Material(inputs.Inputs(inputs.find_traces(report, None))).service) == {inputs.SERVICE}
 
 
-def test_a_service_is_worth_a_figure_when_it_is_large() -> None:
-    report = Report()
-    assert inputs.largest_service(report, {"one": parse_trace(TRACE)}) == {}
-    assert inputs.SERVICE in report.absent
+def test_a_service_is_worth_a_figure_when_it_is_large(tmp_path: Path) -> None:
+    tmp_path.joinpath("one.log").write_text(TRACE)
+    planned = plan(Options(1, frozenset({"memory"}), traces=tmp_path))
+    assert set(planned.begun.absent) == {"service"}
+    assert planned.steps == (Step("memory", "hello"),)
 
 
 def test_the_first_trace_of_each_program() -> None:
-    first, other = parse_trace(TRACE), parse_trace(TRACE.replace("0x0000010001", "0x000002000103"))
-    assert list(inputs.first_traces({"a": first, "b": first, "c": other})) == ["a", "c"]
+    first, other = TRACE.encode(), TRACE.replace("0x0000010001", "0x000002000103").encode()
+    assert list(inputs.Material(inputs.Inputs({"a": first, "b": first, "c": other})).first_traces()) == ["a", "c"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -13,9 +14,13 @@ from typing import Any
 import pytest
 
 from pvm.errors import InputError
-from pvm.examples import example
+from pvm.examples import EXAMPLES, example
 from pvm.program import assemble
 from wasm_host import Job, run_many
+from wasm_host.bench.report import Report
+from wasm_host.bench.run import Options, gathered, plan
+from wasm_host.bench.run import task as bench_task
+from wasm_host.bench.workloads import workload_names
 from wasm_host.cli import replay
 from wasm_host.cli.batch import sources
 from wasm_host.cli.inputs import find_files
@@ -78,6 +83,40 @@ def test_recorded_runs_while_one_of_two_workers_is_killed(cluster: Any, shared: 
     assert sorted(number for number, _ in found) == list(range(len(files)))
     assert all(one.path == str(files[number]) for number, one in found)
     assert all(one.problem is None and one.replay.difference is None for _, one in found)
+
+
+def test_compare_on_a_cluster(pvm: Any, cluster: Any) -> None:
+    """Its workers are daemons, to which Python allows no children of the kind that contestants run in elsewhere."""
+    names = ("reference", "interpreter", "recompiler-software", "auto")
+    words = [word for name in names for word in ("--only", name)]
+    words += ["--rounds", "1", "--cluster", cluster.scheduler_address, "--json"]
+    found = pvm("compare", "example:hello", "example:fibonacci", *words)
+    assert (found.status, found.stderr) == (0, "")
+    report = json.loads(found.stdout)
+    assert [one["input"] for one in report["inputs"]] == ["example:hello", "example:fibonacci"]
+    for one in report["inputs"]:
+        assert {engine["status"] for name, engine in one["engines"].items() if name != "recorded"} == {"ended"}
+
+
+def test_bench_on_a_cluster_while_one_of_two_workers_is_killed(cluster: Any, tmp_path: Path) -> None:
+    """Every step is in the report once."""
+    (tmp_path / "one.log").write_text("program 0x0000010001\nstart pc=0 gas=10\nPANIC=0 pc=0 gas=9\n")
+    planned = plan(Options(1, frozenset({"interpreter", "cold"}), quick=True, traces=tmp_path))
+    with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=20)
+        victim = min(client.run(os.getpid).values())
+    parts: dict[int, Report] = {}
+    with open_workers(cluster=cluster.scheduler_address) as workers:
+        for number, part in run(bench_task(planned), planned.steps, workers):
+            assert number not in parts
+            parts[number] = part
+            if len(parts) == len(planned.steps) // 2:
+                os.kill(victim, signal.SIGKILL)
+    report = gathered(planned, [parts[number] for number in range(len(planned.steps))])
+    assert not report.problems
+    assert [section.name for section in report.sections] == ["cold", *workload_names()]
+    cold = report.sections[0]
+    assert len(cold.samples) == 3 * (len(EXAMPLES) + 1) and {len(found) for found in cold.samples.values()} == {1}
 
 
 def test_an_executor_of_a_client(cluster: Any) -> None:

@@ -1,0 +1,160 @@
+"""Verdicts: what counts as better and worse, at which pace, and what the command says of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pvm.errors import InputError
+from wasm_host.bench.baseline import compare
+from wasm_host.bench.report import BYTES, COUNT, Ratio, Report, Section, report_from_json
+
+THEN = [100.0, 101.0, 99.0, 100.0, 102.0]
+
+
+def report(samples: list[float], pace: float = 10.0, unit: str | None = None, **about: Any) -> Report:
+    found = Report(about)
+    section = found.section("s", "title")
+    section.samples["figure"] = samples
+    section.pace = [pace] * len(samples)
+    if unit is not None:
+        section.units["figure"] = unit
+    return found
+
+
+def word(before: Report, now: Report, tolerance: float = 0.1) -> str:
+    [verdict] = compare(before, now, tolerance).verdicts
+    return verdict.word
+
+
+@pytest.mark.parametrize(
+    ("factor", "expected"), [(1.0, "same"), (1.05, "same"), (0.95, "same"), (1.2, "worse"), (0.8, "better")]
+)
+def test_a_median_that_has_moved(factor: float, expected: str) -> None:
+    assert word(report(THEN), report([sample * factor for sample in THEN])) == expected
+
+
+def test_what_overlaps_has_not_moved() -> None:
+    wide = [80.0, 90.0, 130.0, 140.0, 150.0]  # a higher median, of samples that lie everywhere
+    assert word(report([70.0, 95.0, 100.0, 120.0, 125.0]), report(wide)) == "same"
+
+
+def test_one_sample_far_off_does_not_hide_a_change() -> None:
+    assert word(report([*THEN, 500.0]), report([130.0, 131.0, 129.0, 130.0, 20.0, 132.0])) == "worse"
+
+
+def test_the_tolerance() -> None:
+    slower = report([sample * 1.2 for sample in THEN])
+    assert word(report(THEN), slower, 0.3) == "same" and word(report(THEN), slower, 0.0) == "worse"
+
+
+def test_times_are_judged_at_the_machine_s_pace() -> None:
+    slow_machine = report([sample * 1.5 for sample in THEN], pace=15.0)
+    assert word(report(THEN), slow_machine) == "same"
+    comparison = compare(report(THEN), report(THEN, pace=15.0), 0.1)
+    assert comparison.pace == {"s": 1.5} and comparison.counts["better"] == 1
+    [verdict] = comparison.verdicts
+    assert (verdict.before, verdict.now) == (100.0, 100.0) and verdict.change == pytest.approx(1 / 1.5)
+
+
+def test_bytes_have_no_pace_and_next_to_nothing_is_no_difference() -> None:
+    large = [sample * 2**20 for sample in THEN]
+    assert word(report(large, unit=BYTES), report(large, pace=15.0, unit=BYTES)) == "same"
+    assert word(report([0.001] * 3, unit=COUNT), report([0.002] * 3, unit=COUNT)) == "same"
+    assert word(report([100.0] * 3, unit=BYTES), report([900.0] * 3, unit=BYTES)) == "same"
+    assert word(report([6.0] * 3, unit=COUNT), report([7.0] * 3, unit=COUNT)) == "worse"
+
+
+def test_ratios_with_a_target_are_judged_others_are_not() -> None:
+    def ratios(top: float) -> Report:
+        found = Report()
+        section = found.section("s", "title")
+        section.ratios += [Ratio("a / b", "a", ("b",), 1.5), Ratio("b / a", "b", ("a",))]
+        section.samples = {"a": [top] * 3, "b": [10.0] * 3}
+        return found
+
+    comparison = compare(ratios(10.0), ratios(20.0), 0.1)
+    assert {verdict.figure: verdict.word for verdict in comparison.verdicts} == {
+        "a": "worse", "b": "same", "a / b": "worse"
+    }  # fmt: skip
+
+
+def test_figures_of_one_report_alone() -> None:
+    other = Report()
+    other.sections.append(Section("s", "title", samples={"another": [1.0]}))
+    comparison = compare(report(THEN), other, 0.1)
+    assert {verdict.figure: verdict.word for verdict in comparison.verdicts} == {"another": "new", "figure": "gone"}
+    assert not comparison.worse
+    assert word(report(THEN), Report()) == "gone" and word(Report(), report(THEN)) == "new"
+    assert {one.word for one in compare(report(THEN), report(THEN, unit=BYTES), 0.1).verdicts} == {"new"}
+
+
+def test_what_else_differs_is_told() -> None:
+    before, now = report(THEN, wasmtime="49.0.0", python="3.11"), report(THEN, wasmtime="50.0.1", python="3.11")
+    assert compare(before, now, 0.1).differences == ("wasmtime: 49.0.0 then, 50.0.1 now",)
+
+
+def test_a_report_comes_back_from_json() -> None:
+    found = Report({"python": "3.11"}, absent={"gcc": "not installed"}, interrupted=True, failed=["step: why"])
+    section = found.section("s", "title")
+    section.samples = {"a": [6.0, 12.0], "b": [2.0, 3.0], "size": [5.0]}
+    section.units, section.facts, section.pace = {"size": BYTES}, {"bytes": 3}, [1.0, 2.0]
+    section.ratios += [Ratio("a / b", "a", ("b",), 1.5), Ratio("b / a", "b", ("a",))]
+    section.problems.append("wrong")
+    plain = json.loads(json.dumps(found.as_json()))
+    again = report_from_json(plain)
+    assert again.as_json() == plain
+    assert again.sections[0].known_ratios() == section.known_ratios() and again.problems == ["step: why", "s: wrong"]
+
+
+def test_reports_of_before_there_were_samples() -> None:
+    plain = report(THEN).as_json()
+    del plain["sections"]["s"]["pace"], plain["sections"]["s"]["figures"]["figure"]["samples"], plain["failed"]
+    assert report_from_json(plain).sections[0].samples == {"figure": [99.0, 100.0, 102.0]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "[]", "7", "{}", '{"sections": 3}', "[" * 100_000,
+        '{"about": {}, "absent": {}, "interrupted": false, "sections": {"s": {"figures": {"f": {"unit": "ns"}}}}}',
+        '{"about": {}, "absent": {}, "interrupted": false, "sections": {"s": {"title": "", "figures": {"f": {"unit": '
+        '"miles", "samples": [1]}}, "ratios": {}, "facts": {}, "problems": []}}}',
+        '{"about": {}, "absent": {}, "interrupted": false, "sections": {"s": {"title": "", "figures": {"f": {"unit": '
+        '"ns", "samples": []}}, "ratios": {}, "facts": {}, "problems": []}}}',
+        '{"about": {}, "absent": {}, "interrupted": false, "sections": {"s": {"title": "", "figures": {"f": {"unit": '
+        '"ns", "samples": [NaN]}}, "ratios": {}, "facts": {}, "problems": []}}}',
+    ],
+)
+def test_files_that_are_no_report(bad_input: Any, tmp_path: Path, text: str) -> None:
+    tmp_path.joinpath("r.json").write_text(text)
+    for option in ("--baseline", "--input"):
+        bad_input(("bench", option, tmp_path / "r.json"), "r.json: not ")
+
+
+def test_nonsense_is_refused_by_the_library_too() -> None:
+    with pytest.raises(InputError, match="not a report"):
+        report_from_json(None)
+
+
+def test_the_command_judges_what_was_saved(pvm: Any, bad_input: Any, tmp_path: Path) -> None:
+    before, now = tmp_path / "before.json", tmp_path / "now.json"
+    before.write_text(json.dumps(report(THEN, python="3.11").as_json()))
+    now.write_text(json.dumps(report([sample * 2 for sample in THEN], python="3.12").as_json()))
+    same = pvm("bench", "--input", before, "--baseline", before)
+    assert same.status == 0 and same.last_line == "against the baseline: 1 same"
+    worse = pvm("bench", "--input", now, "--baseline", before)
+    assert worse.status == 1 and worse.last_line == "against the baseline: 1 worse"
+    for part in ("s: figure", "100 ns", "200 ns", "not the same: python: 3.11 then, 3.12 now"):
+        assert part in worse.text
+    found = json.loads(pvm("bench", "--input", now, "--baseline", before, "--json").stdout)["baseline"]
+    assert found["counts"] == {"worse": 1, "better": 0, "same": 0, "new": 0, "gone": 0}
+    assert found["verdicts"][0] == {
+        "section": "s", "figure": "figure", "unit": "ns", "word": "worse", "before": 100.0, "now": 200.0, "change": 2.0
+    }  # fmt: skip
+    assert pvm("bench", "--input", now, "--baseline", before, "--tolerance", "150").status == 0
+    bad_input(("bench", "--input", tmp_path / "none.json"), "none.json: cannot be read")
+    bad_input(("bench", "--input", before, "--baseline", tmp_path / "none.json"), "none.json: cannot be read")

@@ -1,0 +1,147 @@
+"""Whether figures are better or worse than they were: a report against an earlier one.
+
+In: two reports. Out: a `Comparison` with a verdict for each figure, and for each ratio that has a target.
+
+A figure has moved when its median did by more than the tolerance and the middle halves of its samples do not overlap.
+Times are first divided by the machine's pace, that is by how much longer `measure.yardstick` took than before, in the
+rounds of the same section.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from wasm_host.bench.measure import median, middle_half
+from wasm_host.bench.report import BYTES, COUNT, NANOSECONDS, Report, Section
+
+Word = Literal["better", "worse", "same", "new", "gone"]
+WORDS: tuple[Word, ...] = ("worse", "better", "same", "new", "gone")
+RATIO = "ratio"  # the unit of ratios
+_LEAST = {BYTES: 1024.0, COUNT: 0.5}  # less is no difference, such as what is left of one of a thousand machines
+
+_ABOUT = ("pvm-wasm", "python", "wasmtime", "system", "processors", "repeat", "quick", "workers", "gcc", "Chromium")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Of one figure: medians in its unit, and how many times as high it is now, at the pace of the machine then."""
+
+    section: str
+    figure: str
+    unit: str
+    word: Word
+    before: float | None
+    now: float | None
+    change: float | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`pace` says how many times as long a fixed piece of work took in the rounds of each section.
+
+    `differences` names what else is different about the two reports.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    pace: Mapping[str, float]
+    differences: tuple[str, ...]
+    tolerance: float
+
+    @property
+    def counts(self) -> dict[Word, int]:
+        """How many verdicts of each kind there are."""
+        found = Counter(verdict.word for verdict in self.verdicts)
+        return {word: found[word] for word in WORDS}
+
+    @property
+    def worse(self) -> bool:
+        """Whether any figure is."""
+        return self.counts["worse"] > 0
+
+    def of(self, section: str) -> dict[str, Verdict]:
+        """The verdicts of a section, by figure."""
+        return {verdict.figure: verdict for verdict in self.verdicts if verdict.section == section}
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything as plain data."""
+        return {
+            "verdicts": [asdict(verdict) for verdict in self.verdicts], "counts": self.counts, "pace": dict(self.pace),
+            "differences": list(self.differences), "tolerance": self.tolerance,
+        }  # fmt: skip
+
+
+def compare(before: Report, now: Report, tolerance: float) -> Comparison:
+    """Judge what is measured now. `tolerance` is the share of a figure that may go up or down."""
+    pace = {section.name: _pace(before.find(section.name), section) for section in now.sections}
+    names = dict.fromkeys(section.name for section in (*now.sections, *before.sections))
+    verdicts = [
+        verdict for name in names for verdict in _verdicts(name, before.find(name), now.find(name), pace, tolerance)
+    ]
+    differences = (
+        f"{what}: {_told(before.about.get(what))} then, {_told(now.about.get(what))} now"
+        for what in _ABOUT
+        if before.about.get(what) != now.about.get(what)
+    )
+    return Comparison(tuple(verdicts), pace, tuple(differences), tolerance)
+
+
+def _verdicts(
+    name: str, before: Section | None, now: Section | None, pace: Mapping[str, float], tolerance: float
+) -> Iterator[Verdict]:
+    then_samples, now_samples = _judged(before), _judged(now)
+    for figure in dict.fromkeys((*now_samples, *then_samples)):
+        unit, samples = now_samples.get(figure, ("", ()))
+        then_unit, then = then_samples.get(figure, (unit, ()))
+        if not samples or not then or unit != then_unit:
+            word: Word = "new" if samples else "gone"
+            yield Verdict(name, figure, unit or then_unit, word, _middle(then), _middle(samples), None)
+            continue
+        divisor = pace[name] if unit == NANOSECONDS else 1.0
+        at_pace = [sample / divisor for sample in samples]
+        change = _change(median(then), median(at_pace))
+        yield Verdict(name, figure, unit, _word(then, at_pace, unit, tolerance), median(then), median(samples), change)
+
+
+def _judged(section: Section | None) -> dict[str, tuple[str, Sequence[float]]]:
+    """Unit and samples of what is judged: figures, and ratios that have a target, because less of them is better."""
+    if section is None:
+        return {}
+    found: dict[str, tuple[str, Sequence[float]]] = {
+        figure: (section.unit(figure), samples) for figure, samples in section.samples.items()
+    }
+    ratios, targets = section.known_ratios(), section.targets()
+    return found | {label: (RATIO, samples) for label, samples in ratios.items() if label in targets}
+
+
+def _word(before: Sequence[float], now: Sequence[float], unit: str, tolerance: float) -> Word:
+    """Less is better, of whatever is measured."""
+    (before_first, before_third), (now_first, now_third) = middle_half(before), middle_half(now)
+    old, new = median(before), median(now)
+    if abs(new - old) < _LEAST.get(unit, 0.0):
+        return "same"
+    if new > old * (1 + tolerance) and now_first > before_third:
+        return "worse"
+    if new * (1 + tolerance) < old and now_third < before_first:
+        return "better"
+    return "same"
+
+
+def _change(before: float, now: float) -> float | None:
+    return now / before if before > 0 else None
+
+
+def _pace(before: Section | None, now: Section) -> float:
+    if before is None or not before.pace or not now.pace:
+        return 1.0
+    return median(now.pace) / median(before.pace)
+
+
+def _middle(samples: Sequence[float]) -> float | None:
+    return median(samples) if samples else None
+
+
+def _told(value: object) -> object:
+    return "unknown" if value is None else value
