@@ -14,7 +14,6 @@ import pytest
 from wasm_host.cli import main
 
 ROOT = Path(__file__).parents[2]
-SHARED = ROOT.parent / "shared"
 
 
 @dataclass(frozen=True)
@@ -61,14 +60,6 @@ def pvm_process() -> Callable[..., subprocess.Popen[bytes]]:
         return subprocess.Popen(command, cwd=ROOT, stdin=-1, stdout=-1, stderr=-1)
 
     return start
-
-
-@pytest.fixture
-def shared() -> Path:
-    """The folder with public vectors and traces beside the project."""
-    if not SHARED.is_dir():
-        pytest.skip(f"the public vectors and traces are not at {SHARED}")
-    return SHARED
 
 
 def assert_bad_input(result: Result, *parts: str) -> None:

@@ -2,9 +2,13 @@
 
 In: two reports. Out: a `Comparison` with a verdict for each figure, and for each ratio that has a target.
 
-A figure has moved when its median did by more than the tolerance and the middle halves of its samples do not overlap.
-Times are first divided by the machine's pace, that is by how much longer `measure.yardstick` took than before, in the
-rounds of the same section.
+A figure has moved when the middle halves of its samples, then and now, are further apart than the tolerance. Times are
+first divided by the machine's pace, that is by how much longer `measure.yardstick` took than before, in the rounds of
+the same section.
+
+Measured: of 253 figures of a busy machine, 6 to 8 were judged to have moved at 10 % where nothing had changed, and 206
+of those that were made 1.25 times as high. That medians move and middle halves do not overlap finds 213 of these, but
+17 to 25 where there is nothing; that all samples are apart finds 150, and at most 3.
 """
 
 from __future__ import annotations
@@ -117,16 +121,15 @@ def _judged(section: Section | None) -> dict[str, tuple[str, Sequence[float]]]:
 
 
 def _word(before: Sequence[float], now: Sequence[float], unit: str, tolerance: float) -> Word:
-    """Less is better, of whatever is measured."""
-    (before_first, before_third), (now_first, now_third) = middle_half(before), middle_half(now)
-    old, new = median(before), median(now)
-    if abs(new - old) < _LEAST.get(unit, 0.0):
+    """Less is better, of whatever is measured; less than nothing is nothing, such as what is left of dropped memory."""
+    (before_first, before_third), (now_first, now_third) = (
+        middle_half([max(0.0, sample) for sample in samples]) for samples in (before, now)
+    )
+    if abs(median(now) - median(before)) < _LEAST.get(unit, 0.0):
         return "same"
-    if new > old * (1 + tolerance) and now_first > before_third:
+    if now_first > before_third * (1 + tolerance):
         return "worse"
-    if new * (1 + tolerance) < old and now_third < before_first:
-        return "better"
-    return "same"
+    return "better" if now_third * (1 + tolerance) < before_first else "same"
 
 
 def _change(before: float, now: float) -> float | None:

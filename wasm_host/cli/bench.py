@@ -74,9 +74,9 @@ def command(
     browser (the same programs in the page's worker in Chromium, and how soon the page is there; needs playwright),
     standalone (what `pvm build` makes of them, under the command line of wasmtime).
 
-    --baseline calls a figure better or worse when its median has moved by more than the tolerance, and the middle
-    halves of the samples do not overlap. Times are first divided by how much slower or faster the machine was, which a
-    fixed piece of work tells in every round. The exit status is 1 if a figure is worse.
+    --baseline calls a figure better or worse when the middle halves of its samples, then and now, are further apart
+    than the tolerance. Times are first divided by how much slower or faster the machine was, which a fixed piece of
+    work tells before every sample. The exit status is 1 if a figure is worse.
 
     --workers and --cluster measure several things at a time, one in each process. Figures of the same table are still
     measured in turns by one of them; but on one machine they disturb each other, and Ctrl-C loses what is under way.

@@ -66,6 +66,9 @@ def test_bytes_have_no_pace_and_next_to_nothing_is_no_difference() -> None:
     assert word(report([0.001] * 3, unit=COUNT), report([0.002] * 3, unit=COUNT)) == "same"
     assert word(report([100.0] * 3, unit=BYTES), report([900.0] * 3, unit=BYTES)) == "same"
     assert word(report([6.0] * 3, unit=COUNT), report([7.0] * 3, unit=COUNT)) == "worse"
+    # What is left of machines that were dropped may be less than nothing, or much where there was nothing.
+    assert word(report([-4096.0, 0.0, -9e6], unit=BYTES), report([0.0] * 3, unit=BYTES)) == "same"
+    assert word(report([0.0] * 3, unit=BYTES), report([9e6] * 3, unit=BYTES)) == "worse"
 
 
 def test_ratios_with_a_target_are_judged_others_are_not() -> None:
