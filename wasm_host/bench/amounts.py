@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from wasm_host.bench.report import BYTES, COUNT, NANOSECONDS
 
@@ -18,6 +19,11 @@ def number(value: float) -> str:
 def amount(value: float, unit: str) -> str:
     """A value in its unit; of any unit but ours, the number."""
     return _FORMATS.get(unit, number)(value)
+
+
+def fact(value: Any) -> str:
+    """Whatever stands beside figures."""
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def between(low: float, high: float, unit: str) -> str:

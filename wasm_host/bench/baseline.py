@@ -3,8 +3,8 @@
 In: two reports. Out: a `Comparison` with a verdict for each figure, and for each ratio that has a target.
 
 A figure has moved when the middle halves of its samples, then and now, are further apart than the tolerance. Times are
-first divided by the machine's pace, that is by how much longer `measure.yardstick` took than before, in the rounds of
-the same section.
+first divided by the machine's pace, that is by how much longer `measure.yardstick` took than then, before samples of
+the same figure.
 
 Measured: of 253 figures of a busy machine, 6 to 8 were judged to have moved at 10 % where nothing had changed, and 206
 of those that were made 1.25 times as high. That medians move and middle halves do not overlap finds 213 of these, but
@@ -14,7 +14,7 @@ of those that were made 1.25 times as high. That medians move and middle halves 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -26,12 +26,18 @@ WORDS: tuple[Word, ...] = ("worse", "better", "same", "new", "gone")
 RATIO = "ratio"  # the unit of ratios
 _LEAST = {BYTES: 1024.0, COUNT: 0.5}  # less is no difference, such as what is left of one of a thousand machines
 
-_ABOUT = ("pvm-wasm", "python", "wasmtime", "system", "processors", "repeat", "quick", "workers", "gcc", "Chromium")
+_ABOUT = (
+    "pvm-wasm", "python", "wasmtime", "system", "processors", "repeat", "quick", "workers", "gcc", "Chromium",
+    "anan-as",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Of one figure: medians in its unit, and how many times as high it is now, at the pace of the machine then."""
+    """Of one figure: medians in its unit, and how many times as high it is now, at the pace of the machine then.
+
+    `pace` says how many times as long as then a fixed piece of work took, None where that was not asked.
+    """
 
     section: str
     figure: str
@@ -39,18 +45,15 @@ class Verdict:
     word: Word
     before: float | None
     now: float | None
-    change: float | None
+    change: float | None = None
+    pace: float | None = None
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """`pace` says how many times as long a fixed piece of work took in the rounds of each section.
-
-    `differences` names what else is different about the two reports.
-    """
+    """`differences` names what else is different about the two reports."""
 
     verdicts: tuple[Verdict, ...]
-    pace: Mapping[str, float]
     differences: tuple[str, ...]
     tolerance: float
 
@@ -72,41 +75,38 @@ class Comparison:
     def as_json(self) -> dict[str, Any]:
         """Everything as plain data."""
         return {
-            "verdicts": [asdict(verdict) for verdict in self.verdicts], "counts": self.counts, "pace": dict(self.pace),
+            "verdicts": [asdict(verdict) for verdict in self.verdicts], "counts": self.counts,
             "differences": list(self.differences), "tolerance": self.tolerance,
         }  # fmt: skip
 
 
 def compare(before: Report, now: Report, tolerance: float) -> Comparison:
     """Judge what is measured now. `tolerance` is the share of a figure that may go up or down."""
-    pace = {section.name: _pace(before.find(section.name), section) for section in now.sections}
     names = dict.fromkeys(section.name for section in (*now.sections, *before.sections))
-    verdicts = [
-        verdict for name in names for verdict in _verdicts(name, before.find(name), now.find(name), pace, tolerance)
-    ]
-    differences = (
+    verdicts = [verdict for name in names for verdict in _verdicts(name, before.find(name), now.find(name), tolerance)]
+    differences = [
         f"{what}: {_told(before.about.get(what))} then, {_told(now.about.get(what))} now"
         for what in _ABOUT
         if before.about.get(what) != now.about.get(what)
-    )
-    return Comparison(tuple(verdicts), pace, tuple(differences), tolerance)
+    ]
+    if before.interrupted:
+        differences.append("the baseline was interrupted")
+    return Comparison(tuple(verdicts), tuple(differences), tolerance)
 
 
-def _verdicts(
-    name: str, before: Section | None, now: Section | None, pace: Mapping[str, float], tolerance: float
-) -> Iterator[Verdict]:
+def _verdicts(name: str, before: Section | None, now: Section | None, tolerance: float) -> Iterator[Verdict]:
     then_samples, now_samples = _judged(before), _judged(now)
     for figure in dict.fromkeys((*now_samples, *then_samples)):
         unit, samples = now_samples.get(figure, ("", ()))
         then_unit, then = then_samples.get(figure, (unit, ()))
         if not samples or not then or unit != then_unit:
             word: Word = "new" if samples else "gone"
-            yield Verdict(name, figure, unit or then_unit, word, _middle(then), _middle(samples), None)
+            yield Verdict(name, figure, unit or then_unit, word, _middle(then), _middle(samples))
             continue
-        divisor = pace[name] if unit == NANOSECONDS else 1.0
-        at_pace = [sample / divisor for sample in samples]
-        change = _change(median(then), median(at_pace))
-        yield Verdict(name, figure, unit, _word(then, at_pace, unit, tolerance), median(then), median(samples), change)
+        pace = _pace(before, now, figure) if unit == NANOSECONDS else None
+        at_pace = [sample / (pace or 1.0) for sample in samples]
+        word, change = _word(then, at_pace, unit, tolerance), _change(median(then), median(at_pace))
+        yield Verdict(name, figure, unit, word, median(then), median(samples), change, pace)
 
 
 def _judged(section: Section | None) -> dict[str, tuple[str, Sequence[float]]]:
@@ -136,10 +136,9 @@ def _change(before: float, now: float) -> float | None:
     return now / before if before > 0 else None
 
 
-def _pace(before: Section | None, now: Section) -> float:
-    if before is None or not before.pace or not now.pace:
-        return 1.0
-    return median(now.pace) / median(before.pace)
+def _pace(before: Section | None, now: Section | None, figure: str) -> float | None:
+    then_pace, now_pace = (section.pace.get(figure) if section else None for section in (before, now))
+    return median(now_pace) / median(then_pace) if then_pace and now_pace else None
 
 
 def _middle(samples: Sequence[float]) -> float | None:
@@ -147,4 +146,4 @@ def _middle(samples: Sequence[float]) -> float | None:
 
 
 def _told(value: object) -> object:
-    return "unknown" if value is None else value
+    return "none" if value is None else value

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from pvm.version import __version__
-from wasm_host.bench.amounts import amount, between, number
+from wasm_host.bench.amounts import amount, between, fact, number
 from wasm_host.bench.baseline import RATIO, Comparison, Verdict
 from wasm_host.bench.charts import Axis, Line, Part, Strip, axis, line, mean, stack, strip
 from wasm_host.bench.measure import median
 from wasm_host.bench.programs import BY_HARDWARE, BY_SOFTWARE, INTERPRETER
 from wasm_host.bench.replays import PHASES
-from wasm_host.bench.report import NANOSECONDS, Report, Section
+from wasm_host.bench.report import MEASURED_ON, NANOSECONDS, Report, Section
 from wasm_host.bench.translating import COMPILE, RECOMPILE
 from wasm_host.bench.workloads import workload_names
 from wasm_host.engine import HARDWARE, SOFTWARE
@@ -191,11 +191,17 @@ def _programs(programs: Sequence[Section], comparison: Comparison | None) -> tup
     )  # fmt: skip
     return tuple(
         _panel(
-            section.name, f"{number(section.facts.get('instructions', 0) / 1e6)} million instructions", on,
+            section.name, _note(section), on,
             sorted(section.samples.items(), key=lambda item: median(item[1])), NANOSECONDS, _of(comparison, section),
         )
         for section in programs
     )  # fmt: skip
+
+
+def _note(section: Section) -> str:
+    count, machine = section.number("instructions"), section.facts.get(MEASURED_ON)
+    words = [f"{number(count / 1e6)} million instructions"] if count else []
+    return ", ".join(words + ([f"{MEASURED_ON} {machine}"] if machine else []))
 
 
 def _program_ratios(programs: Sequence[Section]) -> tuple[tuple[str, ...], list[tuple[str, list[str]]]]:
@@ -221,7 +227,7 @@ def _chapter(section: Section, comparison: Comparison | None) -> _Chapter:
         )
         for label, samples in section.known_ratios().items()
     )  # fmt: skip
-    facts = " · ".join(f"{name}: {_fact(value)}" for name, value in section.facts.items())
+    facts = " · ".join(f"{name}: {fact(value)}" for name, value in section.facts.items())
     panels = tuple(_panels(section, verdicts))
     return _Chapter(f"section-{section.name}", section.title, _stacks(section), panels, ratios, facts)
 
@@ -255,7 +261,7 @@ def _panel(
 def _row(label: str, tone: str, on: Axis, samples: Sequence[float], unit: str, verdict: Verdict | None) -> _Row:
     low, middle, high = min(samples), median(samples), max(samples)
     spread = between(low, high, unit)
-    hint = f"{label}: {amount(middle, unit)}, {spread} in {_counted(len(samples), 'run')}"
+    hint = f"{label}: {amount(middle, unit)}, of {len(samples)}: {spread}"
     if verdict is None:
         return _Row(label, tone, line(on, samples), amount(middle, unit), spread, hint)
     if verdict.before is not None:
@@ -326,14 +332,14 @@ def _tiles(report: Report, programs: Sequence[Section]) -> Iterator[_Tile]:
             if any(name in one.samples for name in names)
         ]
         if values:
-            note = f"{number(min(values))} to {number(max(values))} ns, {_counted(len(values), 'program')}"
-            yield _Tile(f"{number(mean(values))} ns", title, note if len(values) > 1 else programs[0].name)
+            note = f"{between(min(values), max(values), NANOSECONDS)}, programs: {len(values)}"
+            yield _Tile(amount(mean(values), NANOSECONDS), title, note)
     native = [
         median(samples) for one in programs for label, samples in one.known_ratios().items()
         if label == f"{BY_HARDWARE} / gcc -O1"
     ]  # fmt: skip
     if native:
-        note = f"{number(min(native))} to {number(max(native))}, {_counted(len(native), 'program')}"
+        note = f"{number(min(native))} to {number(max(native))}, programs: {len(native)}"
         yield _Tile(f"{number(mean(native))}{_TIMES}", "as long as gcc -O1", note)
     for section, figure, title in (
         ("host-call", "host call", "a host call in Python"),
@@ -367,7 +373,7 @@ def _change(verdict: Verdict) -> str:
 def _verdict(one: Verdict) -> dict[str, Any]:
     texts = ["" if value is None else amount(value, one.unit) for value in (one.before, one.now)]
     kind = "ratio" if one.unit == RATIO else ""
-    middle, end = _CHANGES.at(1.0), _CHANGES.at(one.change or 1.0)
+    middle, end = _CHANGES.at(1.0), _CHANGES.at(1.0 if one.change is None else one.change)
     return {
         "section": one.section, "figure": one.figure, "kind": kind, "word": one.word, "before": texts[0],
         "now": texts[1], "change": "" if one.change is None else f"{one.change:.3g}",
@@ -376,20 +382,10 @@ def _verdict(one: Verdict) -> dict[str, Any]:
 
 
 def _pace(comparison: Comparison | None) -> str:
-    """How fast the machine was, over all sections."""
-    if comparison is None or not comparison.pace:
-        return ""
-    values = sorted(comparison.pace.values())
-    return f"{number(values[0])} to {number(values[-1])}, in the middle {number(median(values))}"
+    """How fast the machine was, over all figures."""
+    values = [one.pace for one in comparison.verdicts if one.pace is not None] if comparison else []
+    return f"{number(min(values))} to {number(max(values))}, in the middle {number(median(values))}" if values else ""
 
 
 def _tone(label: str) -> str:
     return next((tone for word, tone in _TONES if word in label), "plain")
-
-
-def _fact(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -1,7 +1,7 @@
 """Measuring on a machine that others use too: contestants take turns, and what counts are medians and ratios.
 
 In: subjects, functions that measure themselves once. Out: samples from several rounds, and the time that a fixed piece
-of work took in each of them, which tells how fast the machine was meanwhile.
+of work took before each, which tells how fast the machine was.
 """
 
 from __future__ import annotations
@@ -26,24 +26,20 @@ _STEPS = 20_000
 
 def take_turns(
     subjects: Mapping[str, Subject], repeat: int, tell: Callable[[float], None]
-) -> Iterator[tuple[str, float]]:
-    """Samples by name, as they come, of `repeat` rounds after one to warm up; before each comes PACE, the fixed piece.
+) -> Iterator[tuple[str, float, float]]:
+    """Figures as they come, of `repeat` rounds after one to warm up: name, sample, what `yardstick` took before it.
 
     The figures of a subject that names them are called "subject: name". `tell` gets the share that is done.
     """
     total = (repeat + 1) * max(1, len(subjects))
     for round_number in range(repeat + 1):
         for place, (name, subject) in enumerate(subjects.items()):
-            if round_number:
-                yield PACE, yardstick()
+            pace = yardstick()
             gc.collect()  # machines of earlier rounds: giving back their memory is not this subject's work
             figures = _figures(name, subject())
             tell((round_number * len(subjects) + place + 1) / total)
             if round_number:
-                yield from figures.items()
-
-
-PACE = ""  # no subject's name
+                yield from ((figure, sample, pace) for figure, sample in figures.items())
 
 
 def yardstick() -> float:

@@ -1,6 +1,6 @@
 """What was measured: sections of figures, and the report that collects them.
 
-In: samples. Out: `Report`, as plain data and back from it. Reports of parts, measured by different workers, add up.
+In: samples. Out: `Report`, also as plain data. Reports of parts, measured by different workers, add up.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pvm.errors import InputError
-from wasm_host.bench.measure import PACE, Subject, median, take_turns
+from wasm_host.bench.measure import Subject, median, take_turns
 
 NANOSECONDS, BYTES, COUNT = "ns", "bytes", "count"  # units
 UNITS = (NANOSECONDS, BYTES, COUNT)
+MEASURED_ON = "measured on"  # a fact of sections that were not measured by the command's own process
 
 
 def _tell_nobody(share: float) -> None:
@@ -35,7 +35,7 @@ class Section:
     """Figures that belong together. Samples are nanoseconds, a unit of work each: `title` says of what.
 
     `units` names the figures that are something else, `facts` are what the figures stand for (sizes, counts,
-    versions), `problems` what proved wrong. `pace` has what `measure.yardstick` took in each round, in nanoseconds.
+    versions), `problems` what proved wrong. `pace` has, by figure, what `measure.yardstick` took before each sample.
     """
 
     name: str
@@ -45,13 +45,14 @@ class Section:
     units: dict[str, str] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
-    pace: list[float] = field(default_factory=list)
+    pace: dict[str, list[float]] = field(default_factory=dict)
     tell: Callable[[float], None] = field(default=_tell_nobody, repr=False, compare=False)
 
     def measure(self, subjects: Mapping[str, Subject], repeat: int) -> None:
         """Let the subjects take turns, `repeat` times after a round to warm up."""
-        for figure, sample in take_turns(subjects, repeat, self.tell):
-            (self.pace if figure == PACE else self.samples.setdefault(figure, [])).append(sample)
+        for figure, sample, pace in take_turns(subjects, repeat, self.tell):
+            self.samples.setdefault(figure, []).append(sample)
+            self.pace.setdefault(figure, []).append(pace)
 
     def ratio_samples(self, ratio: Ratio) -> list[float]:
         """The ratio in each round, from samples taken moments apart; empty when one of its figures is missing."""
@@ -77,6 +78,12 @@ class Section:
         """What a figure is measured in."""
         return self.units.get(figure, NANOSECONDS)
 
+    def number(self, fact: str) -> float | None:
+        """A fact that is a positive number, as all counts are; in a report that was saved it may be anything."""
+        found = self.facts.get(fact)
+        is_number = isinstance(found, int | float) and not isinstance(found, bool) and 0 < found < 1 << 64
+        return found if is_number else None
+
     def add(self, other: Section) -> None:
         """Take in another part of the same section, of other figures."""
         self.ratios += [ratio for ratio in other.ratios if ratio not in self.ratios]
@@ -84,14 +91,20 @@ class Section:
         self.units |= other.units
         self.facts |= other.facts
         self.problems += other.problems
-        self.pace += other.pace
+        self.pace |= other.pace
 
     def as_json(self) -> dict[str, Any]:
         """Everything as plain data."""
         targets = self.targets()
         return {
             "title": self.title,
-            "figures": {name: {"unit": self.unit(name), **_summary(samples)} for name, samples in self.samples.items()},
+            "figures": {
+                name: {
+                    "unit": self.unit(name), **_summary(samples),
+                    "pace": median(self.pace[name]) if name in self.pace else None,
+                }
+                for name, samples in self.samples.items()
+            },
             "ratios": {
                 label: _summary(samples) | ({"target": targets[label]} if label in targets else {})
                 for label, samples in self.known_ratios().items()
@@ -99,7 +112,6 @@ class Section:
             "worst ratio": self.worst(),
             "facts": self.facts,
             "problems": self.problems,
-            "pace": self.pace,
         }
 
 
@@ -153,49 +165,11 @@ class Report:
         """Everything as plain data."""
         return {
             "about": self.about,
-            "sections": {section.name: section.as_json() for section in self.sections if section.samples},
+            "sections": {one.name: one.as_json() for one in self.sections if one.samples or one.problems},
             "absent": self.absent,
             "failed": self.failed,
             "interrupted": self.interrupted,
         }
-
-
-def report_from_json(data: Any) -> Report:
-    """The report that `Report.as_json` made this of; a ratio comes back with its samples, but without its parts.
-
-    Raises InputError when it is something else.
-    """
-    try:
-        sections = [_section(name, found) for name, found in data["sections"].items()]
-        about, absent = dict(data["about"]), {str(what): str(why) for what, why in data["absent"].items()}
-        failed = [str(one) for one in data.get("failed", ())]
-        return Report(about, sections, absent, bool(data["interrupted"]), failed)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"not a report of `pvm bench --json`: {type(error).__name__}: {error}") from None
-
-
-@dataclass
-class _Saved(Section):
-    """A section that was read: its ratios were computed when it was measured."""
-
-    saved_ratios: dict[str, list[float]] = field(default_factory=dict)
-
-    def known_ratios(self) -> dict[str, list[float]]:
-        return self.saved_ratios
-
-
-def _section(name: str, found: Any) -> Section:
-    figures, ratios = found["figures"].items(), found["ratios"].items()
-    targets = [Ratio(label, "", (), float(ratio["target"])) for label, ratio in ratios if "target" in ratio]
-    units = {figure: str(entry["unit"]) for figure, entry in figures}
-    if set(units.values()) - set(UNITS):
-        raise ValueError(f"an unknown unit in {name}")
-    return _Saved(
-        str(name), str(found["title"]), targets, {figure: _samples(entry) for figure, entry in figures}, units,
-        dict(found["facts"]), [str(problem) for problem in found["problems"]],
-        [float(one) for one in found.get("pace", ())],
-        saved_ratios={label: _samples(entry) for label, entry in ratios},
-    )  # fmt: skip
 
 
 def _summary(samples: Sequence[float]) -> dict[str, Any]:
@@ -203,10 +177,3 @@ def _summary(samples: Sequence[float]) -> dict[str, Any]:
         "median": median(samples), "low": min(samples), "high": max(samples), "runs": len(samples),
         "samples": list(samples),
     }  # fmt: skip
-
-
-def _samples(entry: Any) -> list[float]:
-    samples = [float(sample) for sample in entry.get("samples", (entry["low"], entry["median"], entry["high"]))]
-    if not samples:
-        raise ValueError("a figure without samples")
-    return samples

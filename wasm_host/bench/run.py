@@ -31,7 +31,7 @@ from wasm_host.bench.memory import measure_memory
 from wasm_host.bench.native import SOURCES, find_gcc
 from wasm_host.bench.programs import Contestants, measure_program
 from wasm_host.bench.replays import measure_replay
-from wasm_host.bench.report import Report
+from wasm_host.bench.report import MEASURED_ON, Report
 from wasm_host.bench.standalone import measure_standalone
 from wasm_host.bench.starts import measure_instantiate, measure_process
 from wasm_host.bench.translating import measure_translating
@@ -48,7 +48,6 @@ _PAGES = 3  # openings of the page, some 20 s each
 _MACHINES = 10  # made in a row
 _FEW, _MANY = 20, 1000  # machines alive at a time
 _QUICK_TRACES, _QUICK_KINDS = 2, 2
-_MACHINE = "measured on"  # a fact of sections that came from elsewhere
 
 Tell = Callable[["Step", float], None]
 """Gets the share of a step that is done."""
@@ -108,18 +107,21 @@ def plan(options: Options) -> Plan:
 
 def task(plan: Plan, tell: Tell | None = None) -> Task[Step, Report]:
     """The work on the plan's steps. `tell` can only be told in this process."""
-    return Task(_State, _measure, (plan.options, plan.inputs, tell), alone=True)
+    return Task(_State, _measure, (plan.options, plan.inputs, tell), _lost, alone=True)
 
 
 def gathered(plan: Plan, parts: Iterable[Report]) -> Report:
     """The report of all steps that were measured, in their order."""
     report, here = plan.begun, _machine()
+    machines: dict[str, set[str]] = {}
     for part in parts:
-        machine = part.about.pop(_MACHINE, here)
-        if machine != here:
-            for section in part.sections:
-                section.facts[_MACHINE] = machine
+        machine = str(part.about.pop(MEASURED_ON, here))
+        for section in part.sections:
+            machines.setdefault(section.name, set()).add(machine)
         report.add(part)
+    for section in report.sections:
+        if machines[section.name] != {here}:
+            section.facts[MEASURED_ON] = "; ".join(sorted(machines[section.name]))
     note_worst(report)
     return report
 
@@ -154,7 +156,7 @@ class _State:
 
 def _measure(state: _State, step: Step) -> Report:
     """The report of one step, also when Ctrl-C ends it early, or when somebody who takes part breaks down."""
-    report = Report({_MACHINE: _machine()})
+    report = Report({MEASURED_ON: _machine()})
     if state.tell is not None:
         tell = state.tell
         report.tell = lambda share: tell(step, share)
@@ -165,6 +167,11 @@ def _measure(state: _State, step: Step) -> Report:
     except (EngineError, ResourceError) as error:
         report.failed.append(f"{step}: {error}")
     return report.at_rest()
+
+
+def _lost(step: Step) -> Report:
+    """Of a step that cost its worker its life each time."""
+    return Report(failed=[f"{step}: the process that measured it died each time"])
 
 
 def _process(state: _State, report: Report, subject: str) -> None:

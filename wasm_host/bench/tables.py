@@ -7,17 +7,16 @@ section has its own.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from rich import box
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from wasm_host.bench.amounts import amount, number
+from wasm_host.bench.amounts import amount, fact, number
 from wasm_host.bench.baseline import Comparison
 from wasm_host.bench.measure import median
-from wasm_host.bench.report import Report, Section
+from wasm_host.bench.report import MEASURED_ON, Report, Section
 from wasm_host.bench.workloads import workload_names
 
 _STYLES = {"worse": "bold red", "better": "green", "new": "cyan"}
@@ -43,8 +42,8 @@ def renderables(report: Report, comparison: Comparison | None = None) -> Iterato
 
 
 def _verdicts(comparison: Comparison) -> Iterator[RenderableType]:
-    """What has changed, each figure a row, and how many have not."""
-    changed = [verdict for verdict in comparison.verdicts if verdict.word in (*_STYLES, "gone")]
+    """What has changed or is new, each figure a row, and how many have not, or are not there any more."""
+    changed = [verdict for verdict in comparison.verdicts if verdict.word in _STYLES]
     if changed:
         table = Table(title="Against the baseline", caption="x: how many times as high, at the machine's pace then")
         table.add_column("")
@@ -79,19 +78,25 @@ def _programs_table(sections: list[Section]) -> Table:
     for name in _names(ratios):
         table.add_row(name, *(_cell(samples.get(name)) for samples in ratios), style="cyan")
     table.add_section()
-    counts = (section.facts["instructions"] / 1e6 for section in sections)
-    table.add_row("million instructions", *(number(count) for count in counts), style="dim")
+    counts = [section.number("instructions") for section in sections]
+    table.add_row("million instructions", *(number(count / 1e6) if count else "-" for count in counts), style="dim")
+    elsewhere = [str(section.facts.get(MEASURED_ON, "")) for section in sections]
+    if any(elsewhere):
+        table.add_row(MEASURED_ON, *elsewhere, style="dim")
     return table
 
 
 def _caption(sections: list[Section]) -> str | None:
-    found = next((section.facts["anan-as"] for section in sections if "anan-as" in section.facts), None)
-    builds = sorted({section.facts["anan-as"]["build"] for section in sections if "anan-as" in section.facts})
-    return found and f"anan-as {found['version']}: the fastest of its builds in each run ({', '.join(builds)})"
+    facts = (section.facts.get("anan-as") for section in sections)
+    found = [fact for fact in facts if isinstance(fact, dict)]
+    builds = sorted({str(fact.get("build")) for fact in found})
+    if not found:
+        return None
+    return f"anan-as {found[0].get('version')}: the fastest of its builds in each run ({', '.join(builds)})"
 
 
 def _section_table(section: Section) -> Table:
-    facts = ", ".join(f"{name}: {_fact(value)}" for name, value in section.facts.items())
+    facts = ", ".join(f"{name}: {fact(value)}" for name, value in section.facts.items())
     table = Table(title=section.title, caption=facts or None)
     table.add_column("")
     for title in ("median", "lowest", "highest"):
@@ -122,6 +127,3 @@ def _cell(samples: Sequence[float] | None) -> Text:
     spread = (max(samples) - min(samples)) / 2 / middle if middle else 0.0
     return Text(number(middle)).append(f"\n±{spread:.0%}", style="dim")
 
-
-def _fact(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)

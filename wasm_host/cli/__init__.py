@@ -7,8 +7,11 @@ In: arguments. Out: text for people or JSON for programs, and an exit status. `i
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
 import click
@@ -72,7 +75,7 @@ def cli(context: click.Context) -> int:
       1   the guest did not halt, or a check failed
       2   bad input: one line on standard error says what and where
       70  a bug of pvm
-      130 interrupted
+      130 interrupted, by Ctrl-C or SIGTERM
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
@@ -84,7 +87,22 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     completion = os.environ.get(_COMPLETE)
     if completion:
         sys.exit(shell_complete(cli, {}, "pvm", _COMPLETE, completion))
-    sys.exit(guarded(lambda: _status(list(sys.argv[1:] if args is None else args))))
+    with _terminable():
+        status = guarded(lambda: _status(list(sys.argv[1:] if args is None else args)))
+    sys.exit(status)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Whoever ends the process by SIGTERM gets what Ctrl-C gets: it shows what was done and leaves nothing behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def _status(args: list[str]) -> int:

@@ -65,10 +65,10 @@ def sources(paths: Iterable[Path]) -> Iterator[Source]:
 
 
 def do_all(
-    task: Task[T, R], items: Iterable[T], what: str, total: int | None, workers: int | None, cluster: str | None,
-    together: int = 1, tell: Callable[[R], object] = lambda result: None, bar: Bar | None = None,
+    task: Task[T, R], items: Iterable[T], bar: Bar, workers: int | None, cluster: str | None,
+    together: int = 1, tell: Callable[[R], object] = lambda result: None,
 ) -> Done[R]:  # fmt: skip
-    """Have the items done, with progress, on the caller's `bar` if there is one; `tell` gets each result as it comes.
+    """Have the items done, with progress; `tell` gets each result as it comes.
 
     Raises ResourceError when workers were lost before anything was done.
     """
@@ -76,7 +76,7 @@ def do_all(
     interrupted, problem = False, None
     try:
         with open_workers(workers, cluster) as place, closing(run(task, items, place, together)) as results:
-            for number, result in tracked(results, what, total, bar):
+            for number, result in tracked(results, bar):
                 found[number] = result
                 tell(result)
     except KeyboardInterrupt:

@@ -12,12 +12,11 @@ from pvm.errors import InputError
 from wasm_host.cli.batch import cluster_option, do_all, workers_option
 from wasm_host.cli.engines import json_option
 from wasm_host.cli.failures import FAILURE, INTERRUPTED, SUCCESS, blamed_on
-from wasm_host.cli.inputs import label_of, read_bytes
-from wasm_host.cli.output import Bar, check_output, console, print_json, write_output
+from wasm_host.cli.inputs import STDIN, FiniteRange, label_of, read_bytes
+from wasm_host.cli.output import Bar, check_output, console, is_stdout, print_json, write_output
 
 # Not to import what measures before it is needed keeps the other commands' start short.
 if TYPE_CHECKING:
-    from wasm_host.bench.baseline import Comparison
     from wasm_host.bench.report import Report
     from wasm_host.bench.run import Options, Step
 
@@ -27,6 +26,7 @@ _NAMES = (
 )  # fmt: skip
 # A quarter of an hour; a Chromium and playwright; the command wasmtime.
 _ON_REQUEST = ("hostile", "browser", "standalone")
+_SHOWING = ("saved", "baseline", "tolerance", "html", "as_json")  # options that measure nothing
 _EXAMPLES = ("fibonacci", "sieve", "blake2b", "sort", "matrix", "life", "mandelbrot")
 
 
@@ -49,17 +49,18 @@ _EXAMPLES = ("fibonacci", "sieve", "blake2b", "sort", "matrix", "life", "mandelb
 @click.option("--input", "saved", metavar="FILE", help="Show what --json has saved in FILE, and measure nothing.")
 @click.option("--baseline", metavar="FILE", help="Judge every figure against those that --json has saved in FILE.")
 @click.option(
-    "--tolerance", type=click.FloatRange(0, 1000), default=10.0, show_default=True, metavar="PERCENT",
+    "--tolerance", type=FiniteRange(0, 1000), default=10.0, show_default=True, metavar="PERCENT",
     help="Smaller differences from the baseline are none.",
 )  # fmt: skip
 @click.option("--html", metavar="FILE", help="Write a page with charts that needs no other file.")
 @workers_option
 @cluster_option
 @json_option
+@click.pass_context
 def command(
-    repeat: int, only: tuple[str, ...], example: tuple[str, ...], quick: bool, anan_as: Path | None,
-    install_anan_as: bool, traces: Path | None, saved: str | None, baseline: str | None, tolerance: float,
-    html: str | None, workers: int | None, cluster: str | None, as_json: bool,
+    context: click.Context, repeat: int, only: tuple[str, ...], example: tuple[str, ...], quick: bool,
+    anan_as: Path | None, install_anan_as: bool, traces: Path | None, saved: str | None, baseline: str | None,
+    tolerance: float, html: str | None, workers: int | None, cluster: str | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Measure the engines: time an instruction, a host call, a start.
 
@@ -96,9 +97,14 @@ def command(
     from wasm_host.bench.run import Options
     from wasm_host.bench.tables import renderables
 
+    if saved is not None:
+        _refuse_to_measure(context)
+        if saved == baseline == STDIN:
+            raise InputError("--baseline: standard input is the report already")
     before = None if baseline is None else _read(baseline)
+    page_only = html is not None and is_stdout(html)
     if html is not None:
-        if html == "-" and as_json:
+        if page_only and as_json:
             raise InputError("--html: standard output has the JSON already")
         check_output(html)  # before minutes of measuring
     if saved is not None:
@@ -109,15 +115,26 @@ def command(
         )
         report = _measured(options, workers, cluster)
     comparison = None if before is None else compare(before, report, tolerance / 100)
-    if html is not None:
-        write_output(html, report_page(report, comparison).encode())
     if as_json:
         print_json(report.as_json() | ({} if comparison is None else {"baseline": comparison.as_json()}))
-    elif html != "-":
+    elif not page_only:
         out = console()
         for renderable in renderables(report, comparison):
             out.print(renderable)
-    return _status(report, comparison)
+    if html is not None:  # last: if the disk is full now, the figures have been shown
+        page = report_page(report, comparison).encode(errors="replace")
+        write_output("-" if page_only else html, page)
+    if report.interrupted and saved is None:
+        return INTERRUPTED
+    return FAILURE if report.problems or (comparison is not None and comparison.worse) else SUCCESS
+
+
+def _refuse_to_measure(context: click.Context) -> None:
+    """Raises InputError for an option that says what is measured, where nothing is."""
+    for parameter in context.command.params:
+        is_given = context.get_parameter_source(parameter.name or "") is click.core.ParameterSource.COMMANDLINE
+        if is_given and parameter.name not in _SHOWING:
+            raise InputError(f"{parameter.opts[0]}: nothing is measured with --input")
 
 
 def _measured(options: Options, workers: int | None, cluster: str | None) -> Report:
@@ -129,7 +146,7 @@ def _measured(options: Options, workers: int | None, cluster: str | None) -> Rep
     if workers is not None or cluster is not None:
         planned.begun.about["workers"] = "a Dask cluster" if workers is None else workers
     # Once a second, because whatever else runs disturbs what is measured.
-    bar = Bar("measuring", len(planned.steps), refresh_per_second=1)
+    bar = Bar("measuring", len(planned.steps), least=1, refresh_per_second=1)
     numbers = {step: number for number, step in enumerate(planned.steps)}
 
     def tell(step: Step, share: float) -> None:
@@ -140,7 +157,7 @@ def _measured(options: Options, workers: int | None, cluster: str | None) -> Rep
             raise KeyboardInterrupt
 
     work = task(planned, tell if workers is None and cluster is None else None)
-    done = do_all(work, planned.steps, "measuring", len(planned.steps), workers, cluster, tell=stop, bar=bar)
+    done = do_all(work, planned.steps, bar, workers, cluster, tell=stop)
     report = gathered(planned, done.results)
     report.interrupted |= done.is_interrupted
     if done.error is not None:
@@ -152,7 +169,7 @@ def _read(path: str) -> Report:
     """A report from a file. Raises InputError when it is none."""
     import json
 
-    from wasm_host.bench.report import report_from_json
+    from wasm_host.bench.saved import report_from_json
 
     with blamed_on(label_of(path)):
         try:
@@ -161,8 +178,3 @@ def _read(path: str) -> Report:
             raise InputError(f"not JSON: {error}") from None
         return report_from_json(data)
 
-
-def _status(report: Report, comparison: Comparison | None) -> int:
-    if report.interrupted:
-        return INTERRUPTED
-    return FAILURE if report.problems or (comparison is not None and comparison.worse) else SUCCESS

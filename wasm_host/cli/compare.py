@@ -19,7 +19,16 @@ from pvm.trace import parse_trace, start_of_trace
 from wasm_host.cli.batch import cluster_option, do_all, finish, refuse, workers_option
 from wasm_host.cli.engines import format_option, json_option, metering_option, spec_option
 from wasm_host.cli.failures import blamed_on
-from wasm_host.cli.inputs import EXAMPLE_PREFIX, STDIN, find_files, load_program, number_type, read_args, read_bytes
+from wasm_host.cli.inputs import (
+    EXAMPLE_PREFIX,
+    STDIN,
+    FiniteRange,
+    find_files,
+    load_program,
+    number_type,
+    read_args,
+    read_bytes,
+)
 from wasm_host.cli.output import Bar, console, print_json
 from wasm_host.compare.outcome import TRACE, Task
 
@@ -55,7 +64,7 @@ class _Given:
     help=f"The most instructions that the reference engine is given. [default: {_LIMIT:,}]",
 )  # fmt: skip
 @click.option(
-    "--seconds", type=click.FloatRange(0.1, 86400), default=30.0, show_default=True, metavar="S",
+    "--seconds", type=FiniteRange(0.1, 86400), default=30.0, show_default=True, metavar="S",
     help="How long each engine may take for each input, all rounds together.",
 )  # fmt: skip
 @click.option(
@@ -133,7 +142,7 @@ def command(
             problems.append(found)
     if not tasks:
         refuse(problems)
-    bar = Bar("comparing", len(tasks))
+    bar = Bar("comparing", len(tasks), least=1)
     places = {id(one): place for place, one in enumerate(tasks)}
 
     def tell(task: Task, share: float) -> None:
@@ -146,7 +155,7 @@ def command(
     rules, is_here = Rules(tuple(contestants), limit, seconds), workers is None and cluster is None
     with Workshop(seconds) as workshop:
         work = task(rules, workshop, tell) if is_here else task(rules)
-        done = do_all(work, tasks, "Inputs", len(tasks), workers, cluster, tell=stop, bar=bar)
+        done = do_all(work, tasks, bar, workers, cluster, tell=stop)
     compared, interrupted = [one for one in done.results if one.results], done.is_interrupted
     is_good = all(one.verdict.is_good for one in compared)
     if as_json:

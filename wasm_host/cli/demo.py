@@ -18,7 +18,7 @@ from pvm.machine import METERINGS, Reason
 from pvm.program import assemble
 from wasm_host.cli.engines import TIERS, json_option, make_engine
 from wasm_host.cli.failures import FAILURE, SUCCESS
-from wasm_host.cli.output import brief_bytes, console, duration, fancy, mark, new_table, print_json, tracked
+from wasm_host.cli.output import Bar, brief_bytes, console, duration, fancy, mark, new_table, print_json, tracked
 from wasm_host.cli.run import Outcome, timed_run
 
 _SPEC, _METERING = SPEC_NAMES[0], METERINGS[0]
@@ -57,7 +57,7 @@ def command(as_json: bool) -> int:
       pvm demo
       pvm demo --json
     """
-    shown = [_run(example) for example in tracked(EXAMPLES, "Running", len(EXAMPLES))]
+    shown = [_run(example) for example in tracked(EXAMPLES, Bar("Running", len(EXAMPLES)))]
     failed = sum(not one.passed for one in shown)
     if as_json:
         print_json({

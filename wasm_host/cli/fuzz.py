@@ -21,8 +21,8 @@ from pvm.trace import parse_trace
 from wasm_host.cli.batch import cluster_option, do_all, workers_option
 from wasm_host.cli.engines import json_option
 from wasm_host.cli.failures import FAILURE, INTERRUPTED, SUCCESS, blamed_on
-from wasm_host.cli.inputs import find_files, label_of, load_program, read_bytes
-from wasm_host.cli.output import counted, print_json, summary, write_output
+from wasm_host.cli.inputs import FiniteRange, find_files, label_of, load_program, read_bytes
+from wasm_host.cli.output import Bar, counted, print_json, summary, write_output
 from wasm_host.fuzzing import ALL, FAMILIES, Finding, Plan, Tried, engines, examine, task
 
 _COUNT = 1000  # programs, where neither their number nor a time is given
@@ -38,7 +38,7 @@ _SEED = click.IntRange(0, (1 << 63) - 1)
 @click.option(
     "--count", type=click.IntRange(1), metavar="N", help="Programs to run.  [default: 1000, with --seconds any number]"
 )
-@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Begin no program after so long.")
+@click.option("--seconds", type=FiniteRange(0, min_open=True), help="Begin no program after so long.")
 @click.option("--seed", type=_SEED, default=0, show_default=True, metavar="N", help="The first program's seed.")
 @click.option(
     "--kind", type=click.Choice((ALL, *FAMILIES)), default=ALL, show_default=True,
@@ -89,7 +89,7 @@ def command(
 
     began = time.monotonic()
     seeds = _seeds(seed, total, None if seconds is None else began + seconds)
-    done = do_all(task(plan), seeds, "Programs", total, workers, cluster, _TOGETHER, tell)
+    done = do_all(task(plan), seeds, Bar("Programs", total), workers, cluster, _TOGETHER, tell)
     next_seed = seed + done.next_number
     if as_json:
         print_json({

@@ -5,12 +5,13 @@ In: text from the command line. Out: bytes, programs, numbers. Raises InputError
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import click
 
@@ -141,6 +142,16 @@ def number_type(bits: int) -> Callable[[str], int]:
         return number
 
     return convert
+
+
+class FiniteRange(click.FloatRange):
+    """For an option: a number in a range. What is no number is none in it, other than with click."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is no number", param, ctx)
+        return number
 
 
 def read_args(text: str) -> bytes:

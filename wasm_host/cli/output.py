@@ -93,15 +93,16 @@ def mark(good: bool) -> str:
 class Bar:
     """A progress bar on standard error, if that is a terminal. `total` is None where nobody knows how many there are.
 
-    As a context, it is shown, and is gone afterwards.
+    As a context, it is shown, and is gone afterwards. Fewer things than `least` are done without.
     """
 
-    def __init__(self, what: str, total: int | None, refresh_per_second: float = 10, shown: bool = True) -> None:
+    def __init__(self, what: str, total: int | None, least: int = 2, refresh_per_second: float = 10) -> None:
         errors = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._progress = Progress(
             *columns, console=errors, transient=True, redirect_stdout=False, redirect_stderr=False,
-            disable=not (shown and errors.is_terminal), refresh_per_second=refresh_per_second,
+            disable=not errors.is_terminal or (total is not None and total < least),
+            refresh_per_second=refresh_per_second,
         )  # fmt: skip
         self._task = self._progress.add_task(escape(what), total=total)
 
@@ -117,9 +118,9 @@ class Bar:
         self._progress.update(self._task, completed=done, description=None if what is None else escape(what))
 
 
-def tracked(items: Iterable[T], what: str, total: int | None, bar: Bar | None = None) -> Iterator[T]:
-    """The items, with a bar while they are worked on; a single one is none of its own worth."""
-    with bar or Bar(what, total, shown=total is None or total > 1) as bar:
+def tracked(items: Iterable[T], bar: Bar) -> Iterator[T]:
+    """The items, with the bar while they are worked on."""
+    with bar:
         for count, item in enumerate(items, 1):
             yield item
             bar.show(count)
@@ -168,7 +169,7 @@ def write_output(path: str, data: bytes) -> None:
         sys.stdout.buffer.flush()
         return
     with _named(path):
-        _write_file(Path(os.path.realpath(path)), data)
+        _write_file(path, data)
 
 
 def check_output(path: str) -> None:
@@ -176,13 +177,22 @@ def check_output(path: str) -> None:
     if path == "-":
         return
     with _named(path):
-        target = Path(os.path.realpath(path))
-        if target.is_dir():
+        if Path(path).is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        if not target.exists() or target.is_file():
-            beside = _temporary(target)
+        if _is_file(path):
+            beside = _temporary(Path(os.path.realpath(path)))
             beside.touch(exist_ok=False)
             beside.unlink()
+
+
+def is_stdout(path: str) -> bool:
+    """Whether what is written to a path comes out where the command prints: "-", /dev/stdout, the file that it is."""
+    if path == "-":
+        return True
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(sys.stdout.fileno()))
+    except (OSError, ValueError):
+        return False
 
 
 @contextmanager
@@ -197,13 +207,14 @@ def _named(path: str) -> Iterator[None]:
         raise InputError(f"{path}: cannot be written: {(reason or str(error)).lower()}") from None
 
 
-def _write_file(target: Path, data: bytes) -> None:
+def _write_file(path: str, data: bytes) -> None:
     """By a temporary file beside the target, which takes the target's place at the end."""
-    mode = target.stat().st_mode if target.exists() else None
-    if mode is not None and not stat.S_ISREG(mode):
+    if not _is_file(path):
         # A device or a pipe (/dev/null, /dev/stdout) is written to, not replaced. A folder fails here.
-        target.write_bytes(data)
+        Path(path).write_bytes(data)
         return
+    target = Path(os.path.realpath(path))
+    mode = target.stat().st_mode if target.exists() else None
     temporary = _temporary(target)
     try:
         with open(temporary, "xb") as file:
@@ -215,6 +226,11 @@ def _write_file(target: Path, data: bytes) -> None:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def _is_file(path: str) -> bool:
+    """Whether this is a file, or may become one."""
+    return not os.path.exists(path) or stat.S_ISREG(os.stat(path).st_mode)
 
 
 def _temporary(target: Path) -> Path:

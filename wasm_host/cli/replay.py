@@ -26,7 +26,7 @@ from wasm_host.cli.engines import (
 )
 from wasm_host.cli.failures import blamed_on
 from wasm_host.cli.inputs import find_files
-from wasm_host.cli.output import console, counted, duration, mark, print_json, summary
+from wasm_host.cli.output import Bar, console, counted, duration, mark, print_json, summary
 from wasm_host.parallel import Task
 
 _SUFFIXES = (".log", ".trace", ".txt")
@@ -88,7 +88,7 @@ def command(
     """
     files = find_files(traces, _SUFFIXES)
     task = Task(_prepare, _replay, _Options(tier, spec, metering, no_cache, protection))
-    done = do_all(task, sources(files), "Traces", len(files), workers, cluster)
+    done = do_all(task, sources(files), Bar("Traces", len(files)), workers, cluster)
     replayed = [one for one in done.results if one.problem is None]
     malformed = [one for one in done.results if one.problem is not None]
     problems = [str(one.problem) for one in malformed]

@@ -14,7 +14,7 @@ from pvm.vectors import parse_vector, run_vector
 from wasm_host.cli.batch import Done, Source, cluster_option, do_all, finish, refuse, sources, workers_option
 from wasm_host.cli.engines import json_option, make_engine, no_cache_option, protection_option, tier_option
 from wasm_host.cli.inputs import find_files
-from wasm_host.cli.output import console, counted, mark, print_json, summary
+from wasm_host.cli.output import Bar, console, counted, mark, print_json, summary
 from wasm_host.parallel import Task
 
 # How the files of each kind are to be run: the version, and the metering that their gas was recorded with.
@@ -73,7 +73,7 @@ def command(
     """
     files = find_files(paths, (".json",))
     task = Task(_as_they_are, _check, _Options(tier, metering, protection, no_cache))
-    done = do_all(task, sources(files), "Vectors", len(files), workers, cluster, _TOGETHER)
+    done = do_all(task, sources(files), Bar("Vectors", len(files)), workers, cluster, _TOGETHER)
     checked = [one for one in done.results if one.problem is None]
     malformed = [one for one in done.results if one.problem is not None]
     problems = [str(one.problem) for one in malformed]

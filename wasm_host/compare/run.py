@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from wasm_host.compare.agree import Verdict, judge
 from wasm_host.compare.contestants import RECORDED, Contestant
@@ -55,7 +56,7 @@ class Rules:
 
 def task(rules: Rules, workshop: Workshop | None = None, tell: Tell | None = None) -> Work[Task, Compared]:
     """The work on inputs. `workshop`, and `tell`, who hears of each run, are for this process; a worker has its own."""
-    return Work(_State, _compare, (rules, workshop, tell), alone=True)
+    return Work(_State, _compare, (rules, workshop, tell), partial(_lost, rules), alone=True)
 
 
 class _State:
@@ -79,6 +80,12 @@ def _compare(state: _State, task: Task) -> Compared:
     except KeyboardInterrupt:
         is_interrupted = True
     return Compared(task, {one.name: found[one.name] for one in contestants if one.name in found}, is_interrupted)
+
+
+def _lost(rules: Rules, task: Task) -> Compared:
+    """Of an input that cost its worker its life each time."""
+    died = Missing("failed", "the process that compared the engines died each time")
+    return Compared(task, {one.name: died for one in rules.contestants if one.name != RECORDED})
 
 
 def results(

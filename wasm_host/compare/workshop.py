@@ -162,8 +162,10 @@ def _start_child(pipe: Connection, lifeline: Connection, name: str) -> _Process:
 
 
 def _start_command(pipe: Connection, lifeline: Connection, name: str) -> _Process:
+    """It finds our modules where this process has found them."""
     numbers = (pipe.fileno(), lifeline.fileno())
-    return _Command([sys.executable, "-m", __name__, *map(str, numbers)], pass_fds=numbers)
+    program = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import serve_numbered; serve_numbered{numbers}"
+    return _Command([sys.executable, "-P", "-c", program, name], pass_fds=numbers)
 
 
 class _Command(subprocess.Popen[bytes]):
@@ -173,6 +175,11 @@ class _Command(subprocess.Popen[bytes]):
         with suppress(subprocess.TimeoutExpired):
             return super().wait(timeout)
         return None
+
+
+def serve_numbered(pipe: int, lifeline: int) -> None:
+    """Carry out tasks in a process that has these two file descriptors and nothing else of the one that asks."""
+    _serve(Connection(pipe), Connection(lifeline))
 
 
 def _serve(pipe: Connection, lifeline: Connection) -> None:
@@ -219,7 +226,3 @@ def _end_with(lifeline: Connection) -> None:
     with suppress(EOFError, OSError):
         lifeline.poll(None)
     os.killpg(0, signal.SIGKILL)
-
-
-if __name__ == "__main__":
-    _serve(*(Connection(int(number)) for number in sys.argv[1:]))

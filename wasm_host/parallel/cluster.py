@@ -17,7 +17,7 @@ from typing import Any
 from pvm.errors import InputError, ResourceError
 from pvm.version import __version__
 from wasm_host.parallel.run import Piece, Session, Workers
-from wasm_host.parallel.worker import Parcel, do, version
+from wasm_host.parallel.worker import Parcel, do, forget, version
 
 CONNECT = 3.0  # seconds to find the scheduler
 ALONE = 20.0  # seconds without any worker, after which nothing is hoped for
@@ -105,6 +105,7 @@ class _Session(Session):
         self._client, self._name = client, name
         self.losses = (KilledWorker, FutureCancelledError, CancelledError)
         self._executor = client.get_executor(pure=False)
+        self._key = parcel.key
         self._parcel = client.submit(_kept, parcel, key=f"pvm-parcel-{parcel.key}")
         self._alone_since: float | None = None
 
@@ -131,6 +132,8 @@ class _Session(Session):
         with suppress(Exception):  # where the connection is lost, there is nothing to cancel
             self._executor.shutdown(wait=False)
             self._client.cancel([self._parcel])
+            if self._client.status == "running":
+                self._client.run(forget, self._key, on_error="ignore")
 
 
 def _kept(parcel: Parcel) -> Parcel:

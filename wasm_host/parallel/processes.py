@@ -6,8 +6,10 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from multiprocessing.connection import Connection
+from types import FrameType
 from typing import Any
 
 from wasm_host.parallel.run import Piece, Session, Workers
@@ -16,6 +18,8 @@ from wasm_host.parallel.worker import Parcel, do, expect
 # Not to fork this process, whose threads (wasmtime's among them) would be missing in the copy. Where there is a server
 # that was started for it, copies of that are made, with the first work's modules loaded already.
 _METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+_GRACE = 3.0  # seconds in which work that nobody waits for may remove its temporary files and end its processes
+_WORKING = threading.Lock()  # held while this process works
 
 
 class Processes(Workers):
@@ -44,7 +48,7 @@ class _Session(Session):
         self._executor = ProcessPoolExecutor(self._count, context, _begin, (self._lifeline, self._parcel))
 
     def submit(self, piece: Piece[Any]) -> Future[list[Any] | None]:
-        return self._executor.submit(do, self._parcel.key, piece.items)
+        return self._executor.submit(_do, self._parcel.key, piece.items)
 
     def renew(self) -> bool:
         self.stop()
@@ -52,7 +56,7 @@ class _Session(Session):
         return True
 
     def stop(self) -> None:
-        # The processes end at once, also in the middle of work: nobody waits for it any more.
+        # The processes end soon, also in the middle of work: nobody waits for it any more.
         self._hold.close()
         self._executor.shutdown(cancel_futures=True)
         self._lifeline.close()
@@ -66,10 +70,25 @@ def _modules(parcel: Parcel) -> set[str]:
 def _begin(lifeline: Connection, parcel: Parcel) -> None:
     """Make this process ready. It ends when nobody holds the lifeline's other end, and leaves Ctrl-C to who does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _give_up)
     threading.Thread(target=_end_with, args=(lifeline,), daemon=True, name="pvm lifeline").start()
     expect(parcel)
 
 
+def _do(key: str, items: Sequence[Any]) -> list[Any] | None:
+    with _WORKING:
+        return do(key, items)
+
+
+def _give_up(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
 def _end_with(lifeline: Connection) -> None:
+    """End this process with the lifeline; work under way is interrupted, and has some time for its `finally`s."""
     lifeline.poll(None)
+    main = threading.main_thread().ident
+    if not _WORKING.acquire(blocking=False) and main is not None:
+        signal.pthread_kill(main, signal.SIGTERM)
+        _WORKING.acquire(timeout=_GRACE)
     os._exit(0)

@@ -15,6 +15,7 @@ from pvm.errors import EngineError
 from pvm.version import __version__
 
 KEPT = 4  # kinds of work that a worker keeps ready at a time
+_REMEMBERED = 1000  # kinds of work that were ended, of which items may still be on their way
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class _Bench:
         self._lock = threading.Lock()
         self._parcels: dict[str, Parcel] = {}
         self._ready: dict[str, Callable[[Any], Any]] = {}
+        self._ended: dict[str, None] = {}
 
     def put(self, parcel: Parcel) -> None:
         """Take a parcel in, to be made ready for its first item."""
@@ -42,15 +44,25 @@ class _Bench:
             self._parcels[parcel.key] = parcel
 
     def drop(self, key: str) -> None:
-        """Let go of a parcel and what was made of it."""
+        """Let go of a parcel and what was made of it, for good."""
         with self._lock:
+            self._ended[key] = None
+            while len(self._ended) > _REMEMBERED:
+                del self._ended[next(iter(self._ended))]
             self._parcels.pop(key, None)
             self._ready.pop(key, None)
+
+    def has_ended(self, key: str) -> bool:
+        """Whether a parcel was let go of."""
+        with self._lock:
+            return key in self._ended
 
     def find(self, parcel: Parcel | str) -> Callable[[Any], Any] | None:
         """What works on one item of the parcel; None when there is but a key, and its parcel has not come."""
         key = parcel if isinstance(parcel, str) else parcel.key
         with self._lock:
+            if key in self._ended:
+                raise EngineError(_ENDED)
             found = self._ready.pop(key, None)
             if found is None:
                 known = self._parcels.get(parcel) if isinstance(parcel, str) else parcel
@@ -68,11 +80,14 @@ def _ready(parcel: Parcel) -> Callable[[Any], Any]:
 
     def one_at_a_time(item: Any) -> Any:
         with _ALONE:
+            if _BENCH.has_ended(parcel.key):  # while it waited
+                raise EngineError(_ENDED)
             return work(state, item)
 
     return one_at_a_time if parcel.alone else lambda item: work(state, item)
 
 
+_ENDED = "nobody waits for this work any more"
 _ALONE = threading.Lock()
 _BENCH = _Bench()
 
@@ -83,7 +98,7 @@ def expect(parcel: Parcel) -> None:
 
 
 def forget(key: str) -> None:
-    """Let go of what is ready in this process, where its threads did the work."""
+    """Let go of what is ready in this process. Items that come later are refused."""
     _BENCH.drop(key)
 
 

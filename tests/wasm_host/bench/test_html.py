@@ -93,8 +93,10 @@ def test_everything_is_on_it() -> None:
 def test_verdicts_are_on_it() -> None:
     before, now = made(), made(2.0)
     page = report_page(now, compare(before, now, 0.1))
-    for text in ("compile: doom: recompile, software", '<span class="worse">', "+100 %", "1.2 ✗"):
-        assert text in page.replace("2 \N{MULTIPLICATION SIGN}", "+100 %"), text
+    for text in ("compile: doom: recompile, software", '<span class="worse">', "2 \N{MULTIPLICATION SIGN}", "1.2 ✗"):
+        assert text in page, text
+    assert "+50 %" in report_page(made(1.5), compare(before, made(1.5), 0.1))
+    assert "\N{MINUS SIGN}33 %" in report_page(before, compare(made(1.5), before, 0.1))
     same = report_page(before, compare(before, before, 0.1))
     assert "same</span>." in same and '<td class="word">worse' not in same
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import signal
+import os
 import subprocess
 import sys
+import tempfile
 import time
-from pathlib import Path
 
 import pytest
 
@@ -39,17 +39,33 @@ def test_the_report_is_written(pvm, tmp_path):
     assert found.status == 0 and found.text.lstrip().startswith("<!doctype html>")
 
 
-@pytest.mark.parametrize("json_too", [False, True])
-def test_what_cannot_be_written_is_known_before_measuring(bad_input, tmp_path, json_too):
-    began = time.monotonic()
-    words = ("--json",) if json_too else ()
+@pytest.mark.parametrize("words", [(), ("--json",)], ids=["tables", "json"])
+def test_what_cannot_be_written_is_known_before_measuring(bad_input, tmp_path, monkeypatch, words):
+    monkeypatch.setattr("wasm_host.bench.run.plan", None)
     bad_input(("bench", "--html", tmp_path / "none" / "report.html", *words), "cannot be written")
     bad_input(("bench", "--html", tmp_path, *words), "cannot be written")
     bad_input(("bench", "--html", "", *words), "the name of the output file is empty")
     bad_input(("bench", "--html", "/proc/report.html", *words), "cannot be written")
     bad_input(("bench", "--html", "-", "--json"), "--html: standard output has the JSON already")
     assert not list(tmp_path.iterdir())
-    assert time.monotonic() - began < 20
+
+
+def test_what_cannot_be_written_after_all_is_shown_before(pvm):
+    found = pvm("bench", *QUICK, "--only", "process", "--json", "--html", "/dev/full")
+    assert found.status == 2 and "/dev/full: cannot be written" in found.stderr
+    assert "process" in json.loads(found.stdout)["sections"]
+
+
+@pytest.mark.parametrize("output", ["pipe", "file"])
+def test_a_page_on_standard_output_by_another_name(tmp_path, output):
+    command = [sys.executable, "-c", "from wasm_host.cli import main; main()", "bench", *QUICK, "--only", "process"]
+    with open(tmp_path / "out", "w+b") as file:
+        streams = {"stdout": file if output == "file" else subprocess.PIPE, "stderr": subprocess.PIPE}
+        page = subprocess.run([*command, "--html", "/dev/stdout"], check=False, **streams)
+        out = page.stdout or (tmp_path / "out").read_bytes()
+        assert page.returncode == 0 and out.lstrip().startswith(b"<!doctype html>") and out.endswith(b"</html>")
+        both = subprocess.run([*command, "--html", "/dev/stdout", "--json"], check=False, **streams)
+        assert both.returncode == 2 and b"standard output has the JSON already" in both.stderr
 
 
 def test_a_page_that_was_there_stays_when_nothing_is_measured(pvm, tmp_path):
@@ -65,20 +81,61 @@ def test_workers_and_a_cluster_are_two_things(bad_input):
     bad_input(("bench", *QUICK, "--cluster", "nonsense"), "--cluster: nonsense: no address of a scheduler")
 
 
-@pytest.mark.parametrize("workers", [(), ("--workers", "2")], ids=["here", "workers"])
-def test_after_ctrl_c_what_was_measured_is_shown(tmp_path: Path, workers):
-    page = tmp_path / "report.html"
-    words = ("bench", "--json", "--repeat", "60", "--only", "process", "--only", "interpreter", "--html", page)
-    command = [sys.executable, "-c", "from wasm_host.cli import main; main()", *map(str, words), *workers]
-    process = subprocess.Popen(command, stdout=-1, stderr=-1)
-    try:
-        time.sleep(8)  # `process` takes 60 times 20 ms, the programs half a minute
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
-    finally:
-        process.kill()
-        process.communicate()
-    assert (process.returncode, err) == (130, b"")
-    report = json.loads(out)
-    assert report["interrupted"] and "process" in report["sections"]
+# Sends itself a signal at a certain progress: in the middle of the second step, or when the first has come back.
+INTERRUPTED = """
+import os, signal, sys
+from wasm_host.cli import main, output
+
+class Bar(output.Bar):
+    def show(self, done, what=None):
+        if done > 1 + float(sys.argv[2]):
+            os.kill(os.getpid(), getattr(signal, sys.argv[1]))
+            sys.argv[2] = "9"
+
+if __name__ == "__main__":
+    import wasm_host.cli.bench
+    wasm_host.cli.bench.Bar = Bar
+    main(["bench", "--json", "--repeat", "3", *sys.argv[3:]])
+"""
+
+
+@pytest.mark.parametrize("sent", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("workers", [(), ("--workers", "1")], ids=["here", "workers"])
+def test_when_interrupted_what_was_measured_is_shown_and_nothing_is_left(tmp_path, sent, workers):
+    page, script = tmp_path / "report.html", tmp_path / "interrupted.py"
+    script.write_text(INTERRUPTED)
+    # The second step has a temporary folder, and the third, which a worker may have begun, processes.
+    words = ("--only", "process", "--only", "warm", "--only", "memory", "--html", page)
+    at = "-0.1" if workers else "0.3"
+    with tempfile.TemporaryDirectory() as temporary:  # pytest's has too long a name for the sockets of processes
+        done = subprocess.run(
+            [sys.executable, script, sent, at, *words, *workers], capture_output=True, timeout=120, check=False,
+            env={**os.environ, "TMPDIR": temporary},
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (130, b"")
+        end = time.monotonic() + 10
+        while left := os.listdir(temporary):
+            assert time.monotonic() < end, left
+            time.sleep(0.1)
+    report = json.loads(done.stdout)
+    assert report["interrupted"] and "process" in report["sections"] and "memory" not in report["sections"]
     assert "The measuring was interrupted" in page.read_text(encoding="utf-8")
+
+
+def test_a_step_that_ends_its_worker_is_told(tmp_path):
+    (tmp_path / "deadly.py").write_text("""
+import os, sys
+from wasm_host.bench import run
+
+def die(*_):
+    os._exit(9)
+
+run.measure_host_calls = die  # also where workers load this
+if __name__ == "__main__":
+    from wasm_host.cli import main
+    main(["bench", "--quick", "--repeat", "1", "--only", "host-call", "--only", "process", "--workers", "1", "--json"])
+""")
+    done = subprocess.run([sys.executable, tmp_path / "deadly.py"], capture_output=True, timeout=120, check=False)
+    report = json.loads(done.stdout)
+    assert report["failed"] == ["host-call: the process that measured it died each time"], done.stderr
+    assert done.returncode == 1 and list(report["sections"]) == ["process"]

@@ -51,6 +51,10 @@ def lost(item):
 def count_calls(machine):
     machine.registers[7] += 1
 
+def leave_a_mark(shared, item):
+    Path(shared, str(item)).touch()
+    time.sleep(0.5)
+
 def pid(shared, item):
     time.sleep(0.05)
     return os.getpid()

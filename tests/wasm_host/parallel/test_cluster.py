@@ -8,6 +8,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from wasm_host.cli import replay
 from wasm_host.cli.batch import sources
 from wasm_host.cli.inputs import find_files
 from wasm_host.parallel import Task, open_workers, run, workers_of
+from wasm_host.parallel.cluster import Cluster
 
 distributed = pytest.importorskip("distributed")
 pytestmark = pytest.mark.xdist_group("cluster")  # it is started once
@@ -96,6 +98,41 @@ def test_compare_on_a_cluster(pvm: Any, cluster: Any) -> None:
     assert [one["input"] for one in report["inputs"]] == ["example:hello", "example:fibonacci"]
     for one in report["inputs"]:
         assert {engine["status"] for name, engine in one["engines"].items() if name != "recorded"} == {"ended"}
+
+
+def test_nothing_is_left_on_a_cluster(pvm: Any, cluster: Any) -> None:
+    """Contestants that stay for the next input go when there is none, as far as they are here."""
+    words = ("--only", "wasmtime", "--only", "chromium", "--only", "interpreter", "--rounds", "1")
+    found = pvm("compare", "example:hello", *words, "--cluster", cluster.scheduler_address)
+    assert found.status == 0, found.stderr
+    with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
+        end = time.monotonic() + 20
+        while any(left := client.run(_children).values()):
+            assert time.monotonic() < end, left
+            time.sleep(0.2)
+
+
+def _children() -> list[str]:
+    import psutil  # Dask brings it
+
+    children = psutil.Process().children(recursive=True)
+    return [str(child) for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_items_that_wait_when_the_work_is_ended_are_not_done(chores: Any, tmp_path: Path) -> None:
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=3, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        client.wait_for_workers(1, timeout=20)
+        found = run(Task(chores.prepare, chores.leave_a_mark, str(tmp_path), alone=True), count(), Cluster(client))
+        next(found)
+        found.close()
+        before = len(list(tmp_path.iterdir()))
+        time.sleep(2)
+        assert len(list(tmp_path.iterdir())) <= before + 1, "what was under way, and nothing that waited for it"
 
 
 def test_bench_on_a_cluster_while_one_of_two_workers_is_killed(cluster: Any, tmp_path: Path) -> None:
