@@ -107,11 +107,16 @@ class AnanAs:
             raise EngineError(f"anan-as: no usable answer from node ({type(error).__name__})") from error
 
 
+def has_node() -> bool:
+    """Whether there is something to run it."""
+    return shutil.which("node") is not None
+
+
 def find_installed(folder: Path | None) -> Installed | str:
     """The package in a folder with `node_modules` (None: where `install` puts it), or why there is none."""
     node = shutil.which("node")
     if node is None:
-        return "node is not installed"
+        return "node is not on the PATH"
     place = folder or cache_folder()
     package = place / "node_modules" / PACKAGE
     try:

