@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from wasm_host.bench.measure import median, middle_half
@@ -67,6 +67,14 @@ class Comparison:
     def worse(self) -> bool:
         """Whether any figure is."""
         return self.counts["worse"] > 0
+
+    def with_second(self, second: Comparison) -> Comparison:
+        """What was worse, but is not in a second measurement, is as that says."""
+        found = {(one.section, one.figure): one for one in second.verdicts}
+        verdicts = (
+            found.get((one.section, one.figure), one) if one.word == "worse" else one for one in self.verdicts
+        )
+        return replace(self, verdicts=tuple(verdicts))
 
     def of(self, section: str) -> dict[str, Verdict]:
         """The verdicts of a section, by figure."""

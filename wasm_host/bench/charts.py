@@ -14,7 +14,8 @@ from wasm_host.bench.measure import median
 from wasm_host.bench.report import BYTES
 
 _FAR = 12.0  # times the lowest value, from which on an axis is logarithmic
-_NARROW, _WIDE = 32.0, 9.0  # percent of a chart's width that a text takes
+_NARROW, _WIDE = 36.0, 8.0  # percent of a chart's width that a text takes
+_EDGE = 8.0  # percent at either end, where a text would not fit on both sides of its tick
 _STEPS = ((1, 2, 5), (1, 4, 16, 64, 256))  # of numbers, and of bytes
 _TICKS = 4  # at least, where there is room: of an axis from zero
 _MOST_TICKS = 10  # of a logarithmic axis; those of a longer one are at the powers alone
@@ -24,11 +25,18 @@ _LEFT, _RIGHT = 2.0, 98.0  # percent between which values lie
 
 @dataclass(frozen=True)
 class Tick:
-    """A line across the chart, or a mark, and what is written there; `is_minor`: if there is room enough."""
+    """A line across the chart, or a mark, and what is written there; `is_minor`: if there is room enough.
+
+    `anchor` is which of the text's points is there, in SVG's words.
+    """
 
     at: float
     text: str
     is_minor: bool = False
+
+    @property
+    def anchor(self) -> str:
+        return "start" if self.at < _EDGE else "end" if self.at > 100 - _EDGE else "middle"
 
 
 @dataclass(frozen=True)
@@ -47,12 +55,16 @@ class Axis:
 
 @dataclass(frozen=True)
 class Line:
-    """From the lowest to the highest sample, with a mark at the median, and perhaps one at an earlier median."""
+    """From the lowest to the highest sample, with a mark at the median, and perhaps one at an earlier median.
+
+    `is_beyond`: the median is higher than the axis goes.
+    """
 
     low: float
     middle: float
     high: float
     before: float | None = None
+    is_beyond: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,21 +94,25 @@ def axis(values: Iterable[float], unit: str, is_wide: bool, is_log: bool | None 
     low, high = (found[0], found[-1]) if found else (0.0, 1.0)
     if is_log is None:
         is_log = bool(found) and high / low >= _FAR
-    found_axis = _logarithmic(low, high, unit) if is_log and found else _from_zero(high, unit)
-    major = {tick.at for tick in _spaced(found_axis.ticks, _NARROW)}
-    shown = {tick.at for tick in _spaced(found_axis.ticks, _WIDE)} if is_wide else major
-    ticks = (
-        replace(tick, text=tick.text if tick.at in shown else "", is_minor=tick.at not in major)
-        for tick in found_axis.ticks
+    first, last, places = _logarithmic(low, high, unit) if is_log and found else _from_zero(high, unit)
+    is_log = first > 0
+    ticks = [Tick(_place(value, first, last, is_log), amount(value, unit)) for value in places]
+    # Where few have room, they are powers of ten, if there are some.
+    powers = [tick for tick, value in zip(ticks, places, strict=True) if is_log and _is_power(value, unit)]
+    major = {tick.at for tick in _spaced(powers if len(powers) > 1 else ticks, _NARROW)}
+    shown = {tick.at for tick in _spaced(ticks, _WIDE)} if is_wide else major
+    labelled = (
+        replace(tick, text=tick.text if tick.at in shown else "", is_minor=tick.at not in major) for tick in ticks
     )  # fmt: skip
-    return replace(found_axis, ticks=tuple(ticks))
+    return Axis(first, last, is_log, tuple(labelled))
 
 
 def line(on: Axis, samples: Sequence[float], before: float | None = None) -> Line:
     """The line of some samples."""
     return Line(
-        on.at(min(samples)), on.at(median(samples)), on.at(max(samples)), None if before is None else on.at(before)
-    )
+        on.at(min(samples)), on.at(median(samples)), on.at(max(samples)), None if before is None else on.at(before),
+        median(samples) > on.high * (1 + _NEXT_TO_NOTHING),
+    )  # fmt: skip
 
 
 def strip(on: Axis, values: Sequence[tuple[str, float]], unit: str) -> Strip:
@@ -125,25 +141,22 @@ def _place(value: float, low: float, high: float, is_log: bool) -> float:
     return round(_LEFT + (_RIGHT - _LEFT) * min(1.0, max(0.0, share)), 2)
 
 
-def _logarithmic(low: float, high: float, unit: str) -> Axis:
-    """From the next round number below to the next one above."""
+def _logarithmic(low: float, high: float, unit: str) -> tuple[float, float, list[float]]:
+    """From the next round number below to the next one above, and where ticks are."""
     rounds = _rounds(low, high, unit)
     first = max(value for value in rounds if value <= low * (1 + _NEXT_TO_NOTHING))
     last = min(value for value in rounds if value >= high * (1 - _NEXT_TO_NOTHING))
     if last <= first:
         last = next(value for value in rounds if value > first)
     inside = [value for value in rounds if first <= value <= last]
-    wanted = inside if len(inside) <= _MOST_TICKS else [value for value in inside if _is_power(value, unit)]
-    return Axis(first, last, True, tuple(Tick(_place(one, first, last, True), amount(one, unit)) for one in wanted))
+    return first, last, inside if len(inside) <= _MOST_TICKS else [one for one in inside if _is_power(one, unit)]
 
 
-def _from_zero(high: float, unit: str) -> Axis:
-    """From 0 to the highest value."""
+def _from_zero(high: float, unit: str) -> tuple[float, float, list[float]]:
+    """From 0 to the next round number above the highest value, and where ticks are."""
     step = max(value for value in _rounds(high / _base(unit) / 10, high, unit) if value * _TICKS <= high)
-    count = math.ceil(high / step - _NEXT_TO_NOTHING)
-    values = [step * place for place in range(count + 1)]
-    ticks = tuple(Tick(_place(value, 0, values[-1], False), amount(value, unit)) for value in values)
-    return Axis(0.0, values[-1], False, ticks)
+    values = [step * place for place in range(math.ceil(high / step - _NEXT_TO_NOTHING) + 1)]
+    return 0.0, values[-1], values
 
 
 def _rounds(low: float, high: float, unit: str) -> list[float]:
@@ -162,10 +175,11 @@ def _base(unit: str) -> int:
     return 1024 if unit == BYTES else 10
 
 
-def _spaced(ticks: Sequence[Tick], gap: float) -> Iterator[Tick]:
-    """The ticks whose text has room."""
-    free = 0.0
+def _spaced(ticks: Sequence[Tick], width: float) -> Iterator[Tick]:
+    """The ticks whose text has room, if it takes so much of the chart's width."""
+    free = -math.inf
     for tick in ticks:
-        if tick.at >= free:
+        begin = tick.at - {"start": 0.0, "middle": width / 2, "end": width}[tick.anchor]
+        if begin >= free:
             yield tick
-            free = tick.at + gap
+            free = begin + width

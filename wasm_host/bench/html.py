@@ -15,15 +15,17 @@ from wasm_host.bench.baseline import RATIO, Comparison, Verdict
 from wasm_host.bench.charts import Axis, Line, Part, Strip, axis, line, mean, stack, strip
 from wasm_host.bench.measure import median
 from wasm_host.bench.programs import BY_HARDWARE, BY_SOFTWARE, INTERPRETER
-from wasm_host.bench.replays import PHASES
-from wasm_host.bench.report import MEASURED_ON, NANOSECONDS, Report, Section
-from wasm_host.bench.translating import COMPILE, RECOMPILE
+from wasm_host.bench.replays import PHASES, TOTAL
+from wasm_host.bench.report import BYTES, COUNT, MEASURED_ON, NANOSECONDS, Report, Section
+from wasm_host.bench.translating import COMPILE, IN_ALL, RECOMPILE
 from wasm_host.bench.workloads import workload_names
 from wasm_host.engine import HARDWARE, SOFTWARE
 from web.render import render
 
 _LONG = 24  # letters of a label
 _TIMES, _MINUS = " \N{MULTIPLICATION SIGN}", "\N{MINUS SIGN}"
+_SLOW = 500.0  # times the fastest, which the axis of the programs' charts leaves out
+_MEASURES = {NANOSECONDS: "time", BYTES: "memory", COUNT: "numbers"}
 _MOST = 4.0  # times, in the chart of changes
 _CHANGES = axis((1 / _MOST, 1.0, _MOST), RATIO, is_wide=False, is_log=True)
 # What a figure is of decides its colour: the first of these that its name has in it.
@@ -184,11 +186,12 @@ def _overview(programs: Sequence[Section]) -> _Overview | None:
 
 
 def _programs(programs: Sequence[Section], comparison: Comparison | None) -> tuple[_Panel, ...]:
-    """A panel each, all with the same axis; the fastest first."""
+    """A panel each, all with the same axis, which does not go as far as the slowest; the fastest first."""
+    samples = [samples for one in programs for samples in one.samples.values()]
+    fastest = min((min(found) for found in samples), default=1.0)
     on = axis(
-        (sample for one in programs for samples in one.samples.values() for sample in samples), NANOSECONDS,
-        is_wide=False,
-    )  # fmt: skip
+        (sample for found in samples for sample in found if median(found) < fastest * _SLOW), NANOSECONDS, is_wide=False
+    )
     return tuple(
         _panel(
             section.name, _note(section), on,
@@ -234,7 +237,8 @@ def _chapter(section: Section, comparison: Comparison | None) -> _Chapter:
 
 def _panels(section: Section, verdicts: Mapping[str, Verdict]) -> Iterator[_Panel]:
     """The figures by unit and by what stands before a colon; those of one unit have the same axis."""
-    for unit in dict.fromkeys(map(section.unit, section.samples)):
+    units = dict.fromkeys(map(section.unit, section.samples))
+    for unit in units:
         figures = {name: samples for name, samples in section.samples.items() if section.unit(name) == unit}
         groups: dict[str, list[tuple[str, Sequence[float]]]] = {}
         for name, samples in figures.items():
@@ -244,7 +248,7 @@ def _panels(section: Section, verdicts: Mapping[str, Verdict]) -> Iterator[_Pane
         values = (sample for samples in figures.values() for sample in samples)
         on = axis(values, unit, is_wide=len(groups) == 1)
         for title, members in groups.items():
-            yield _panel(title, "", on, members, unit, verdicts)
+            yield _panel(title, _MEASURES[unit] if len(units) > 1 else "", on, members, unit, verdicts)
 
 
 def _panel(
@@ -280,25 +284,32 @@ def _stacks(section: Section) -> _Stacks | None:
 
 def _replay_stacks(section: Section) -> _Stacks | None:
     tiers = dict.fromkeys(name.partition(": ")[0] for name in section.samples)
-    return _stacked({tier: [(phase, f"{tier}: {phase}") for phase in PHASES] for tier in tiers}, section)
+    parts = {tier: [(phase, f"{tier}: {phase}") for phase in PHASES] for tier in tiers}
+    return _stacked(parts, {tier: f"{tier}: {TOTAL}" for tier in tiers}, section)
 
 
 def _compile_stacks(section: Section) -> _Stacks | None:
-    bars = {}
+    bars, totals = {}, {}
     for subject in dict.fromkeys(name.partition(": ")[0] for name in section.samples):
         for protection in (SOFTWARE, HARDWARE):
             bars[f"{subject}, {protection}"] = [
                 (title, f"{subject}: {figure.format(protection)}")
                 for title, figure in (("Python: decode and emit", RECOMPILE), ("wasmtime: compile", COMPILE))
             ]
-    return _stacked(bars, section)
+            totals[f"{subject}, {protection}"] = f"{subject}: {IN_ALL.format(protection)}"
+    return _stacked(bars, totals, section)
 
 
 _SPLITS: dict[str, Callable[[Section], _Stacks | None]] = {"replay": _replay_stacks, "compile": _compile_stacks}
 
 
-def _stacked(bars: Mapping[str, Sequence[tuple[str, str]]], section: Section) -> _Stacks | None:
-    """Bars by label, each of parts, (title, figure)."""
+def _stacked(
+    bars: Mapping[str, Sequence[tuple[str, str]]], wholes: Mapping[str, str], section: Section
+) -> _Stacks | None:
+    """Bars by label, each of parts, (title, figure), and the figures of the wholes.
+
+    Medians of parts do not quite add up to the median of the whole: that is the number beside the bar.
+    """
     known = {
         label: [(title, median(section.samples[figure])) for title, figure in parts]
         for label, parts in bars.items()
@@ -312,10 +323,14 @@ def _stacked(bars: Mapping[str, Sequence[tuple[str, str]]], section: Section) ->
     return _Stacks(
         on, titles,
         tuple(
-            _Bar(label, stack(on, parts, NANOSECONDS), amount(totals[label], NANOSECONDS))
+            _Bar(label, stack(on, parts, NANOSECONDS), _whole(section, wholes[label], totals[label]))
             for label, parts in known.items()
         ),
     )  # fmt: skip
+
+
+def _whole(section: Section, figure: str, total: float) -> str:
+    return amount(median(section.samples[figure]) if figure in section.samples else total, NANOSECONDS)
 
 
 # --- numbers that say much -------------------------------------------------------------------------------------------
@@ -334,13 +349,14 @@ def _tiles(report: Report, programs: Sequence[Section]) -> Iterator[_Tile]:
         if values:
             note = f"{between(min(values), max(values), NANOSECONDS)}, programs: {len(values)}"
             yield _Tile(amount(mean(values), NANOSECONDS), title, note)
-    native = [
-        median(samples) for one in programs for label, samples in one.known_ratios().items()
-        if label == f"{BY_HARDWARE} / gcc -O1"
-    ]  # fmt: skip
+    native = []
+    for one in programs:
+        ratios = one.known_ratios()
+        labels = {f"{name} / gcc -O1" for name in (BY_HARDWARE, BY_SOFTWARE)} & set(ratios)
+        native += [min(median(ratios[label]) for label in labels)] if labels else []
     if native:
         note = f"{number(min(native))} to {number(max(native))}, programs: {len(native)}"
-        yield _Tile(f"{number(mean(native))}{_TIMES}", "as long as gcc -O1", note)
+        yield _Tile(f"{number(mean(native))}{_TIMES}", "as long as gcc -O1, recompiled", note)
     for section, figure, title in (
         ("host-call", "host call", "a host call in Python"),
         ("instantiate", "hello", "to make a machine, hello"),

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -110,9 +110,19 @@ def task(plan: Plan, tell: Tell | None = None) -> Task[Step, Report]:
     return Task(_State, _measure, (plan.options, plan.inputs, tell), _lost, alone=True)
 
 
+def again(plan: Plan, parts: Sequence[Report], figures: Container[tuple[str, str]]) -> Plan:
+    """The steps of the plan whose parts have one of these figures or ratios, named by section and label."""
+
+    def has_one(part: Report) -> bool:
+        return any((one.name, name) in figures for one in part.sections for name in (*one.samples, *one.known_ratios()))
+
+    steps = tuple(step for step, part in zip(plan.steps, parts, strict=False) if has_one(part))
+    return replace(plan, steps=steps, begun=Report(dict(plan.begun.about)))
+
+
 def gathered(plan: Plan, parts: Iterable[Report]) -> Report:
     """The report of all steps that were measured, in their order."""
-    report, here = plan.begun, _machine()
+    report, here = Report(dict(plan.begun.about), absent=dict(plan.begun.absent)), _machine()
     machines: dict[str, set[str]] = {}
     for part in parts:
         machine = str(part.about.pop(MEASURED_ON, here))
@@ -127,7 +137,10 @@ def gathered(plan: Plan, parts: Iterable[Report]) -> Report:
 
 
 def _steps(options: Options, material: Material) -> Iterator[Step]:
+    """What most people want to know comes first."""
     only = options.only
+    if only & PROGRAMS:
+        yield from (Step("program", one.name) for one in workloads(find_spec(_SPEC), options.examples, options.quick))
     yield from (Step(kind) for kind in _TOGETHER if kind in only and (kind != "replay" or material.traces))
     if "cold" in only:
         yield from (Step("cold", name) for name in examples(find_spec(_SPEC)))
@@ -138,8 +151,6 @@ def _steps(options: Options, material: Material) -> Iterator[Step]:
         yield from (Step("hostile", kind.name) for kind in (KINDS[:_QUICK_KINDS] if options.quick else KINDS))
     if "browser" in only and not options.examples:
         yield Step("page")
-    if only & PROGRAMS:
-        yield from (Step("program", one.name) for one in workloads(find_spec(_SPEC), options.examples, options.quick))
 
 
 # --- where the work is done ------------------------------------------------------------------------------------------

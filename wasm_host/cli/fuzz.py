@@ -133,8 +133,9 @@ def _programs(paths: tuple[str, ...]) -> tuple[Program, ...]:
 
 def _repeat(path: str, as_json: bool) -> int:
     """Run one saved case."""
+    data = read_bytes(path)
     with blamed_on(label_of(path)):
-        finding = examine(parse_case(read_bytes(path)), engines(), tries=0)
+        finding = examine(parse_case(data), engines(), tries=0)
     if as_json:
         print_json({"file": path, "agree": finding is None, **({} if finding is None else _difference(finding))})
     else:

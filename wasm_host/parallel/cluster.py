@@ -101,22 +101,18 @@ class _Session(Session):
 
     def __init__(self, client: Any, name: str, parcel: Parcel) -> None:
         from distributed.client import FutureCancelledError
-        from distributed.protocol.pickle import dumps  # what pickle cannot, cloudpickle does
         from distributed.scheduler import KilledWorker
 
         self._client, self._name = client, name
-        self._dumps: Any = dumps
         self.losses = (KilledWorker, FutureCancelledError, CancelledError)
         self._executor = client.get_executor(pure=False)
         self._key = parcel.key
         # As octets, which the scheduler need not understand, and which cost no worker its life that cannot.
-        self._parcel = client.submit(_kept, self._dumps(parcel), key=f"pvm-parcel-{parcel.key}")
+        self._parcel = client.submit(_kept, _packed(parcel), key=f"pvm-parcel-{parcel.key}")
         self._alone_since: float | None = None
 
     def submit(self, piece: Piece[Any]) -> Future[list[Any] | None]:
-        future: Future[list[Any] | None] = self._executor.submit(
-            _do, self._key, self._parcel, self._dumps(piece.items)
-        )
+        future: Future[list[Any] | None] = self._executor.submit(_do, self._key, self._parcel, _packed(piece.items))
         return future
 
     def renew(self) -> bool:
@@ -140,6 +136,13 @@ class _Session(Session):
             self._client.cancel([self._parcel])
             if self._client.status == "running":
                 self._client.run(forget, self._key, on_error="ignore")
+
+
+def _packed(value: Any) -> bytes:
+    """What pickle cannot, cloudpickle does, which Dask brings."""
+    from distributed.protocol import pickle
+
+    return bytes(pickle.dumps(value))  # type: ignore[no-untyped-call]
 
 
 def _kept(parcel: bytes) -> bytes:

@@ -22,8 +22,9 @@ def test_every_value_lies_on_its_axis(values: list[float], unit: str, is_wide: b
     assert found.low < found.high and all(value <= found.high * 1.000001 for value in values)
     shown = [tick for tick in found.ticks if tick.text]
     assert len(shown) >= 1 and len(found.ticks) <= 80
-    gap = 9 if is_wide else 32
-    assert all(after.at - before.at >= gap for before, after in pairwise(shown))
+    width = 8 if is_wide else 36
+    begins = [tick.at - {"start": 0, "middle": width / 2, "end": width}[tick.anchor] for tick in shown]
+    assert all(after - before >= width for before, after in pairwise(begins)), "no text covers another"
     assert is_wide or not any(tick.is_minor for tick in shown)
 
 
