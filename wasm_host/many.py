@@ -67,11 +67,13 @@ def run_many(
     machine stays there, and lambdas cannot travel. A run ends at the first exit: host calls without a handler end it.
 
     The options are those of `Engine`. Raises InputError or AddressError for the first job that cannot start, what a
-    handler raises, and ResourceError when the executor lost a worker.
+    handler raises, ResourceError when the executor lost a worker, and TypeError for what is no executor.
     """
     options: dict[str, Any] = {
         "spec": spec, "tier": tier, "metering": metering, "cache": cache, "protection": protection
     }  # fmt: skip
+    if executor is not None and not hasattr(executor, "submit"):
+        raise TypeError(f"executor: an executor of concurrent.futures is needed, not {type(executor).__name__}")
     engine, handlers = Engine(**options), dict(host or {})
     start_of(program, b"", 0, None, handlers)
     translation = None

@@ -33,7 +33,7 @@ ERRORS: dict[int, str] = {
     31: "is a directory",
     44: "no such file or directory",
     54: "not a directory",
-    63: "operation not permitted",
+    63: "operation not permitted: is it outside of the folders that the module was given?",
     76: "permission denied: it is outside of the folders that the module was given",
 }
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pvm.errors import InputError
+from pvm.printable import escaped
 from wasm_host.bench.report import UNITS, Ratio, Report, Section
 
 T = TypeVar("T")
@@ -97,15 +98,17 @@ def _plain(value: Any, depth: int = _DEPTH) -> Any:
         raise ValueError("a number that is none")
     if not depth and isinstance(value, dict | list):
         raise ValueError("too many tables or lists within each other")
-    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        _plain(one, depth - 1)
-    return value
+    if isinstance(value, dict):
+        return {_text(name): _plain(one, depth - 1) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one, depth - 1) for one in value]
+    return _text(value) if isinstance(value, str) else value
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("something else where text should be")
-    return value
+    return escaped(value)
 
 
 def _flag(value: Any) -> bool:

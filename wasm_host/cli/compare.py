@@ -14,6 +14,7 @@ from pvm.examples import EXAMPLES
 from pvm.isa import Spec
 from pvm.isa import spec as find_spec
 from pvm.machine import DEFAULT_GAS, start_of
+from pvm.printable import escaped
 from pvm.program import Program
 from pvm.trace import parse_trace, start_of_trace
 from wasm_host.cli.batch import cluster_option, do_all, finish, refuse, workers_option
@@ -174,6 +175,8 @@ def command(
             for renderable in renderables(one):
                 out.print(renderable)
             out.print()
+        for problem in problems:
+            out.print(Text(f"unusable: {escaped(problem)}", "bold red"))
         if interrupted:
             out.print(Text("interrupted: this is what was measured until then", "yellow"))
         out.print(Text(summary(compared), "green" if is_good else "bold red"))

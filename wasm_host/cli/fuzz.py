@@ -20,9 +20,9 @@ from pvm.program import Program, assemble, disassemble
 from pvm.trace import parse_trace
 from wasm_host.cli.batch import cluster_option, do_all, workers_option
 from wasm_host.cli.engines import json_option
-from wasm_host.cli.failures import FAILURE, INTERRUPTED, SUCCESS, blamed_on
+from wasm_host.cli.failures import FAILURE, INTERRUPTED, SUCCESS, blamed_on, os_reason
 from wasm_host.cli.inputs import FiniteRange, find_files, label_of, load_program, read_bytes
-from wasm_host.cli.output import Bar, counted, print_json, summary, write_output
+from wasm_host.cli.output import Bar, check_output, counted, print_json, summary, write_output
 from wasm_host.fuzzing import ALL, FAMILIES, Finding, Plan, Tried, engines, examine, task
 
 _COUNT = 1000  # programs, where neither their number nor a time is given
@@ -76,6 +76,7 @@ def command(
     """
     if repeat is not None:
         return _repeat(repeat, as_json)
+    _check_folder(save)
     plan = Plan(kind, _programs(mutate), _TRIES)
     total = count if count is not None or seconds is not None else _COUNT
     found: list[dict[str, Any]] = []
@@ -149,6 +150,22 @@ def _command(tried: Tried, mutate: tuple[str, ...]) -> str:
     return shlex.join(["pvm", "fuzz", "--kind", tried.family, "--seed", str(tried.seed), "--count", "1", *paths])
 
 
+def _check_folder(folder: str) -> None:
+    """Raises InputError when nothing could be saved there, before the search; what is made for that goes again."""
+    if not folder:
+        return
+    path = Path(folder)
+    is_new = not path.exists()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--save: {folder}: cannot be made: {os_reason(error)}") from None
+    with blamed_on("--save"):
+        check_output(str(path / "case.json"))
+    if is_new:
+        path.rmdir()
+
+
 def _save(folder: str, tried: Tried, finding: Finding, mutate: tuple[str, ...]) -> str | None:
     """Write a finding down: the file's name, None when that was not wanted or is impossible."""
     if not folder:
@@ -160,7 +177,8 @@ def _save(folder: str, tried: Tried, finding: Finding, mutate: tuple[str, ...]) 
         path.parent.mkdir(parents=True, exist_ok=True)
         write_output(str(path), text.encode())
     except (OSError, InputError) as error:  # what was found is shown all the same, and the search goes on
-        click.echo(f"pvm: not saved: {error}", err=True)
+        reason = f"{path}: {os_reason(error)}" if isinstance(error, OSError) else str(error)
+        click.echo(f"pvm: not saved: {reason}", err=True)
         return None
     return str(path)
 

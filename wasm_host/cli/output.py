@@ -126,9 +126,10 @@ def tracked(items: Iterable[T], bar: Bar) -> Iterator[T]:
             bar.show(count)
 
 
-def summary(passed: int, failed: int, skipped: int = 0, malformed: int = 0) -> str:
-    """The last line of commands that check many things."""
-    more = "".join(f", {count} {what}" for count, what in ((skipped, "skipped"), (malformed, "malformed")) if count)
+def summary(passed: int, failed: int, skipped: int = 0, malformed: int = 0, left: int = 0) -> str:
+    """The last line of commands that check many things; `left` were to be, but the command ended before."""
+    others = ((skipped, "skipped"), (malformed, "malformed"), (left, "not run"))
+    more = "".join(f", {count} {what}" for count, what in others if count)
     return f"{passed} passed, {failed} failed{more}"
 
 

@@ -103,7 +103,7 @@ def command(
             "interrupted": done.is_interrupted,
         })  # fmt: skip
     else:
-        _show(done.results, failed, len(malformed))
+        _show(done.results, failed, len(malformed), len(files) - len(done.results))
     return finish(done, failed, problems)
 
 
@@ -136,7 +136,7 @@ def _as_dict(one: Replayed) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _show(replayed: list[Replayed], failed: int, malformed: int) -> None:
+def _show(replayed: list[Replayed], failed: int, malformed: int, left: int) -> None:
     out = console()
     names = [Path(one.path).name for one in replayed]
     width = max(map(len, names), default=0)
@@ -152,5 +152,5 @@ def _show(replayed: list[Replayed], failed: int, malformed: int) -> None:
         out.print(line)
         if problem is not None:
             out.print(f"    {problem if one.problem else f'{one.path}: {problem}'}")
-    last = summary(len(replayed) - failed - malformed, failed, malformed=malformed)
-    out.print(Text(last, "red" if failed or malformed else "green"))
+    last = summary(len(replayed) - failed - malformed, failed, malformed=malformed, left=left)
+    out.print(Text(last, "red" if failed or malformed else "yellow" if left else "green"))

@@ -83,7 +83,7 @@ def command(
     if as_json:
         print_json(_as_dict(done, checked, failures, malformed, tier, metering))
     else:
-        _show(checked, failures, malformed)
+        _show(checked, failures, malformed, len(files) - len(done.results))
     return finish(done, len(failures), problems)
 
 
@@ -130,7 +130,7 @@ def _as_dict(
     }  # fmt: skip
 
 
-def _show(checked: list[Checked], failures: list[Checked], malformed: list[Checked]) -> None:
+def _show(checked: list[Checked], failures: list[Checked], malformed: list[Checked], left: int) -> None:
     out = console()
     for one in (*failures, *malformed):
         out.print(Text(f"{mark(False)} {one.path}", "bold red"))
@@ -142,5 +142,5 @@ def _show(checked: list[Checked], failures: list[Checked], malformed: list[Check
         out.print(f"Gas not checked in {counted(partly, 'file')}: it follows a model that is not metered.")
     if skipped:
         out.print(f"{counted(skipped, 'file')} skipped: running out of such gas is all that is expected.")
-    last = summary(passed, failed, skipped, len(malformed))
-    out.print(Text(last, "red" if failed or malformed else "green"))
+    last = summary(passed, failed, skipped, len(malformed), left)
+    out.print(Text(last, "red" if failed or malformed else "yellow" if left else "green"))

@@ -40,7 +40,10 @@ def renderables(compared: Compared) -> Iterator[RenderableType]:
         if isinstance(result, Outcome):
             is_wrong = name in verdict.differences
             table.add_row(name, *_cells(result, is_wrong, fastest), style="bold red" if is_wrong else None)
-    yield table if table.row_count else Text(f"{escaped(compared.task.name)}: no engine came to an end", "bold red")
+    if table.row_count:
+        yield table
+    if not verdict.ran:
+        yield Text(f"{escaped(compared.task.name)}: no engine came to an end", "bold red")
     for name, result in compared.results.items():
         if isinstance(result, Missing):
             style = "bold red" if result.kind == "failed" else "yellow" if result.kind == "no end" else "dim"

@@ -180,7 +180,7 @@ def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 NONSENSE = (
     "NaN", "Infinity", "-Infinity", "1e308", "-1e308", "5e-324", "9" * 400, "0", "-1", "true", "null", "[]", "{}",
-    "[" * 900 + "]" * 900, '"text"', '"\\ud800"', '"<script>"',
+    "[" * 900 + "]" * 900, '"\\u001b[31m"', '"text"', '"\\ud800"', '"<script>"',
 )  # fmt: skip
 
 
@@ -203,8 +203,10 @@ def test_whatever_a_file_has_is_shown_or_refused(nonsense: str, tmp_path: Path) 
         for before, now in ((found, good), (good, found), (found, found)):
             comparison = compare(before, now, 0.1)
             json.dumps([comparison.as_json(), now.as_json()], allow_nan=False)
-            assert "<script" not in report_page(now, comparison)
-            Console(file=io.StringIO(), width=200).print(*renderables(now, comparison))
+            shown = io.StringIO()
+            Console(file=shown, width=200).print(*renderables(now, comparison))
+            page = report_page(now, comparison)
+            assert "<script" not in page and "\x1b" not in page + shown.getvalue()
 
 
 @pytest.mark.parametrize("text", ["", "[]", "7", "{}", '{"sections": 3}', "[" * 100_000, '"\\ud800"'])

@@ -127,6 +127,8 @@ def test_inputs_that_cannot_be_used_keep_no_others_from_it(pvm, tmp_path):
     assert found.stderr.startswith(f"pvm: error: {tmp_path / 'none.pvm'}: cannot be read: ")
     assert found.stderr.endswith(" (and 1 more file)\n") and found.stderr.count("\n") == 1
     assert found.last_line == "1 input: all that ran agree"
+    for name in ("none.pvm", "bad.log"):
+        assert f"unusable: {tmp_path / name}: " in found.text
 
 
 def test_bad_input(bad_input, tmp_path):

@@ -91,10 +91,20 @@ def test_a_case_on_which_all_agree(pvm: Callable[..., Any], lying: None, monkeyp
     assert (done.status, done.text) == (0, "All engines agree.\n")
 
 
-def test_a_folder_that_cannot_be_made(pvm: Callable[..., Any], lying: None) -> None:
+def test_a_folder_that_cannot_be_made_is_known_before(bad_input: Callable[..., None], tmp_path: Path) -> None:
+    (tmp_path / "taken").touch()
+    for folder in (tmp_path / "taken", tmp_path / "taken" / "below", "/proc/pvm"):
+        bad_input(("fuzz", "--count", 6, "--save", folder), f"--save: {folder}: cannot be made: ")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["taken"]
+
+
+def test_a_folder_that_is_gone_when_there_is_something_to_save(
+    pvm: Callable[..., Any], lying: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Path("taken").touch()
+    monkeypatch.setattr("wasm_host.cli.fuzz._check_folder", lambda folder: None)
     done = pvm("fuzz", "--kind", "memory", "--count", 6, "--save", "taken")
-    assert done.status == 1 and "not saved" in done.stderr and ".code" in done.text
+    assert done.status == 1 and "not saved: taken" in done.stderr and ".code" in done.text
 
 
 def test_bad_files(bad_input: Callable[..., None], tmp_path: Path) -> None:
