@@ -20,7 +20,7 @@ ORDER = (
     "pvm.isa", "pvm.program", "pvm.gas", "pvm.machine", "pvm.abi", "pvm.reference",
     "pvm.vectors", "pvm.trace", "pvm.fuzz", "pvm.examples", "pvm.log", "pvm.flow", "pvm.emit", "pvm.standalone",
     "wasm_host", "web",
-    "wasm_host.bench", "wasm_host.compare", "wasm_host.cli",
+    "wasm_host.others", "wasm_host.bench", "wasm_host.compare", "wasm_host.cli",
 )  # fmt: skip
 # A package's own page, which gathers names for users.
 GATHERS = {"pvm"}

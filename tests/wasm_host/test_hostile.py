@@ -21,8 +21,8 @@ from pvm.fuzz import Case, transcript
 from pvm.isa import GP_072
 from pvm.program import Blob, Program, decode, pack_bitmask
 from wasm_host import Engine
-from wasm_host.bench.hostile import KINDS, Kind, of_octets, of_weight
-from wasm_host.bench.hostile_runs import OCTETS, is_measurable
+from wasm_host.bench.sections.hostile import KINDS, Kind, of_octets, of_weight
+from wasm_host.bench.sections.hostile_runs import OCTETS, is_measurable
 from wasm_host.compiled import wasmtime_engine
 from wasm_host.engine import HARDWARE, SOFTWARE
 from wasm_host.protection import obstacle
@@ -132,8 +132,8 @@ CHILD = """
 import json, sys
 from pvm.program import Program
 from wasm_host import Engine
-from wasm_host.bench.hostile import KINDS, of_octets
-from wasm_host.bench.hostile_runs import peak
+from wasm_host.bench.sections.hostile import KINDS, of_octets
+from wasm_host.bench.sections.hostile_runs import peak
 for kind in KINDS:
     if kind.name in sys.argv[2:]:
         program = Program.parse(of_octets(kind, int(sys.argv[1]))[1].encode(), "plain")

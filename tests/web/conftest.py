@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
 from pvm.errors import InputError
-from wasm_host.bench.chromium import chromium, obstacle
+from wasm_host.others.chromium import chromium, obstacle
 from web.build import build
 from web.pyodide import pyodide_files
 from web.serve import serving

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from wasm_host.bench import browser, chromium, programs
+from wasm_host.bench.sections import browser, programs
+from wasm_host.others import chromium
 
 
 def bench(*arguments: str) -> dict[str, Any]:

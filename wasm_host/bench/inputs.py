@@ -16,7 +16,7 @@ from pvm.examples import EXAMPLES
 from pvm.isa import Spec
 from pvm.program import Program, assemble
 from pvm.trace import Trace, parse_trace
-from wasm_host.bench.report import Report
+from wasm_host.bench.report.figures import Report
 
 SERVICE = "service"
 STATIC = ("doom", "pinky", "prime-sieve")

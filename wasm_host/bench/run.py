@@ -19,24 +19,24 @@ from pvm.examples import example
 from pvm.isa import Spec
 from pvm.isa import spec as find_spec
 from pvm.version import __version__
-from wasm_host.bench.anan_as import find_installed, install
-from wasm_host.bench.browser import measure_page, served_page
-from wasm_host.bench.chromium import obstacle
-from wasm_host.bench.cold import measure_cold_example, measure_cold_trace
-from wasm_host.bench.host_calls import measure_host_calls
-from wasm_host.bench.hostile import KINDS
-from wasm_host.bench.hostile_runs import measure_hostile, note_worst
 from wasm_host.bench.inputs import Inputs, Material, examples, find_static, find_traces
-from wasm_host.bench.memory import measure_memory
-from wasm_host.bench.native import SOURCES, find_gcc
-from wasm_host.bench.programs import Contestants, measure_program
-from wasm_host.bench.replays import measure_replay
-from wasm_host.bench.report import MEASURED_ON, Report
-from wasm_host.bench.standalone import measure_standalone
-from wasm_host.bench.starts import measure_instantiate, measure_process
-from wasm_host.bench.translating import measure_translating
-from wasm_host.bench.warm import measure_warm
+from wasm_host.bench.report.figures import MEASURED_ON, Report
+from wasm_host.bench.sections.browser import measure_page, served_page
+from wasm_host.bench.sections.cold import measure_cold_example, measure_cold_trace
+from wasm_host.bench.sections.host_calls import measure_host_calls
+from wasm_host.bench.sections.hostile import KINDS
+from wasm_host.bench.sections.hostile_runs import measure_hostile, note_worst
+from wasm_host.bench.sections.memory import measure_memory
+from wasm_host.bench.sections.programs import Contestants, measure_program
+from wasm_host.bench.sections.replays import measure_replay
+from wasm_host.bench.sections.standalone import measure_standalone
+from wasm_host.bench.sections.starts import measure_instantiate, measure_process
+from wasm_host.bench.sections.translating import measure_translating
+from wasm_host.bench.sections.warm import measure_warm
 from wasm_host.bench.workloads import workloads
+from wasm_host.others.anan_as import find_installed, install
+from wasm_host.others.chromium import obstacle
+from wasm_host.others.gcc import SOURCES, find_gcc
 from wasm_host.parallel import Task
 
 PROGRAMS = frozenset({"interpreter", "recompiler", "auto", "reference", "gcc", "anan-as", "browser"})

@@ -17,8 +17,8 @@ from wasm_host.cli.output import Bar, check_output, console, is_stdout, print_js
 
 # Not to import what measures before it is needed keeps the other commands' start short.
 if TYPE_CHECKING:
-    from wasm_host.bench.baseline import Comparison
-    from wasm_host.bench.report import Report
+    from wasm_host.bench.report.baseline import Comparison
+    from wasm_host.bench.report.figures import Report
     from wasm_host.bench.run import Options, Plan, Step
 
 _NAMES = (
@@ -98,10 +98,10 @@ def command(
       pvm bench --baseline before.json --html report.html
       pvm bench --input before.json --html before.html
     """
-    from wasm_host.bench.baseline import compare
-    from wasm_host.bench.html import report_page
+    from wasm_host.bench.report.baseline import compare
+    from wasm_host.bench.report.page import report_page
+    from wasm_host.bench.report.tables import renderables
     from wasm_host.bench.run import Options
-    from wasm_host.bench.tables import renderables
 
     if saved is not None:
         _refuse_to_measure(context)
@@ -149,7 +149,7 @@ def _measured(
 
     Raises InputError for a malformed trace or program.
     """
-    from wasm_host.bench.baseline import compare
+    from wasm_host.bench.report.baseline import compare
     from wasm_host.bench.run import again, plan
 
     planned = plan(options)
@@ -195,7 +195,7 @@ def _read(path: str) -> Report:
     """A report from a file. Raises InputError when it is none."""
     import json
 
-    from wasm_host.bench.saved import report_from_json
+    from wasm_host.bench.report.saved import report_from_json
 
     octets = read_bytes(path)
     with blamed_on(label_of(path)):

@@ -19,9 +19,9 @@ from pvm.isa import spec as find_spec_named
 from pvm.machine import Reason
 from pvm.program import Program
 from pvm.standalone import STATUSES, Defaults, program_command
-from wasm_host.bench.wasmtime_command import wasmtime_command
 from wasm_host.compare.measure import fastest
 from wasm_host.compare.outcome import Ending, Outcome, Task, digest
+from wasm_host.others.wasmtime_command import wasmtime_command
 
 _UNCACHED = ("-C", "cache=n")  # wasmtime keeps what it compiled, otherwise
 

@@ -19,10 +19,10 @@ from pvm import abi
 from pvm.emit.interpreter import interpreter_bytes
 from pvm.errors import EngineError, ResourceError
 from pvm.machine import Exit, Machine
-from wasm_host.bench.chromium import chromium
-from wasm_host.bench.guest_engine import GuestEngine, Request
 from wasm_host.compare.measure import Timed, measure
 from wasm_host.compare.outcome import Outcome, Task
+from wasm_host.others.chromium import chromium
+from wasm_host.others.guest_engine import GuestEngine, Request
 from web.bridge import Bridge
 from web.bridge.values import to_json
 from web.build import build

@@ -1,4 +1,4 @@
-"""anan-as, the engine of others (`wasm_host.bench.anan_as`), compared as far as its interface shows what it did.
+"""anan-as, the engine of others (`wasm_host.others.anan_as`), compared as far as its interface shows what it did.
 
 In: a task that is a program. Out: an `Outcome`; memory and result are not seen.
 """
@@ -10,9 +10,9 @@ from pvm.examples import LOG_CALL
 from pvm.log import WHAT
 from pvm.machine import Reason
 from pvm.program import Program
-from wasm_host.bench.anan_as import DEFAULT_BUILD, AnanAs, find_installed
 from wasm_host.compare.measure import fastest
 from wasm_host.compare.outcome import TRACE, Ending, Outcome, Task
+from wasm_host.others.anan_as import DEFAULT_BUILD, AnanAs, find_installed
 
 _SPEC = "0.7.2"
 _SECOND = 1e9  # in nanoseconds

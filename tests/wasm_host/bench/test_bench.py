@@ -11,13 +11,15 @@ import pytest
 from pvm.errors import EngineError
 from pvm.examples import example
 from pvm.isa import spec
-from wasm_host.bench import anan_as, programs, run
-from wasm_host.bench.native import SOURCES, find_gcc, run_native
-from wasm_host.bench.report import Report
+from wasm_host.bench import run
+from wasm_host.bench.report.figures import Report
 from wasm_host.bench.run import Options
+from wasm_host.bench.sections import programs
 from wasm_host.bench.workloads import workload_names, workloads
 from wasm_host.cli import bench as command
 from wasm_host.engine import Engine
+from wasm_host.others import anan_as
+from wasm_host.others.gcc import SOURCES, find_gcc, run_native
 
 SPEC = spec("0.7.2")
 

@@ -8,8 +8,8 @@ import threading
 from rich.console import Console
 
 from wasm_host.bench.measure import background_ended
-from wasm_host.bench.report import BYTES, COUNT, Ratio, Report, Section
-from wasm_host.bench.tables import renderables
+from wasm_host.bench.report.figures import BYTES, COUNT, Ratio, Report, Section
+from wasm_host.bench.report.tables import renderables
 
 
 def shown(report: Report) -> str:

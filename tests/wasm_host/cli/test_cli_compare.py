@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from pvm.examples import EXAMPLES
-from wasm_host.bench import chromium
 from wasm_host.compare.contestants import ALL, RECORDED
 from wasm_host.compare.outcome import Outcome
 from wasm_host.compare.workshop import Workshop
+from wasm_host.others import chromium
 
 OURS = ("--only", "reference", "--only", "interpreter", "--only", "recompiler-software", "--rounds", "1")
 ENDLESS = ".code\nagain: jump again\n"
@@ -93,7 +93,7 @@ def test_recorded_runs(pvm, shared):
 
 def test_what_is_absent_is_named(pvm, monkeypatch):
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr("wasm_host.bench.wasmtime_command.find_spec", lambda name: None)
+    monkeypatch.setattr("wasm_host.others.wasmtime_command.find_spec", lambda name: None)
     monkeypatch.setattr("wasm_host.compare.guests.find_spec", lambda name: None)
     names = ("wasmtime-run", "node-interpreter", "chromium-recompiler", "anan-as", "interpreter")
     words = [word for name in names for word in ("--only", name)]

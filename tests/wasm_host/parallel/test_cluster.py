@@ -19,7 +19,7 @@ from pvm.errors import InputError
 from pvm.examples import EXAMPLES, example
 from pvm.program import assemble
 from wasm_host import Job, run_many
-from wasm_host.bench.report import Report
+from wasm_host.bench.report.figures import Report
 from wasm_host.bench.run import Options, gathered, plan
 from wasm_host.bench.run import task as bench_task
 from wasm_host.bench.workloads import workload_names

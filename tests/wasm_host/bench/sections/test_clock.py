@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from wasm_host.bench.clock import Clock
+from wasm_host.bench.sections.clock import Clock
 
 
 def test_phases_nest_and_add_up() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pvm.errors import ResourceError
-from wasm_host.bench import wasmtime_command
-from wasm_host.bench.wasmtime_command import find_wasmtime
+from wasm_host.others import wasmtime_command
+from wasm_host.others.wasmtime_command import find_wasmtime
 
 
 def script(folder: Path, text: str) -> Path:

@@ -13,10 +13,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from wasm_host.bench.amounts import amount, fact, number
-from wasm_host.bench.baseline import Comparison
 from wasm_host.bench.measure import median
-from wasm_host.bench.report import MEASURED_ON, Report, Section
+from wasm_host.bench.report.amounts import amount, fact, number
+from wasm_host.bench.report.baseline import Comparison
+from wasm_host.bench.report.figures import MEASURED_ON, Report, Section
 from wasm_host.bench.workloads import workload_names
 
 _STYLES = {"worse": "bold red", "better": "green", "new": "cyan"}

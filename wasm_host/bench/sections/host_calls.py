@@ -14,7 +14,7 @@ from pvm.isa import Spec
 from pvm.machine import Handler, Machine, Reason
 from pvm.program import Program, assemble
 from wasm_host.bench.measure import Subject, elapsed
-from wasm_host.bench.report import Ratio, Report
+from wasm_host.bench.report.figures import Ratio, Report
 from wasm_host.engine import Engine
 
 CALL = "host call"

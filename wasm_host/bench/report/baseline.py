@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from wasm_host.bench.measure import median, middle_half
-from wasm_host.bench.report import BYTES, COUNT, NANOSECONDS, Report, Section
+from wasm_host.bench.report.figures import BYTES, COUNT, NANOSECONDS, Report, Section
 
 Word = Literal["better", "worse", "same", "new", "gone"]
 WORDS: tuple[Word, ...] = ("worse", "better", "same", "new", "gone")

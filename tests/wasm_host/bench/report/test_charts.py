@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wasm_host.bench.charts import axis, line, mean, stack, strip
-from wasm_host.bench.report import BYTES, COUNT, NANOSECONDS, UNITS
+from wasm_host.bench.report.charts import axis, line, mean, stack, strip
+from wasm_host.bench.report.figures import BYTES, COUNT, NANOSECONDS, UNITS
 
 VALUES = st.lists(st.one_of(st.just(0.0), st.floats(1e-6, 1e15)), max_size=8)
 

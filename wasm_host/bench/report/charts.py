@@ -9,9 +9,9 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from wasm_host.bench.amounts import amount
 from wasm_host.bench.measure import median
-from wasm_host.bench.report import BYTES
+from wasm_host.bench.report.amounts import amount
+from wasm_host.bench.report.figures import BYTES
 
 _FAR = 12.0  # times the lowest value, from which on an axis is logarithmic
 _NARROW, _WIDE = 36.0, 8.0  # percent of a chart's width that a text takes

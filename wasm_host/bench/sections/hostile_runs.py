@@ -17,9 +17,9 @@ from typing import Any
 from pvm.emit.recompiler import MAX_INSTRUCTIONS, recompile
 from pvm.isa import GP_072
 from pvm.program import Blob, Program
-from wasm_host.bench.hostile import Kind, of_octets, of_weight
 from wasm_host.bench.measure import elapsed
-from wasm_host.bench.report import BYTES, Ratio, Report, Section
+from wasm_host.bench.report.figures import BYTES, Ratio, Report, Section
+from wasm_host.bench.sections.hostile import Kind, of_octets, of_weight
 from wasm_host.compiled import compile_module, interpreter
 from wasm_host.engine import HARDWARE, SOFTWARE, Engine
 from wasm_host.recompiler import RecompilerMachine
@@ -113,7 +113,7 @@ def measure_running(section: Section, kind: Kind, octets: int) -> None:
 
 def sample(blob: Blob, **request: str) -> dict[str, float] | str:
     """What a new process found out about a program, or why it failed."""
-    command = [sys.executable, "-m", "wasm_host.bench.hostile_runs"]
+    command = [sys.executable, "-m", "wasm_host.bench.sections.hostile_runs"]
     try:
         done = subprocess.run(
             command, input=json.dumps(request).encode() + b"\n" + blob.encode(), capture_output=True, check=False,

@@ -14,15 +14,15 @@ from pvm.errors import PvmError
 from pvm.machine import AnyEngine, Machine
 from pvm.program import PAGE_SIZE
 from pvm.reference import ReferenceEngine
-from wasm_host.bench import browser
-from wasm_host.bench.anan_as import DEFAULT_BUILD, WARM_UP, AnanAs, Installed, Outcome
-from wasm_host.bench.browser import Browser
-from wasm_host.bench.guest_engine import GuestEngine
 from wasm_host.bench.measure import Subject, background_ended, elapsed
-from wasm_host.bench.native import LEVELS, SOURCES, Gcc, run_native
-from wasm_host.bench.report import Ratio, Report, Section
+from wasm_host.bench.report.figures import Ratio, Report, Section
+from wasm_host.bench.sections import browser
+from wasm_host.bench.sections.browser import Browser
 from wasm_host.bench.workloads import GAS, Workload
 from wasm_host.engine import HARDWARE, SOFTWARE, Engine
+from wasm_host.others.anan_as import DEFAULT_BUILD, WARM_UP, AnanAs, Installed, Outcome
+from wasm_host.others.gcc import LEVELS, SOURCES, Gcc, run_native
+from wasm_host.others.guest_engine import GuestEngine
 
 INTERPRETER = "interpreter"
 BLOCK = "interpreter, block gas"

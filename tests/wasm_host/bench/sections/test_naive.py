@@ -7,7 +7,7 @@ import wasmtime
 from pvm.isa import spec
 from pvm.program import Instruction
 from pvm.wasm import I64, Function, FunctionType, Import, Memory, Module, encode
-from wasm_host.bench.naive import LOCAL_TYPES, emit_anew, is_straight
+from wasm_host.bench.sections.naive import LOCAL_TYPES, emit_anew, is_straight
 from wasm_host.compiled import wasmtime_engine
 
 

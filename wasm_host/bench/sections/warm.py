@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from pvm.program import Program
 from wasm_host.bench.measure import Subject, elapsed
-from wasm_host.bench.report import Ratio, Report
+from wasm_host.bench.report.figures import Ratio, Report
 from wasm_host.cache import CodeCache
 from wasm_host.compiled import interpreter
 from wasm_host.engine import Engine

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from wasm_host.bench import chromium, programs, replays, translating
-from wasm_host.bench.baseline import compare
-from wasm_host.bench.html import report_page
-from wasm_host.bench.report import BYTES, Ratio, Report
+from wasm_host.bench.report.baseline import compare
+from wasm_host.bench.report.figures import BYTES, Ratio, Report
+from wasm_host.bench.report.page import report_page
+from wasm_host.bench.sections import programs, replays, translating
+from wasm_host.others import chromium
 
 EVIL = "<script>alert(1)</script>"
 VOID = "meta"

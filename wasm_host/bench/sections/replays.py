@@ -18,9 +18,9 @@ from pvm.emit.recompiler import recompile
 from pvm.machine import AnyEngine, Machine
 from pvm.program import Program
 from pvm.trace import Trace, replay
-from wasm_host.bench.clock import Clock
 from wasm_host.bench.measure import background_ended
-from wasm_host.bench.report import Ratio, Report, Section
+from wasm_host.bench.report.figures import Ratio, Report, Section
+from wasm_host.bench.sections.clock import Clock
 from wasm_host.compiled import interpreter
 from wasm_host.engine import TIERS, Engine
 

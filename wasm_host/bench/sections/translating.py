@@ -15,13 +15,13 @@ from pvm.emit.recompiler import recompile
 from pvm.isa import Spec
 from pvm.program import Blob, Program, decode
 from wasm_host.bench.measure import elapsed
-from wasm_host.bench.naive import emit_anew
-from wasm_host.bench.report import Ratio, Report
+from wasm_host.bench.report.figures import Ratio, Report
+from wasm_host.bench.sections.naive import emit_anew
 from wasm_host.compiled import wasmtime_engine
 from wasm_host.engine import HARDWARE, SOFTWARE
 
 DECODE = "decode"
-NAIVE = "naive lowering"  # `wasm_host.bench.naive`
+NAIVE = "naive lowering"  # `wasm_host.bench.sections.naive`
 # By protection, SOFTWARE or HARDWARE.
 RECOMPILE = "recompile, {}"  # the whole of it: decoding, finding loops, emitting
 COMPILE = "wasmtime, {}"

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from wasm_host.bench import wasmtime_command
-from wasm_host.bench.standalone import EMPTY
-from wasm_host.bench.wasmtime_command import find_wasmtime
+from wasm_host.bench.sections.standalone import EMPTY
+from wasm_host.others import wasmtime_command
+from wasm_host.others.wasmtime_command import find_wasmtime
 
 WORDS = ["--json", "--quick", "--repeat", "1", "--only", "standalone", "--example", "sieve"]
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from pvm.errors import InputError
 from pvm.printable import escaped
-from wasm_host.bench.report import UNITS, Ratio, Report, Section
+from wasm_host.bench.report.figures import UNITS, Ratio, Report, Section
 
 T = TypeVar("T")
 

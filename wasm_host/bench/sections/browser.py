@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 from pvm.errors import InputError
 from pvm.examples import example
-from wasm_host.bench.chromium import chromium
-from wasm_host.bench.guest_engine import GuestEngine
 from wasm_host.bench.measure import Subject
-from wasm_host.bench.report import Report
+from wasm_host.bench.report.figures import Report
 from wasm_host.bench.workloads import GAS, Workload
+from wasm_host.others.chromium import chromium
+from wasm_host.others.guest_engine import GuestEngine
 from web.build import build
 from web.serve import serving
 

@@ -12,9 +12,10 @@ from pvm.errors import InputError
 from pvm.examples import EXAMPLES
 from pvm.isa import spec
 from pvm.program import assemble
-from wasm_host.bench import cold, inputs, memory, replays, translating, warm
-from wasm_host.bench.report import Report
+from wasm_host.bench import inputs
+from wasm_host.bench.report.figures import Report
 from wasm_host.bench.run import Options, Step, plan
+from wasm_host.bench.sections import cold, memory, replays, translating, warm
 from wasm_host.engine import HARDWARE, SOFTWARE
 
 SPEC = spec("0.7.2")

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from pvm.version import __version__
-from wasm_host.bench.amounts import amount, between, fact, number
-from wasm_host.bench.baseline import RATIO, Comparison, Verdict
-from wasm_host.bench.charts import Axis, Line, Part, Strip, axis, line, mean, stack, strip
 from wasm_host.bench.measure import median
-from wasm_host.bench.programs import BY_HARDWARE, BY_SOFTWARE, INTERPRETER
-from wasm_host.bench.replays import PHASES, TOTAL
-from wasm_host.bench.report import BYTES, COUNT, MEASURED_ON, NANOSECONDS, Report, Section
-from wasm_host.bench.translating import COMPILE, IN_ALL, RECOMPILE
+from wasm_host.bench.report.amounts import amount, between, fact, number
+from wasm_host.bench.report.baseline import RATIO, Comparison, Verdict
+from wasm_host.bench.report.charts import Axis, Line, Part, Strip, axis, line, mean, stack, strip
+from wasm_host.bench.report.figures import BYTES, COUNT, MEASURED_ON, NANOSECONDS, Report, Section
+from wasm_host.bench.sections.programs import BY_HARDWARE, BY_SOFTWARE, INTERPRETER
+from wasm_host.bench.sections.replays import PHASES, TOTAL
+from wasm_host.bench.sections.translating import COMPILE, IN_ALL, RECOMPILE
 from wasm_host.bench.workloads import workload_names
 from wasm_host.engine import HARDWARE, SOFTWARE
 from web.render import render
@@ -139,7 +139,7 @@ def report_page(report: Report, comparison: Comparison | None = None) -> str:
     programs = [section for section in measured if section.name in workload_names()]
     others = [section for section in measured if section not in programs]
     return render(
-        "wasm_host.bench", "report.html.j2",
+        "wasm_host.bench.report", "report.html.j2",
         version=__version__, about=_about(report), report=report, comparison=comparison,
         tiles=list(_tiles(report, programs)), overview=_overview(programs), programs=_programs(programs, comparison),
         program_ratios=_program_ratios(programs), chapters=[_chapter(section, comparison) for section in others],

@@ -1,7 +1,7 @@
 """What one more machine of a program costs: memory, address space, memory maps and time.
 
-In: programs. Out: a `Section`. Each sample is taken in a process of its own (`wasm_host.bench.alive`), so that what
-earlier machines left behind is in no figure, and a failure with a thousand machines ends nothing but itself.
+In: programs. Out: a `Section`. Each sample is taken in a process of its own (`alive`), so that what earlier machines
+left behind is in no figure, and a failure with a thousand machines ends nothing but itself.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from functools import partial
 from typing import Any
 
 from pvm.program import Program
-from wasm_host.bench.alive import ADDRESSES, DROPPING, MAPS, RESIDENT, TIME, is_measurable
-from wasm_host.bench.report import BYTES, COUNT, NANOSECONDS, Report, Section
+from wasm_host.bench.report.figures import BYTES, COUNT, NANOSECONDS, Report, Section
+from wasm_host.bench.sections.alive import ADDRESSES, DROPPING, MAPS, RESIDENT, TIME, is_measurable
 
 TIERS = ("interpreter", "recompiler")
 _UNITS = {RESIDENT: BYTES, ADDRESSES: BYTES, MAPS: COUNT, TIME: NANOSECONDS, DROPPING: NANOSECONDS}
@@ -60,7 +60,7 @@ def _sample(section: Section, name: str, program: Program, tier: str, few: int, 
 
 def _ask(request: dict[str, Any]) -> dict[str, Any] | str:
     """What the process found, or why it failed."""
-    command = [sys.executable, "-m", "wasm_host.bench.alive"]
+    command = [sys.executable, "-m", "wasm_host.bench.sections.alive"]
     try:
         done = subprocess.run(
             command, input=json.dumps(request), capture_output=True, text=True, check=False, timeout=_TIME_LIMIT,

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from pvm.program import assemble
-from wasm_host.bench import hostile_runs
-from wasm_host.bench.hostile import KINDS
-from wasm_host.bench.report import BYTES, NANOSECONDS, Report, Section
+from wasm_host.bench.report.figures import BYTES, NANOSECONDS, Report, Section
+from wasm_host.bench.sections import hostile_runs
+from wasm_host.bench.sections.hostile import KINDS
 from wasm_host.cli import bench
 
 measurable = pytest.mark.skipif(not hostile_runs.is_measurable(), reason="no VmHWM in /proc/self/status")

@@ -12,11 +12,11 @@ import pytest
 from rich.console import Console
 
 from pvm.errors import InputError
-from wasm_host.bench.baseline import compare
-from wasm_host.bench.html import report_page
-from wasm_host.bench.report import BYTES, COUNT, Ratio, Report, Section
-from wasm_host.bench.saved import report_from_json
-from wasm_host.bench.tables import renderables
+from wasm_host.bench.report.baseline import compare
+from wasm_host.bench.report.figures import BYTES, COUNT, Ratio, Report, Section
+from wasm_host.bench.report.page import report_page
+from wasm_host.bench.report.saved import report_from_json
+from wasm_host.bench.report.tables import renderables
 
 THEN = [100.0, 101.0, 99.0, 100.0, 102.0]
 
