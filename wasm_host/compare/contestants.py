@@ -16,12 +16,13 @@ from pvm.errors import InputError
 from pvm.machine import AnyEngine
 from pvm.reference import ReferenceEngine
 from wasm_host.compare.commands import run_ahead, run_module, wasmtime_folder
-from wasm_host.compare.guests import Page, chromium_pages, find_node, run_in_chromium, run_in_node
+from wasm_host.compare.guests import Page, chromium_pages, run_in_chromium, run_in_node
 from wasm_host.compare.measure import measure, recorded_outcome
 from wasm_host.compare.other import run_anan_as, unsuitable
 from wasm_host.compare.outcome import TRACE, Outcome, Task
 from wasm_host.engine import HARDWARE, SOFTWARE, Engine
 from wasm_host.others import anan_as, chromium
+from wasm_host.others.node import OLDEST, find_node
 from wasm_host.others.wasmtime_command import find_wasmtime
 
 RECORDED = "recorded"  # not an engine: what a trace states
@@ -124,7 +125,7 @@ class Node(Contestant):
     tier: str
 
     def why_absent(self) -> str | None:
-        found = find_node()
+        found = find_node(OLDEST)
         return found if isinstance(found, str) else None
 
     def run(self, opened: Any, task: Task) -> Outcome:
@@ -161,7 +162,8 @@ class AnanAs(Contestant):
         found = anan_as.find_installed(anan_as.cache_folder())
         if not isinstance(found, str):
             return None
-        return f"{found} (`pvm bench --install-anan-as` installs it)" if anan_as.has_node() else found
+        hint = "" if isinstance(anan_as.node(), str) else " (`pvm bench --install-anan-as` installs it)"
+        return found + hint
 
     def why_not(self, task: Task) -> str | None:
         return unsuitable(task)

