@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from rich.text import Text
 from pvm.errors import AddressError, InputError
 from pvm.machine import AnyEngine
 from pvm.program import Program
+from pvm.reference import ReferenceEngine
 from pvm.trace import Replay, parse_trace, replay
 from wasm_host.cli.batch import Source, cluster_option, do_all, finish, refuse, sources, workers_option
 from wasm_host.cli.engines import (
@@ -27,9 +30,12 @@ from wasm_host.cli.engines import (
 from wasm_host.cli.failures import blamed_on
 from wasm_host.cli.inputs import find_files
 from wasm_host.cli.output import Bar, console, counted, duration, mark, print_json, summary
+from wasm_host.engine import Engine
 from wasm_host.parallel import Task
+from wasm_host.stored import Carried
 
 _SUFFIXES = (".log", ".trace", ".txt")
+_TRANSLATING = "recompiler"  # the tier that translates every program
 _NOTHING = Replay(0, 0, None)
 
 
@@ -50,6 +56,17 @@ class _Options:
     metering: str
     no_cache: bool
     protection: str
+
+    def engine(self) -> Engine | ReferenceEngine:
+        return make_engine(self.tier, self.spec, self.metering, self.no_cache, self.protection)
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """What all traces share: how they are replayed, and programs with their translations, each once."""
+
+    options: _Options
+    translated: tuple[tuple[bytes, Carried], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,7 +104,9 @@ def command(
       pvm replay *.log --json --workers 4
     """
     files = find_files(traces, _SUFFIXES)
-    task = Task(_prepare, _replay, _Options(tier, spec, metering, no_cache, protection))
+    options = _Options(tier, spec, metering, no_cache, protection)
+    is_here = workers is None and cluster is None
+    task = Task(_prepare, _replay, _Shared(options, () if is_here else tuple(_translated(files, options))))
     done = do_all(task, sources(files), Bar("Traces", len(files)), workers, cluster)
     replayed = [one for one in done.results if one.problem is None]
     malformed = [one for one in done.results if one.problem is not None]
@@ -107,10 +126,32 @@ def command(
     return finish(done, failed, problems)
 
 
-def _prepare(options: _Options) -> _Replayer:
-    return _Replayer(
-        make_engine(options.tier, options.spec, options.metering, options.no_cache, options.protection)
-    )
+def _translated(files: list[Path], options: _Options) -> Iterator[tuple[bytes, Carried]]:
+    """The traces' programs with their translations, where each worker would have to make them.
+
+    What is wrong with a trace or its program is told when it is its turn.
+    """
+    engine = options.engine()
+    if not isinstance(engine, Engine) or engine.tier != _TRANSLATING:
+        return
+    seen: set[bytes] = set()
+    for source in sources(files):
+        with suppress(InputError, AddressError):
+            data = parse_trace(source.data).program
+            if data not in seen:
+                seen.add(data)
+                carried = engine.carry(Program.parse(data))
+                if carried is not None:
+                    yield data, carried
+
+
+def _prepare(shared: _Shared) -> _Replayer:
+    replayer = _Replayer(shared.options.engine())
+    for data, carried in shared.translated:
+        assert isinstance(replayer.engine, Engine)
+        replayer.programs[data] = Program.parse(data)
+        replayer.engine.adopt(replayer.programs[data], carried)
+    return replayer
 
 
 def _replay(replayer: _Replayer, source: Source) -> Replayed:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pvm.program import assemble
 from wasm_host.cli import replay
+from wasm_host.cli.batch import sources
 
 TIERS = ["interpreter", "reference"]
 
@@ -241,7 +243,22 @@ def test_no_cluster(bad_input, tmp_path, monkeypatch):
     bad_input(("replay", tmp_path, "--workers", 0), "--workers: ")
 
 
-@pytest.mark.parametrize("tier", ["interpreter", "auto"])
+def test_translations_travel_to_workers(tmp_path, monkeypatch):
+    """Each program is translated once, wherever its traces are replayed."""
+    for number in range(4):
+        write_trace(tmp_path / f"{number}.log")
+    (tmp_path / "4.log").write_text("start pc=0\n")
+    options = replay._Options("recompiler", "0.7.2", "instruction", no_cache=True, protection="auto")
+    [(data, carried)] = replay._translated(sorted(tmp_path.iterdir()), options)
+    monkeypatch.setattr("wasm_host.recompiler.recompile", None)  # whoever translates fails
+    replayer = replay._prepare(replay._Shared(options, ((data, carried),)))
+    for source in sources(sorted(tmp_path.iterdir())[:4]):
+        assert replay._replay(replayer, source).replay.difference is None
+    for tier in ("interpreter", "auto", "reference"):
+        assert not list(replay._translated(sorted(tmp_path.iterdir()), replace(options, tier=tier)))
+
+
+@pytest.mark.parametrize("tier", ["interpreter", "recompiler", "auto"])
 def test_public_traces_on_processes(pvm, shared, tier):
     one = json.loads(pvm("replay", shared / "traces" / "ecalli", "--json", "--tier", tier).text)
     two = json.loads(pvm("replay", shared / "traces" / "ecalli", "--json", "--tier", tier, "--workers", 2).text)

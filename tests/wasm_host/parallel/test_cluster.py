@@ -75,7 +75,7 @@ def test_recorded_runs_while_one_of_two_workers_is_killed(cluster: Any, shared: 
     victim = min(client.run(os.getpid).values())
     files = find_files((str(shared / "traces" / "ecalli"),), (".log",))
     options = replay._Options("interpreter", "0.7.2", "instruction", no_cache=True, protection="auto")
-    task = Task(replay._prepare, replay._replay, options)
+    task = Task(replay._prepare, replay._replay, replay._Shared(options))
     found: list[tuple[int, replay.Replayed]] = []
     with open_workers(cluster=cluster.scheduler_address) as workers:
         for number, one in run(task, sources(files), workers):
