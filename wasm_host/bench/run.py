@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -110,25 +110,36 @@ def task(plan: Plan, tell: Tell | None = None) -> Task[Step, Report]:
     return Task(_State, _measure, (plan.options, plan.inputs, tell), _lost, alone=True)
 
 
-def again(plan: Plan, parts: Sequence[Report], figures: Container[tuple[str, str]]) -> Plan:
+def again(plan: Plan, parts: Mapping[Step, Report], figures: Container[tuple[str, str]]) -> Plan:
     """The steps of the plan whose parts have one of these figures or ratios, named by section and label."""
 
     def has_one(part: Report) -> bool:
         return any((one.name, name) in figures for one in part.sections for name in (*one.samples, *one.known_ratios()))
 
-    steps = tuple(step for step, part in zip(plan.steps, parts, strict=False) if has_one(part))
-    return replace(plan, steps=steps, begun=Report(dict(plan.begun.about)))
+    return replace(plan, steps=tuple(step for step in plan.steps if step in parts and has_one(parts[step])))
 
 
-def gathered(plan: Plan, parts: Iterable[Report]) -> Report:
+def with_seconds(parts: Mapping[Step, Report], seconds: Mapping[Step, Report]) -> dict[Step, Report]:
+    """The parts, and what was measured a second time in the place of the first, if nothing was wrong with it."""
+    found = dict(parts)
+    for step, second in seconds.items():
+        if second.interrupted or second.problems:
+            found[step] = replace(parts[step], failed=[*parts[step].failed, *second.problems])
+        else:
+            found[step] = second
+    return found
+
+
+def gathered(plan: Plan, parts: Mapping[Step, Report]) -> Report:
     """The report of all steps that were measured, in their order."""
     report, here = Report(dict(plan.begun.about), absent=dict(plan.begun.absent)), _machine()
     machines: dict[str, set[str]] = {}
-    for part in parts:
-        machine = str(part.about.pop(MEASURED_ON, here))
+    for part in (parts[step] for step in plan.steps if step in parts):
+        machine = str(part.about.get(MEASURED_ON, here))
         for section in part.sections:
             machines.setdefault(section.name, set()).add(machine)
         report.add(part)
+    report.about.pop(MEASURED_ON, None)
     for section in report.sections:
         if machines[section.name] != {here}:
             section.facts[MEASURED_ON] = "; ".join(sorted(machines[section.name]))

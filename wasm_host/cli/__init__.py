@@ -95,7 +95,8 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
 @contextmanager
 def _terminable() -> Iterator[None]:
     """Whoever ends the process by SIGTERM gets what Ctrl-C gets: it shows what was done and leaves nothing behind."""
-    if threading.current_thread() is not threading.main_thread():
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
         yield
         return
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)

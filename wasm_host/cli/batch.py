@@ -65,17 +65,21 @@ def sources(paths: Iterable[Path]) -> Iterator[Source]:
 
 
 def do_all(
-    task: Task[T, R], items: Iterable[T], bar: Bar, workers: int | None, cluster: str | None,
+    task: Task[T, R] | Callable[[], Task[T, R]], items: Iterable[T], bar: Bar, workers: int | None, cluster: str | None,
     together: int = 1, tell: Callable[[R], object] = lambda result: None,
 ) -> Done[R]:  # fmt: skip
     """Have the items done, with progress; `tell` gets each result as it comes.
+
+    What takes time to make the task is a function that makes it when the workers are there.
 
     Raises ResourceError when workers were lost before anything was done.
     """
     found: dict[int, R] = {}
     interrupted, problem = False, None
     try:
-        with open_workers(workers, cluster) as place, closing(run(task, items, place, together)) as results:
+        with open_workers(workers, cluster) as place, closing(
+            run(task if isinstance(task, Task) else task(), items, place, together)
+        ) as results:
             for number, result in tracked(results, bar):
                 found[number] = result
                 tell(result)

@@ -150,7 +150,7 @@ def _measured(
     Raises InputError for a malformed trace or program.
     """
     from wasm_host.bench.report.baseline import compare
-    from wasm_host.bench.run import again, plan
+    from wasm_host.bench.run import again, gathered, plan, with_seconds
 
     planned = plan(options)
     planned.begun.about["date"] = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
@@ -159,36 +159,38 @@ def _measured(
     report, parts = _done(planned, workers, cluster)
     if before is None:
         return report, None
-    comparison = compare(before, report, tolerance)
-    worse = {(one.section, one.figure) for one in comparison.verdicts if one.word == "worse"}
-    if worse and len(parts) == len(planned.steps) and not report.interrupted:
-        second, _ = _done(again(planned, parts, worse), workers, cluster)
-        comparison = comparison.with_second(compare(before, second, tolerance))
-    return report, comparison
+    first = compare(before, report, tolerance)
+    if not first.worse or report.interrupted:
+        return report, first
+    second, seconds = _done(again(planned, parts, first.worse), workers, cluster)
+    report = gathered(planned, with_seconds(parts, seconds))
+    report.interrupted = second.interrupted
+    return report, compare(before, report, tolerance).worse_twice(first)
 
 
-def _done(planned: Plan, workers: int | None, cluster: str | None) -> tuple[Report, list[Report]]:
-    """Measure, with progress: the report, and its parts, one for each step that was done."""
+def _done(planned: Plan, workers: int | None, cluster: str | None) -> tuple[Report, dict[Step, Report]]:
+    """Measure, with progress: the report, and its part of each step that was done."""
     from wasm_host.bench.run import gathered, task
 
     # Once a second, because whatever else runs disturbs what is measured.
     bar = Bar("measuring", len(planned.steps), least=1, refresh_per_second=1)
-    numbers = {step: number for number, step in enumerate(planned.steps)}
+    places = {step: place for place, step in enumerate(planned.steps)}
 
     def tell(step: Step, share: float) -> None:
-        bar.show(numbers[step] + share, f"measuring: {step}")
+        bar.show(places[step] + share, f"measuring: {step}")
 
     def stop(part: Report) -> None:
-        if part.interrupted:  # in this process, in the middle of a step
+        if part.interrupted:  # in the middle of a step
             raise KeyboardInterrupt
 
     work = task(planned, tell if workers is None and cluster is None else None)
     done = do_all(work, planned.steps, bar, workers, cluster, tell=stop)
-    report = gathered(planned, done.results)
+    parts = {planned.steps[number]: part for number, part in zip(done.numbers, done.results, strict=True)}
+    report = gathered(planned, parts)
     report.interrupted |= done.is_interrupted
     if done.error is not None:
         report.failed.append(str(done.error))
-    return report, done.results
+    return report, parts
 
 
 def _read(path: str) -> Report:

@@ -151,19 +151,15 @@ def _command(tried: Tried, mutate: tuple[str, ...]) -> str:
 
 
 def _check_folder(folder: str) -> None:
-    """Raises InputError when nothing could be saved there, before the search; what is made for that goes again."""
+    """Raises InputError when nothing could be saved there, before the search, which makes the folder if it has to."""
     if not folder:
         return
     path = Path(folder)
-    is_new = not path.exists()
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--save: {folder}: cannot be made: {os_reason(error)}") from None
-    with blamed_on("--save"):
-        check_output(str(path / "case.json"))
-    if is_new:
-        path.rmdir()
+    place = next(one for one in (path, *path.absolute().parents) if one.exists())
+    with blamed_on(f"--save: {folder}"):
+        if not place.is_dir():
+            raise InputError(f"{place} is no folder")
+        check_output(str(place / "case.json"))
 
 
 def _save(folder: str, tried: Tried, finding: Finding, mutate: tuple[str, ...]) -> str | None:

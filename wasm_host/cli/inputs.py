@@ -145,12 +145,12 @@ def number_type(bits: int) -> Callable[[str], int]:
 
 
 class FiniteRange(click.FloatRange):
-    """For an option: a number in a range. What is no number is none in it, other than with click."""
+    """For an option: a finite number in a range, other than with click."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         number = super().convert(value, param, ctx)
-        if math.isnan(number):
-            self.fail(f"{value!r} is no number", param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no finite number", param, ctx)
         return number
 
 

@@ -191,7 +191,10 @@ def is_stdout(path: str) -> bool:
     if path == "-":
         return True
     try:
-        return os.path.samestat(os.stat(path), os.fstat(sys.stdout.fileno()))
+        found = os.stat(path)
+        if os.path.samestat(found, os.stat(os.devnull)):
+            return False  # where nothing comes out, anything may go
+        return os.path.samestat(found, os.fstat(sys.stdout.fileno()))
     except (OSError, ValueError):
         return False
 
@@ -202,6 +205,8 @@ def _named(path: str) -> Iterator[None]:
     if not path:
         raise InputError("the name of the output file is empty")
     try:
+        if path.endswith(os.sep):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         yield
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)

@@ -105,8 +105,11 @@ def command(
     """
     files = find_files(traces, _SUFFIXES)
     options = _Options(tier, spec, metering, no_cache, protection)
-    is_here = workers is None and cluster is None
-    task = Task(_prepare, _replay, _Shared(options, () if is_here else tuple(_translated(files, options))))
+    is_elsewhere = (workers is not None or cluster is not None) and len(files) > 1
+
+    def task() -> Task[Source, Replayed]:
+        return Task(_prepare, _replay, _Shared(options, tuple(_translated(files, options)) if is_elsewhere else ()))
+
     done = do_all(task, sources(files), Bar("Traces", len(files)), workers, cluster)
     replayed = [one for one in done.results if one.problem is None]
     malformed = [one for one in done.results if one.problem is not None]

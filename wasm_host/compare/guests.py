@@ -20,7 +20,7 @@ from pvm.machine import Exit, Machine
 from wasm_host.compare.measure import Timed, measure
 from wasm_host.compare.outcome import Outcome, Task
 from wasm_host.others.chromium import chromium
-from wasm_host.others.guest_engine import GuestEngine, Request
+from wasm_host.others.guest_engine import EMPTY, GuestEngine, Request
 from wasm_host.others.node import OLDEST, find_node
 from web.bridge import Bridge
 from web.bridge.values import to_json
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page as Tab
 
 _LEAST = 1.0  # seconds of warm runs: V8 optimises what has run for some time
-_EMPTY = "data/abi.json"  # a file in which nothing runs, at the page's own address
 _DRIVER = Path(__file__).with_name("node.mjs")
 _PAGE = Path(__file__).parents[2] / "web" / "page"
 
@@ -88,7 +87,7 @@ def chromium_pages() -> Iterator[Page]:
             def page() -> Tab:
                 tab = browser.new_context(base_url=url).new_page()
                 tab.set_default_timeout(0)
-                tab.goto(_EMPTY)
+                tab.goto(EMPTY)
                 return tab
 
             yield page

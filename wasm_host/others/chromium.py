@@ -1,4 +1,4 @@
-"""Chromium, driven by playwright: for the benchmark and for the tests of pages.
+"""Chromium, driven by playwright: for the benchmark, the comparison and the tests of pages.
 
 In: nothing. Out: a browser without a window, or why there is none.
 """

@@ -1,4 +1,4 @@
-"""The same algorithms in C, compiled by gcc: what native code needs for them.
+"""gcc, where there is one, and the examples' algorithms in C: what native code needs for them.
 
 In: arguments as a program gets them. Out: the nanoseconds that the computation took, and its result, so that both
 can be compared. The C programs take the same steps as the assembly in `pvm.examples`.

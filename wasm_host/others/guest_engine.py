@@ -1,7 +1,8 @@
 """An engine whose machines run in the page's guest worker, in a browser: it behaves as every engine does.
 
-In: a tab that stands on the served page. Out: `GuestEngine`, for the benchmark and for the runners of vectors, traces
-and random programs. Whatever a machine is asked to do goes through the requests that the page itself makes.
+In: a tab that stands on the served page. Out: `GuestEngine`, for the benchmark, the comparison, and the runners of
+vectors, traces and random programs. Whatever a machine is asked to do goes through the requests that the page itself
+makes.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ _GLUE = """async () => {
 }"""
 
 
+EMPTY = "data/abi.json"  # a file of the page in which nothing runs, at the page's own address
 Request = tuple[str, dict[str, Any]]
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager, suppress
@@ -42,12 +44,14 @@ def open_cluster(address: str) -> Iterator[Workers]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """What goes wrong is told in one line, not by Dask's log."""
+    """What goes wrong is told in one line, not by Dask's log or warnings."""
     levels = {logger: logger.level for logger in map(logging.getLogger, _LOGGERS)}
     for logger in levels:
         logger.setLevel(logging.CRITICAL)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Sending large graph")
+            yield
     finally:
         for logger, level in levels.items():
             logger.setLevel(level)
@@ -130,12 +134,23 @@ class _Session(Session):
         if now - self._alone_since > ALONE:
             raise ResourceError(f"{self._name}: no worker is left")
 
+    def _have_it_forgotten(self) -> None:
+        """Workers let go of what they have of this run; one that does not answer is not waited for."""
+
+        def tell() -> None:
+            with suppress(Exception):  # the connection is closed while it waits
+                self._client.run(forget, self._key, on_error="ignore")
+
+        telling = threading.Thread(target=tell, daemon=True, name="pvm forget")
+        telling.start()
+        telling.join(CONNECT)
+
     def stop(self) -> None:
         with suppress(Exception):  # where the connection is lost, there is nothing to cancel
             self._executor.shutdown(wait=False)
             self._client.cancel([self._parcel])
             if self._client.status == "running":
-                self._client.run(forget, self._key, on_error="ignore")
+                self._have_it_forgotten()
 
 
 def _packed(value: Any) -> bytes:
@@ -151,10 +166,13 @@ def _kept(parcel: bytes) -> bytes:
 
 def _do(key: str, parcel: bytes, items: bytes) -> list[Any] | None:
     """`worker.do`, with what travels as octets. Raises InputError for what cannot be loaded here."""
+    found = _loaded(items)
+    results = do(key, found)
+    return do(_loaded(parcel), found) if results is None else results
+
+
+def _loaded(octets: bytes) -> Any:
     try:
-        found = loads(items)
-        results = do(key, found)
-        known = None if results is not None else loads(parcel)
+        return loads(octets)
     except (ImportError, AttributeError) as error:
         raise InputError(f"a worker of the cluster cannot load the work: {error}") from None
-    return results if known is None else do(known, found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
@@ -19,7 +20,6 @@ from wasm_host.parallel.worker import Parcel, do, expect
 # that was started for it, copies of that are made, with the first work's modules loaded already.
 _METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 _GRACE = 3.0  # seconds in which work that nobody waits for may remove its temporary files and end its processes
-_WORKING = threading.Lock()  # held while this process works
 
 
 class Processes(Workers):
@@ -67,6 +67,18 @@ def _modules(parcel: Parcel) -> set[str]:
     return {function.__module__ for function in (parcel.prepare, parcel.work)} - {"__main__"}
 
 
+class _Life:
+    """Of this process, where it is a worker: `working` is held and `is_working` set while its main thread works."""
+
+    def __init__(self) -> None:
+        self.working = threading.Lock()
+        self.is_working = False
+        self.ending = threading.Event()  # nobody waits for this process any more
+
+
+_LIFE = _Life()
+
+
 def _begin(lifeline: Connection, parcel: Parcel) -> None:
     """Make this process ready. It ends when nobody holds the lifeline's other end, and leaves Ctrl-C to who does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -76,19 +88,32 @@ def _begin(lifeline: Connection, parcel: Parcel) -> None:
 
 
 def _do(key: str, items: Sequence[Any]) -> list[Any] | None:
-    with _WORKING:
-        return do(key, items)
+    with _LIFE.working:
+        _LIFE.is_working = True
+        try:
+            if _LIFE.ending.is_set():  # also if the signal came just before
+                os._exit(0)
+            return do(key, items)
+        finally:
+            _LIFE.is_working = False
 
 
 def _give_up(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    """SIGTERM: from `_end_with` it interrupts the work, from elsewhere it ends the process, as without a handler."""
+    if not _LIFE.ending.is_set():
+        os._exit(128 + number)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the executor sends it, too, when another of its processes has ended
+    if _LIFE.is_working:
+        raise KeyboardInterrupt
 
 
 def _end_with(lifeline: Connection) -> None:
     """End this process with the lifeline; work under way is interrupted, and has some time for its `finally`s."""
     lifeline.poll(None)
+    _LIFE.ending.set()
+    sys.unraisablehook = lambda raised: None  # if what is interrupted is a `__del__`, that is nobody's concern
     main = threading.main_thread().ident
-    if not _WORKING.acquire(blocking=False) and main is not None:
+    if not _LIFE.working.acquire(blocking=False) and main is not None:
         signal.pthread_kill(main, signal.SIGTERM)
-        _WORKING.acquire(timeout=_GRACE)
+        _LIFE.working.acquire(timeout=_GRACE)
     os._exit(0)

@@ -11,6 +11,9 @@ import time
 
 import pytest
 
+from pvm.errors import EngineError
+from wasm_host.bench.report.figures import Report
+from wasm_host.bench.run import Options, Step, again, gathered, plan
 from wasm_host.bench.workloads import workload_names
 
 QUICK = ("--quick", "--repeat", "1")
@@ -81,27 +84,74 @@ def test_workers_and_a_cluster_are_two_things(bad_input):
     bad_input(("bench", *QUICK, "--cluster", "nonsense"), "--cluster: nonsense: no address of a scheduler")
 
 
-def test_what_is_worse_is_measured_once_more(pvm, monkeypatch, tmp_path):
-    """It may have been chance, or be so."""
-    times = {"process": [100.0], "host-call": [100.0]}  # of one measurement after the other, the last for all others
+@pytest.fixture
+def second(pvm, monkeypatch, tmp_path):
+    """`second(process, host_call)` compares with 100 what is measured as 200, and the second time as these say.
+
+    A value is a figure of three samples, an error that is raised, or a text, which is what proves wrong.
+    """
+    kinds = {"process": "measure_process", "host-call": "measure_host_calls"}
+    values = {}
 
     def measure(name, report):
-        found = times[name].pop(0) if len(times[name]) > 1 else times[name][0]
-        report.section(name, "title").samples = {"figure": [found] * 3}
+        found = values[name].pop(0)
+        if isinstance(found, BaseException):
+            raise found
+        section = report.section(name, "title")
+        section.samples = {"figure": [found if isinstance(found, float) else 100.0] * 3, "other": [5.0] * 3}
+        section.problems += [found] if isinstance(found, str) else []
 
-    monkeypatch.setattr("wasm_host.bench.run.measure_process", lambda report, repeat: measure("process", report))
-    monkeypatch.setattr("wasm_host.bench.run.measure_host_calls", lambda report, *_: measure("host-call", report))
+    for name, function in kinds.items():
+        monkeypatch.setattr(f"wasm_host.bench.run.{function}", lambda report, *_, name=name: measure(name, report))
     words = ("bench", *QUICK, "--only", "process", "--only", "host-call", "--json")
+    values.update({name: [100.0] for name in kinds})
     before = tmp_path / "before.json"
     before.write_bytes(pvm(*words).stdout)
-    for process, expected in (([200.0, 101.0], "same"), ([200.0, 150.0], "worse"), ([50.0, 70.0], "better")):
-        times["process"] = [*process, 999.0]
-        times["host-call"] = [100.0, 999.0]  # nothing but what is worse is measured again
+
+    def call(process, host_call):
+        values.update({"process": [200.0, process], "host-call": host_call})
         found = pvm(*words, "--baseline", before)
-        verdicts = {one["section"]: one for one in json.loads(found.stdout)["baseline"]["verdicts"]}
-        assert (verdicts["process"]["word"], verdicts["host-call"]["word"]) == (expected, "same")
-        assert found.status == (expected == "worse")
-        assert verdicts["process"]["now"] == process[expected != "better"]
+        assert not values["process"], "measured twice"
+        return found.status, json.loads(found.stdout)
+
+    return call
+
+
+@pytest.mark.parametrize(("again", "word"), [(101.0, "same"), (150.0, "worse"), (50.0, "better")])
+def test_what_is_worse_is_measured_once_more(second, again, word):
+    """It may have been chance, or be so. Nothing else is measured again."""
+    status, report = second(again, [100.0])
+    verdicts = {(one["section"], one["figure"]): one for one in report["baseline"]["verdicts"]}
+    assert verdicts["process", "figure"]["word"] == word and status == (word == "worse")
+    assert verdicts["process", "figure"]["now"] == again == report["sections"]["process"]["figures"]["figure"]["median"]
+    assert verdicts["host-call", "figure"]["word"] == verdicts["process", "other"]["word"] == "same"
+
+
+@pytest.mark.parametrize(
+    ("again", "status", "told"),
+    [
+        (KeyboardInterrupt(), 130, []), (EngineError("gone"), 1, ["process: gone"]),
+        ("a wrong result", 1, ["process: a wrong result"]),
+    ],
+    ids=["interrupted", "failed", "wrong"],
+)  # fmt: skip
+def test_a_second_measurement_that_fails_hides_nothing(second, again, status, told):
+    found, report = second(again, [100.0])
+    assert (found, report["failed"]) == (status, told)
+    assert report["interrupted"] == (status == 130)
+    [verdict] = [one for one in report["baseline"]["verdicts"] if one["word"] != "same"]
+    assert (verdict["section"], verdict["word"], verdict["now"]) == ("process", "worse", 200.0)
+
+
+def test_only_the_steps_of_what_is_worse_are_measured_again(tmp_path):
+    planned = plan(Options(1, frozenset({"cold"}), quick=True, traces=tmp_path))
+    parts = {}
+    for step in planned.steps:
+        parts[step] = Report()
+        parts[step].section("cold", "title").samples[step.subject] = [1.0]
+    gathered(planned, parts)
+    steps = again(planned, parts, {("cold", "sieve")}).steps
+    assert steps == (Step("cold", "sieve"),)
 
 
 # Sends itself a signal at a certain progress: in the middle of the second step, or when the first has come back.

@@ -94,7 +94,8 @@ def test_a_case_on_which_all_agree(pvm: Callable[..., Any], lying: None, monkeyp
 def test_a_folder_that_cannot_be_made_is_known_before(bad_input: Callable[..., None], tmp_path: Path) -> None:
     (tmp_path / "taken").touch()
     for folder in (tmp_path / "taken", tmp_path / "taken" / "below", "/proc/pvm"):
-        bad_input(("fuzz", "--count", 6, "--save", folder), f"--save: {folder}: cannot be made: ")
+        bad_input(("fuzz", "--count", 6, "--save", folder), f"--save: {folder}: ")
+    bad_input(("fuzz", "--seconds", "inf"), "--seconds: 'inf' is no finite number")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["taken"]
 
 

@@ -51,6 +51,18 @@ def lost(item):
 def count_calls(machine):
     machine.registers[7] += 1
 
+def lack(shared, item):
+    raise AttributeError("nothing of this name")
+
+def clean_up(shared, item):
+    """Takes a while to tidy, and says when it has begun and when that is done."""
+    Path(shared, f"{item}-begun").touch()
+    try:
+        time.sleep(60)
+    finally:
+        time.sleep(1)
+        Path(shared, f"{item}-tidied").touch()
+
 def leave_a_mark(shared, item):
     Path(shared, str(item)).touch()
     time.sleep(0.5)

@@ -120,6 +120,31 @@ def _children() -> list[str]:
     return [str(child) for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
 
 
+def test_a_worker_that_stands_still_is_not_waited_for_at_the_end(chores: Any, impatient: None) -> None:
+    with (
+        distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        client.wait_for_workers(1, timeout=20)
+        pid = next(iter(client.run(os.getpid).values()))
+        found = run(Task(chores.prepare, chores.square, None), range(3), Cluster(client))
+        assert sorted(next(found) for _ in range(3)) == [(number, number * number) for number in range(3)]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            assert list(found) == []
+            assert time.monotonic() - began < 10
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_what_the_work_lacks_is_no_bad_input(chores: Any, cluster: Any) -> None:
+    with open_workers(cluster=cluster.scheduler_address) as workers:
+        for items in (1, 4):
+            with pytest.raises(AttributeError, match="nothing of this name"):
+                list(run(Task(chores.prepare, chores.lack, None), range(items), workers))
+
+
 def test_items_that_wait_when_the_work_is_ended_are_not_done(chores: Any, tmp_path: Path) -> None:
     with (
         distributed.LocalCluster(
@@ -150,7 +175,7 @@ def test_bench_on_a_cluster_while_one_of_two_workers_is_killed(cluster: Any, tmp
             parts[number] = part
             if len(parts) == len(planned.steps) // 2:
                 os.kill(victim, signal.SIGKILL)
-    report = gathered(planned, [parts[number] for number in range(len(planned.steps))])
+    report = gathered(planned, {step: parts[number] for number, step in enumerate(planned.steps)})
     assert not report.problems
     assert [section.name for section in report.sections] == [*workload_names(), "cold"]
     cold = report.sections[-1]

@@ -21,6 +21,7 @@ from pvm.errors import InputError, ResourceError
 from wasm_host.parallel import Session, Task, Workers, open_workers, run
 from wasm_host.parallel.given import Given
 from wasm_host.parallel.processes import Processes
+from wasm_host.parallel.run import Piece
 from wasm_host.parallel.worker import Parcel
 
 SQUARES = [(number, number * number) for number in range(20)]
@@ -140,6 +141,7 @@ import sys
 import pvm_test_chores as chores
 from wasm_host.parallel import Task, run
 from wasm_host.parallel.processes import Processes
+from wasm_host.parallel.run import Piece
 if __name__ == "__main__":
     found = run(Task(chores.prepare, chores.pid, None), range(1000), Processes(2))
     print(*{next(found)[1] for _ in range(20)}, flush=True)
@@ -175,3 +177,27 @@ def test_choosing_workers() -> None:
             assert workers is not None and workers.width == number
     with pytest.raises(InputError, match="--workers"), open_workers(2, "tcp://127.0.0.1:1"):
         pass
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_work_that_nobody_waits_for_may_tidy_and_begins_nothing_more(chores: Any, tmp_path: Path, width: int) -> None:
+    session = Processes(width).begin(Parcel("key", chores.prepare, chores.clean_up, str(tmp_path)))
+    for number in range(9):
+        session.submit(Piece(number, (number,)))
+    end = time.monotonic() + 20
+    while len(list(tmp_path.glob("*-begun"))) < width:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    session.stop()
+    begun = {path.name.removesuffix("-begun") for path in tmp_path.glob("*-begun")}
+    assert {path.name.removesuffix("-tidied") for path in tmp_path.glob("*-tidied")} == begun and len(begun) == width
+
+
+def test_a_worker_that_somebody_ends_is_lost_and_its_work_done_again(chores: Any) -> None:
+    """SIGTERM to one of the processes is not Ctrl-C."""
+    found = {}
+    for number, pid in run(Task(chores.prepare, chores.pid, None), range(40), Processes(2)):
+        found[number] = pid
+        if len(found) == 10:
+            os.kill(pid, signal.SIGTERM)
+    assert sorted(found) == list(range(40))

@@ -64,15 +64,15 @@ class Comparison:
         return {word: found[word] for word in WORDS}
 
     @property
-    def worse(self) -> bool:
-        """Whether any figure is."""
-        return self.counts["worse"] > 0
+    def worse(self) -> frozenset[tuple[str, str]]:
+        """What is, by section and name."""
+        return frozenset((one.section, one.figure) for one in self.verdicts if one.word == "worse")
 
-    def with_second(self, second: Comparison) -> Comparison:
-        """What was worse, but is not in a second measurement, is as that says."""
-        found = {(one.section, one.figure): one for one in second.verdicts}
+    def worse_twice(self, first: Comparison) -> Comparison:
+        """After a second measurement: what is worse now, but was not in the first, is so by chance."""
         verdicts = (
-            found.get((one.section, one.figure), one) if one.word == "worse" else one for one in self.verdicts
+            replace(one, word="same") if one.word == "worse" and (one.section, one.figure) not in first.worse else one
+            for one in self.verdicts
         )
         return replace(self, verdicts=tuple(verdicts))
 

@@ -6,6 +6,7 @@ In: samples. Out: `Report`, also as plain data. Reports of parts, measured by di
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -157,7 +158,7 @@ class Report:
         for section in part.sections:
             known = self.find(section.name)
             if known is None:
-                self.sections.append(section)
+                self.sections.append(deepcopy(section))  # others are added to it
             else:
                 known.add(section)
 

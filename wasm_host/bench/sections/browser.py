@@ -20,7 +20,7 @@ from wasm_host.bench.measure import Subject
 from wasm_host.bench.report.figures import Report
 from wasm_host.bench.workloads import GAS, Workload
 from wasm_host.others.chromium import chromium
-from wasm_host.others.guest_engine import GuestEngine
+from wasm_host.others.guest_engine import EMPTY, GuestEngine
 from web.build import build
 from web.serve import serving
 
@@ -33,7 +33,6 @@ RECOMPILER = "recompiler, Chromium"
 
 _MILLISECOND = 1e6  # in nanoseconds
 _PATIENCE = 120_000.0  # milliseconds to wait for anything in the page
-_EMPTY = "data/abi.json"  # a file in which nothing runs, at the page's own address
 _READY = "#state:text-is('Ready')"
 _PYTHON = "#python.ready"
 _ENDED = "#state:text-is('Halted')"
@@ -72,7 +71,7 @@ class Browser:
 
     def _engine(self, tier: str) -> GuestEngine:
         page = self.chromium.new_page(base_url=self.url)
-        page.goto(_EMPTY)
+        page.goto(EMPTY)
         return GuestEngine(page, tier)
 
 

@@ -257,7 +257,7 @@ def test_the_command_judges_what_was_saved(pvm: Any, bad_input: Any, tmp_path: P
         "pace": 1.0,
     }  # fmt: skip
     assert pvm("bench", "--input", now, "--baseline", before, "--tolerance", "150").status == 0
-    bad_input(("bench", "--input", now, "--baseline", before, "--tolerance", "nan"), "--tolerance: 'nan' is no number")
+    bad_input(("bench", "--input", now, "--tolerance", "nan"), "--tolerance: 'nan' is no finite number")
     bad_input(("bench", "--input", tmp_path / "none.json"), "none.json: cannot be read")
     bad_input(("bench", "--input", "-", "--baseline", "-"), "--baseline: standard input is the report already")
     for words in (("--workers", "2"), ("--cluster", "x"), ("--only", "process"), ("--repeat", "3"), ("--quick",)):
