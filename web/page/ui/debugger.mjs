@@ -53,6 +53,8 @@ export class Debugger extends Emitter {
   #opener;
   #images = new Images();
   #pending = null;
+  /** What is being changed by hand: one thing after the other, and whoever moves the machine waits for it. */
+  #edits = Promise.resolve();
   #began = {};
   #replaced = -Infinity;
   #repace = false;
@@ -346,7 +348,7 @@ export class Debugger extends Emitter {
     );
     if (state) this.#setState(state, doing);
     try {
-      const view = await work();
+      const view = await this.#edits.then(work);
       if (this.#pending === pending) this.#pending = null;
       const used = Number(view.gas_used - usedBefore);
       this.rate = view.milliseconds > 0 && used >= MEASURABLE ? (used * 1000) / view.milliseconds : 0;
@@ -436,6 +438,15 @@ export class Debugger extends Emitter {
     await this.#edit(() => this.#guest.call("set", { registers: {}, gas: null, pc: null, ...change }));
   }
 
+  /** Changes one byte to what `work` makes of it. */
+  async changeByte(address, work) {
+    await this.#edit(async () => {
+      const { bytes } = await this.read(address, 1);
+      await this.#guest.call("write", { address, bytes: Uint8Array.of(work(bytes[0])) });
+      return null;
+    });
+  }
+
   async write(address, bytes) {
     await this.#edit(async () => {
       await this.#guest.call("write", { address, bytes });
@@ -451,8 +462,9 @@ export class Debugger extends Emitter {
     if (this.state === "running" || this.state === "loading" || this.#pending) {
       throw new Error("Stop the program first: only a paused machine can be changed.");
     }
-    const view = await work();
-    this.#accept(view ?? this.view);
+    const done = this.#edits.then(work);
+    this.#edits = done.catch(() => {});
+    this.#accept((await done) ?? this.view);
   }
 
   toggleBreakpoint(pc) {

@@ -385,16 +385,14 @@ export class Memory {
     if (next) this.#moveTo(by > 0 ? next.address : next.address + next.length - 1, "nearest");
   }
 
-  async #digit(digit) {
-    await this.#try(async () => {
-      const address = this.cursor,
-        low = this.#low;
-      const {
-        bytes: [value],
-      } = await this.model.read(address, 1);
-      await this.model.write(address, Uint8Array.of(low ? (value & 0xf0) | digit : (value & 0x0f) | (digit << 4)));
-      if (low) this.#step(1);
-      else this.#low = true;
-    });
+  /** Digits may be typed faster than bytes change: the cursor moves at once. */
+  #digit(digit) {
+    const address = this.cursor,
+      low = this.#low;
+    if (low) this.#step(1);
+    else this.#low = true;
+    this.#try(() =>
+      this.model.changeByte(address, (value) => (low ? (value & 0xf0) | digit : (value & 0x0f) | (digit << 4))),
+    );
   }
 }
