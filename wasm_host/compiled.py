@@ -56,7 +56,7 @@ def interpreter(code_cache: CodeCache | None = None) -> wasmtime.Module:
     """The compiled interpreter of this process.
 
     The first call decides where it comes from: out of `code_cache` if it is there (in 1.5 ms, the key included), else
-    it is generated, compiled (30 ms) and kept there. Later calls touch no disk.
+    it is generated, compiled (some 20 ms) and kept there. Later calls touch no disk.
     """
     with _PROCESS.lock:
         if _PROCESS.interpreter is None:
@@ -112,7 +112,7 @@ def _hint_branches(config: wasmtime.Config) -> None:
 
 
 def _load_interpreter(code_cache: CodeCache | None) -> wasmtime.Module:
-    # The key says nothing of the bytes, which follow from our sources: to generate them takes 7 ms.
+    # The key says nothing of the bytes, which follow from our sources: to generate them takes 4 ms.
     key = None if code_cache is None else key_of("interpreter")
     found = load_code(code_cache, key)
     if found is not None:

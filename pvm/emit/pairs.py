@@ -7,8 +7,8 @@ right, were dropped again and again. The 110 neighbours that run most often, whi
 dispatches an instruction, these 0.50 to 0.65.
 
 Measured on the examples: 0.9 to 1.6 ns an instruction, 1.2 to 1.9 with those before (mandelbrot 3.6: its time was that
-of a loop that the processor predicts wrongly; the same pairs in another order gave 1.6 to 4.5), 2.1
-to 3.1 without any; 1.9 ns over all recorded runs, 2.25 with those before. Compiling the module takes 13 to 19 ms.
+of a loop that the processor predicts wrongly; the same pairs in another order gave 1.6 to 4.5), 2.1 to 3.1 without any;
+1.9 ns over all recorded runs, 2.25 with those before. Compiling the module takes 13 to 19 ms.
 """
 
 from __future__ import annotations

@@ -172,10 +172,7 @@ def _overview(programs: Sequence[Section]) -> _Overview | None:
     if not found:
         return None
     on = axis((value for values in found.values() for _, value in values), NANOSECONDS, is_wide=True)
-    rows = [
-        (mean([value for _, value in values]), name, values)
-        for name, values in found.items()
-    ]  # fmt: skip
+    rows = [(mean([value for _, value in values]), name, values) for name, values in found.items()]
     return _Overview(
         on,
         tuple(
@@ -211,9 +208,7 @@ def _program_ratios(programs: Sequence[Section]) -> tuple[tuple[str, ...], list[
     """Ratios by programs: the programs' names, and rows of medians."""
     known = [{label: median(samples) for label, samples in one.known_ratios().items()} for one in programs]
     labels = dict.fromkeys(label for ratios in known for label in ratios)
-    rows = [
-        (label, [number(ratios[label]) if label in ratios else "" for ratios in known]) for label in labels
-    ]  # fmt: skip
+    rows = [(label, [number(ratios[label]) if label in ratios else "" for ratios in known]) for label in labels]
     return tuple(one.name for one in programs), rows
 
 
