@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pvm.examples import LOG_CALL
+from pvm.jam.host_calls.table import LOG_CALL, LOG_LEVELS
+from pvm.jam.host_calls.table import WHAT as WHAT
 from pvm.machine import Handler, Machine, Memory
 from pvm.printable import escaped
 
-WHAT = (1 << 64) - 2  # the result that says: no such call; JIP-1 has `log` return it always
-LEVELS: tuple[str, ...] = ("fatal", "warn", "info", "debug", "trace")
 LONGEST = 4096  # bytes of a message that are shown
 
 
@@ -22,10 +21,10 @@ def log_handlers(write: Callable[[str], None]) -> dict[int, Handler]:
     def log(machine: Machine) -> None:
         level, target, target_length, message, message_length = machine.registers[7:12]
         where = _text(machine.memory, target, target_length)
-        level_name = LEVELS[level] if level < len(LEVELS) else f"level {level}"
+        level_name = LOG_LEVELS[level] if level < len(LOG_LEVELS) else f"level {level}"
         prefix = f"log {level_name}{f' [{where}]' if where else ''}: "
         write(prefix + _text(machine.memory, message, message_length))
-        machine.registers[7] = WHAT
+        machine.registers[7] = WHAT  # always: JIP-1
 
     return {LOG_CALL: log}
 

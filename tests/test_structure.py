@@ -17,7 +17,7 @@ PACKAGES = ("pvm", "wasm_host", "web")
 ORDER = (
     "pvm.version", "pvm.errors", "pvm.printable", "pvm.report",
     "pvm.wasm",  # knows nothing about the PVM
-    "pvm.isa", "pvm.program", "pvm.gas", "pvm.machine", "pvm.abi", "pvm.reference",
+    "pvm.isa", "pvm.jam", "pvm.program", "pvm.gas", "pvm.machine", "pvm.abi", "pvm.reference",
     "pvm.vectors", "pvm.trace", "pvm.fuzz", "pvm.examples", "pvm.log", "pvm.flow", "pvm.emit", "pvm.standalone",
     "wasm_host", "web",
     "wasm_host.others", "wasm_host.bench", "wasm_host.compare", "wasm_host.cli",

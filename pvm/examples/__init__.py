@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from pvm.errors import InputError
-
-LOG_CALL = 100  # the host call by which `hello` logs: JIP-1
+from pvm.jam.host_calls.table import LOG_CALL as LOG_CALL  # the host call by which `hello` logs
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ In: a `Writer`. Out: functions log, put_level, put_message, is_readable.
 from __future__ import annotations
 
 from pvm import abi
-from pvm.log import LEVELS, LONGEST, WHAT
+from pvm.jam.host_calls.table import LOG_LEVELS, WHAT
+from pvm.log import LONGEST
 from pvm.program.standard import ADDRESS_SPACE, ZONE_SIZE
 from pvm.standalone import wasi
 from pvm.standalone.output import file
@@ -46,7 +47,7 @@ def _put_level(w: Writer) -> Function:
     """(level): print its name, or its number."""
     draft = Draft("put_level")
     level = draft.param("level", I64)
-    named = sequence(*(when(level.equals(number), w.put(name), leave()) for number, name in enumerate(LEVELS)))
+    named = sequence(*(when(level.equals(number), w.put(name), leave()) for number, name in enumerate(LOG_LEVELS)))
     return draft.function(named, w.put("level "), w.put_number(level))
 
 

@@ -11,8 +11,8 @@ from pvm import abi
 from pvm.abi import EXIT_CODES
 from pvm.emit.recompiler import Translation
 from pvm.emit.region import NO_TARGET
-from pvm.examples import LOG_CALL
 from pvm.isa import Spec
+from pvm.jam.host_calls.table import LOG_CALL
 from pvm.machine import Reason
 from pvm.standalone.load import is_instruction
 from pvm.standalone.writer import Writer, host, put_state, state

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from pvm.isa import GP_080, Spec
 from pvm.isa import spec as find_spec
+from pvm.jam.host_calls.table import call_name
 from pvm.printable import escaped
 from pvm.program import (
     Blob,
@@ -81,6 +82,7 @@ def gather(program: Program, spec: Spec) -> dict[str, Any]:
         "instruction_mix": dict(mix.most_common()),
         "invalid_opcodes": [i.pc for i in instructions if not i.valid],
         "host_calls": {str(number): calls[number] for number in sorted(calls)},
+        "host_call_names": {str(number): call_name(number, spec) for number in sorted(calls)},
         "valid_080": is_valid(blob, GP_080), "invalid_080": invalid_at(blob, GP_080),
     }  # fmt: skip
 
@@ -209,9 +211,10 @@ def _host_calls_table(facts: dict[str, Any]) -> Table | None:
         return None
     table = new_table("Host calls")
     table.add_column("Number", justify="right")
+    table.add_column("Name")
     table.add_column("Times in the code", justify="right")
     for number, count in facts["host_calls"].items():
-        table.add_row(number, f"{count:,}")
+        table.add_row(number, facts["host_call_names"][number] or "(unknown)", f"{count:,}")
     return table
 
 

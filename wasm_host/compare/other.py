@@ -6,8 +6,7 @@ In: a task that is a program. Out: an `Outcome`; memory and result are not seen.
 from __future__ import annotations
 
 from pvm.errors import ResourceError
-from pvm.examples import LOG_CALL
-from pvm.log import WHAT
+from pvm.jam.host_calls.table import LOG_CALL, WHAT
 from pvm.machine import Reason
 from pvm.program import Program
 from wasm_host.compare.measure import fastest

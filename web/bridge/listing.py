@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pvm.examples import LOG_CALL
 from pvm.flow.index import JUMP
 from pvm.isa.expr import HostCall
+from pvm.jam.host_calls.table import call_name
 from pvm.program import Instruction, decode_at, format_instruction
 from pvm.program.meaning import Place, meaning_of, operands_of, reads_of, writes_of
 from web.bridge.opened import Loaded
 from web.bridge.values import Big, Params
 
 MOST_LINES = 4096  # of one window
-_CALL_NAMES = {LOG_CALL: "log"}
 
 
 def lines_value(loaded: Loaded, params: Params) -> list[dict[str, Any]]:
@@ -74,7 +73,7 @@ def _comment(loaded: Loaded, number: int, instruction: Instruction) -> str | Non
     if index.kinds[number] == JUMP and not index.starts_block(index.targets[number]):
         return "panics: no block starts there"
     if any(isinstance(effect, HostCall) for effect in instruction.row.effects):
-        return _CALL_NAMES.get(instruction.x)
+        return call_name(instruction.x, loaded.spec)
     if not loaded.program.blob.starts[pc]:
         return "not marked by the bitmask"
     return None

@@ -86,11 +86,12 @@ def test_inspect_json(pvm):
     found = json.loads(pvm("inspect", "-", "--format", "asm", "--json", stdin=source).text)
     assert set(found) == {
         "format", "spec", "size", "metadata", "sections", "segments", "heap", "entry_points", "code_bytes",
-        "instructions", "basic_blocks", "jump_table", "instruction_mix", "invalid_opcodes", "host_calls", "valid_080",
-        "invalid_080",
+        "instructions", "basic_blocks", "jump_table", "instruction_mix", "invalid_opcodes", "host_calls",
+        "host_call_names", "valid_080", "invalid_080",
     }  # fmt: skip
     assert found["format"] == "jam" and found["metadata"] == {"hex": b"a test".hex(), "text": "a test"}
     assert found["host_calls"] == {"3": 2, "100": 1}
+    assert found["host_call_names"] == {"3": "read", "100": "log"}
     assert found["instruction_mix"] == {"ecalli": 3, "trap": 1} and found["instructions"] == 4
     assert found["jump_table"] == {"entries": 1, "entry_size": 1, "no_block_starts": [1]}
     assert found["segments"][0] == {"name": "read-only", "address": 0x10000, "length": 4096, "access": "r", "data": 4}
@@ -143,3 +144,10 @@ def test_isa_of_some(pvm):
 def test_isa_refuses_unknown_names(bad_input):
     bad_input(("isa", "ad_64"), "ad_64: no such instruction; did you mean add_64")
     bad_input(("isa", "sbrk", "--spec", "0.8.0"), "sbrk: this version has no such instruction")
+
+
+@pytest.mark.parametrize(("spec", "name"), [("0.7.2", "fetch"), ("0.8.0", "grow_heap")])
+def test_inspect_names_host_calls_by_the_version(pvm, spec, name):
+    found = pvm("inspect", "-", "--format", "asm", "--spec", spec, stdin=b".code\n ecalli 1\n ecalli 77\n trap\n").text
+    table = found.split("Host calls")[1]
+    assert name in table and "(unknown)" in table
