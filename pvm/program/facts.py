@@ -5,12 +5,38 @@ In: a program's parts. Out: text for people.
 
 from __future__ import annotations
 
-from pvm.errors import ProgramError
+import difflib
+
+from pvm.errors import InputError, ProgramError
 from pvm.printable import as_text
 from pvm.program.codec import read_fixed, read_natural, take
+from pvm.program.program import Program
 
 # Where JAM enters services and authorizers.
 ENTRY_POINTS: tuple[tuple[int, str], ...] = ((0, "refine, is-authorized"), (5, "accumulate"))
+_JAM_ENTRIES: tuple[tuple[str, int], ...] = (("refine", 0), ("is_authorized", 0), ("accumulate", 5))
+_LISTED = 12  # names in an error
+
+
+def entries_of(program: Program) -> tuple[tuple[str, int], ...]:
+    """Names by which a program can be entered, each with its pc: JAM's for standard programs and services."""
+    return () if program.sections is None else _JAM_ENTRIES
+
+
+def find_entry(program: Program, name: str) -> int:
+    """The pc of the entry called `name`; "-" is as good as "_". Raises InputError, which lists the names there are."""
+    entries = entries_of(program)
+    if not entries:
+        raise InputError(f"{name}: a {program.format} program has no named entries: give a pc")
+    plain = name.replace("-", "_")
+    found = dict(reversed(entries)).get(name, dict(reversed(entries)).get(plain))
+    if found is not None:
+        return found
+    names = list(dict(entries))
+    near = difflib.get_close_matches(plain, names, 1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    listed = ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
+    raise InputError(f"{name}: no entry of this program, which has {listed}{hint}")
 
 
 def metadata_text(metadata: bytes) -> str | None:

@@ -15,6 +15,7 @@ from pvm.log import log_handlers
 from pvm.machine import DEFAULT_GAS, Exit, Machine, Reason
 from pvm.printable import as_text, escaped
 from pvm.program import Program, decode_at, format_instruction, why_panic
+from pvm.program.facts import find_entry
 from pvm.report import Report
 from wasm_host.cli.engines import (
     format_option,
@@ -50,7 +51,8 @@ class Outcome:
 @click.argument("program")
 @click.option("--args", metavar="HEX|@FILE", help="Arguments, for jam and standard programs. [default: none]")
 @click.option("--gas", type=number_type(64), metavar="N", help=f"Gas to start with. [default: {DEFAULT_GAS:,}]")
-@click.option("--pc", type=number_type(32), metavar="N", default="0", help="Where to start. [default: 0]")
+@click.option("--pc", type=number_type(32), metavar="N", help="Where to start. [default: 0]")
+@click.option("--entry", metavar="NAME", help="Where to start, by name: refine, accumulate, is_authorized.")
 @tier_option
 @spec_option
 @metering_option
@@ -59,8 +61,8 @@ class Outcome:
 @format_option
 @json_option
 def command(
-    program: str, args: str | None, gas: int | None, pc: int, tier: str, spec: str, metering: str,
-    protection: str, no_cache: bool, format_: str, as_json: bool,
+    program: str, args: str | None, gas: int | None, pc: int | None, entry: str | None, tier: str, spec: str,
+    metering: str, protection: str, no_cache: bool, format_: str, as_json: bool,
 ) -> int:  # fmt: skip
     """Run PROGRAM until it halts, panics, faults, runs out of gas or makes a host call.
 
@@ -73,13 +75,18 @@ def command(
       pvm run example:hello
       pvm run example:hello --args 4a616d --json
       pvm run program.pvmasm --args @input.bin --gas 0x10000
-      pvm run service.jam --pc 5 --spec 0.8.0 --metering block
+      pvm run service.jam --entry accumulate --spec 0.8.0 --metering block
       pvm asm loop.pvmasm -o - | pvm run - --tier reference
     """
     if program == STDIN and args == f"@{STDIN}":
         raise InputError("--args: standard input is the program already")
+    if entry is not None and pc is not None:
+        raise InputError("--entry: --pc says already where to start")
     engine = make_engine(tier, spec, metering, no_cache, protection)
     loaded = load_program(program, format_, find_spec(spec))
+    if entry is not None:
+        with blamed_on("--entry"):
+            pc = find_entry(loaded.program, entry)
     given = loaded.example
     arguments = read_args(args) if args is not None else given.args if given else b""
     gas = gas if gas is not None else given.gas if given else DEFAULT_GAS

@@ -155,6 +155,19 @@ def test_bad_options(bad_input, options, parts):
     bad_input(("run", "example:hello", *options), *parts)
 
 
+def test_entries_by_name(pvm, bad_input, tmp_path):
+    path = write(tmp_path, ".standard\n.code\n  jump other/4\n  load_imm r8, 0\n  ret\nother:\n  trap\n")
+    for name, status in (("accumulate", "halt"), ("refine", "panic"), ("is-authorized", "panic")):
+        assert run_json(pvm, path, "--entry", name)[0]["status"] == status, name
+    bad_input(
+        ("run", path, "--entry", "acumulate"),
+        "--entry: acumulate: no entry of this program, which has refine, is_authorized, accumulate; did you mean acc",
+    )
+    bad_input(("run", path, "--entry", "refine", "--pc", "0"), "--entry: --pc says already where to start")
+    plain = write(tmp_path, "trap\n", "plain.pvmasm")
+    bad_input(("run", plain, "--entry", "refine"), "--entry: refine: a plain program has no named entries: give a pc")
+
+
 def test_bad_programs(bad_input, tmp_path):
     (tmp_path / "bytes.pvm").write_bytes(b"\x01\x02\x03")
     (tmp_path / "empty").write_bytes(b"")
