@@ -11,6 +11,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pvm.jam.host_calls.table import as_dict as host_calls_as_dict
 from pvm.machine import REGISTER_COUNT, Reason
 
 # --- exports -------------------------------------------------------------------------------------------------------
@@ -169,13 +170,17 @@ def program_layout(code_length: int, jump_count: int, records: int) -> tuple[dic
 
 
 def as_dict() -> dict[str, Any]:
-    """All constants by name: numbers and strings; STATE and RECORD as objects, EXIT_CODES by the reason's text."""
+    """All constants by name: numbers and strings; STATE and RECORD as objects, EXIT_CODES by the reason's text.
+
+    HOST_CALLS is the table of host calls, which generated code knows nothing of but hosts name and answer.
+    """
     plain = {name: value for name, value in globals().items() if name.isupper() and isinstance(value, int | str)}
     return {
         **plain,
         "STATE": {name: asdict(field) for name, field in STATE.items()},
         "RECORD": asdict(RECORD),
         "EXIT_CODES": {reason.value: code for reason, code in EXIT_CODES.items()},
+        "HOST_CALLS": host_calls_as_dict(),
     }
 
 

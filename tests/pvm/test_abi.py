@@ -12,7 +12,7 @@ def test_json_has_every_constant() -> None:
     found = json.loads(abi.as_json())
     assert found == abi.as_dict()
     names = {name for name, value in vars(abi).items() if name.isupper() and isinstance(value, int | str)}
-    assert names | {"STATE", "RECORD", "EXIT_CODES"} == set(found)
+    assert names | {"STATE", "RECORD", "EXIT_CODES", "HOST_CALLS"} == set(found)
     assert found["PAGE_TABLE"] == abi.PAGE_TABLE and found["RUN"] == "run"
     assert found["STATE"]["gas"] == {"offset": abi.STATE["gas"].offset, "size": 8}
     assert found["RECORD"]["size"] == abi.RECORD.size

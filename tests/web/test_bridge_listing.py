@@ -80,3 +80,12 @@ def test_any_pc_is_explained() -> None:
     assert ask(bridge, "explain", handle=handle, pc=3)["block"] is None
     assert ask(bridge, "explain", handle=handle, pc=1000)["opcode"] is None
     assert "error" in bridge.call("explain", {"handle": handle, "pc": 1 << 32})
+
+
+@pytest.mark.parametrize(("spec", "name"), [("0.7.2", "fetch"), ("0.8.0", "grow_heap")])
+def test_host_calls_are_named_by_the_version(spec: str, name: str) -> None:
+    bridge = Bridge()
+    handle = ask(bridge, "assemble", text="ecalli 1\necalli 77\ntrap", spec=spec)["opened"]["handle"]
+    lines = ask(bridge, "lines", handle=handle, first=0, count=3)
+    assert [line["comment"] for line in lines] == [name, None, None]
+    assert [ask(bridge, "explain", handle=handle, pc=pc)["call"] for pc in (0, 2, 4)] == [name, None, None]

@@ -83,6 +83,21 @@ def test_host_calls_are_answered_by_hand_saved_and_replayed(python_page: Page, t
     expect(python_page.locator("#result")).to_contain_text("as recorded")
 
 
+@pytest.mark.parametrize(("spec", "name"), [("0.7.2", "read"), ("0.8.0", "lookup")])
+def test_host_calls_are_named_by_the_version(python_page: Page, spec: str, name: str) -> None:
+    opened_file(python_page, "read.pvmasm", b".code\n    ecalli 3\n    trap\n")
+    python_page.select_option("#spec", spec)
+    python_page.click("#reset")
+    expect(python_page.locator("#state")).to_have_text("Ready")
+    expect(python_page.locator("#listing .row .note").first).to_have_text(name)
+    show(python_page, "calls")
+    python_page.click("#run")
+    expect(python_page.locator("#state")).to_have_text("Host call")
+    expect(python_page.locator("#result")).to_contain_text(f"{name} (3) at pc 0")
+    expect(python_page.locator(".waiting")).to_contain_text(f"{name} (3) at pc 0")
+    python_page.select_option("#spec", "0.7.2")
+
+
 def test_a_service_s_recorded_run_is_replayed(python_page: Page, shared: Path) -> None:
     [path] = (shared / "traces/ecalli").glob("trace-003.log")
     opened_file(python_page, path.name, path.read_bytes())

@@ -51,6 +51,7 @@ def explain_value(loaded: Loaded, params: Params) -> dict[str, Any]:
         "meaning": list(meaning_of(instruction)), "gas": 1, "block": block,
         "reads": list(map(_place, reads_of(instruction))), "writes": list(map(_place, writes_of(instruction))),
         "comment": None if number is None else _comment(loaded, number, instruction),
+        "call": _call(loaded, instruction),
     }  # fmt: skip
 
 
@@ -72,11 +73,17 @@ def _comment(loaded: Loaded, number: int, instruction: Instruction) -> str | Non
         return f"opcode {loaded.program.code[pc]} is invalid: panics"
     if index.kinds[number] == JUMP and not index.starts_block(index.targets[number]):
         return "panics: no block starts there"
-    if any(isinstance(effect, HostCall) for effect in instruction.row.effects):
-        return call_name(instruction.x, loaded.spec)
+    if (call := _call(loaded, instruction)) is not None:
+        return call
     if not loaded.program.blob.starts[pc]:
         return "not marked by the bitmask"
     return None
+
+
+def _call(loaded: Loaded, instruction: Instruction) -> str | None:
+    """The name of the host call that an instruction makes, if it makes a known one."""
+    makes = any(isinstance(effect, HostCall) for effect in instruction.row.effects)
+    return call_name(instruction.x, loaded.spec) if makes else None
 
 
 def _place(place: Place) -> dict[str, Any]:

@@ -3,9 +3,6 @@
  * in words, text.
  */
 
-export const LOG_CALL = 100n; // JIP-1
-const WHAT = 2n ** 64n - 2n; // no such call: JIP-1 has `log` return it always
-const LEVELS = ["fatal", "warn", "info", "debug", "trace"];
 const SHOWN = 4096; // bytes of a message
 
 /**
@@ -15,9 +12,6 @@ const SHOWN = 4096; // bytes of a message
  * @property {bigint|null} gas what is left then; null: as it was
  * @property {null|"halt"|"panic"|"out-of-gas"} end how the run ends with it
  */
-
-/** @type {Answer} */
-export const LOG_ANSWER = { registers: { 7: WHAT }, writes: [], gas: null, end: null };
 
 /** The answer in a recorded call; null without one. @returns {Answer|null} */
 export function recordedAnswer(call) {
@@ -56,12 +50,24 @@ function stateDifference({ pc, gas, registers }, machine) {
   return at < 0 ? null : `r${at} is ${hex(machine.registers[at])}, recorded was ${hex(registers[at])}`;
 }
 
-/** What the guest logs: level, target and message. */
-export function logText(machine) {
-  const [level, target, targetLength, message, messageLength] = machine.registers.subarray(7, 12);
-  const where = text(machine, target, targetLength);
-  const name = LEVELS[Number(level)] ?? `level ${level}`;
-  return `${name}${where ? ` [${where}]` : ""}: ${text(machine, message, messageLength)}`;
+/** The host call `log` (JIP-1), by the table of host calls, `HOST_CALLS` in `data/abi.json`. */
+export class Log {
+  #levels;
+
+  constructor({ log, log_levels, results }) {
+    this.#levels = log_levels;
+    this.number = BigInt(log);
+    /** It always returns that there is no such call. @type {Answer} */
+    this.answer = { registers: { 7: BigInt(results.WHAT) }, writes: [], gas: null, end: null };
+  }
+
+  /** What the guest logs: level, target and message. */
+  text(machine) {
+    const [level, target, targetLength, message, messageLength] = machine.registers.subarray(7, 12);
+    const where = text(machine, target, targetLength);
+    const name = this.#levels[Number(level)] ?? `level ${level}`;
+    return `${name}${where ? ` [${where}]` : ""}: ${text(machine, message, messageLength)}`;
+  }
 }
 
 function text(machine, address, length) {

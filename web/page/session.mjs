@@ -4,7 +4,7 @@
  * In: requests with the names of its methods (`guest_worker.mjs`). Out: a `View` of the machine, or what was asked for.
  */
 
-import { LOG_ANSWER, LOG_CALL, callDifference, endDifference, logText, recordedAnswer } from "./calls.mjs";
+import { Log, callDifference, endDifference, recordedAnswer } from "./calls.mjs";
 import { checkNumber, checkRegisters } from "./checks.mjs";
 import { History, compare, placesOf } from "./history.mjs";
 import { Abi, Machine, SLICE } from "./host.mjs";
@@ -54,6 +54,8 @@ export class Session {
   #milliseconds = 0;
   /** @type {object[]} */
   #log = [];
+  /** @type {Log} */
+  #logCall;
   #isRunning = false;
   #stopAsked = false;
 
@@ -68,6 +70,7 @@ export class Session {
     this.#stepCounts.clear();
     this.#answers = answers && { trace: answers.trace, verify: answers.verify ?? true };
     this.#log = [];
+    this.#logCall = new Log(abi.HOST_CALLS);
     this.#history = new History(this.#machine);
     this.#start = { pc: this.#machine.pc, gas: this.#machine.gas, registers: this.#machine.registers.slice() };
     this.#divergence = null;
@@ -330,7 +333,7 @@ export class Session {
     const entry = {
       index: Math.max((this.#log.at(-1)?.index ?? -1) + 1, this.#history.answers),
       number, pc: machine.pc, gas: machine.gas, registers: machine.registers.slice(),
-      position, answer: null, pending: null, text: number === LOG_CALL ? logText(machine) : null,
+      position, answer: null, pending: null, text: number === this.#logCall.number ? this.#logCall.text(machine) : null,
     };
     entry.pending = this.#answerOf(entry);
     this.#log.push(entry);
@@ -347,7 +350,7 @@ export class Session {
 
   #answerOf(entry) {
     if (this.#answers) return recordedAnswer(this.#answers.trace.calls[this.#history.answers]);
-    return entry.number === LOG_CALL ? LOG_ANSWER : null;
+    return entry.number === this.#logCall.number ? this.#logCall.answer : null;
   }
 
   /** Whether a call is as recorded. Only the first difference is told: who goes on wants to see where that leads. */

@@ -2,7 +2,6 @@
 
 import { button, h, select, setText } from "./dom.mjs";
 import { parseAddress, parseBytes, parseInteger } from "./format.mjs";
-import { RESULTS } from "./host_calls.mjs";
 
 export class AnswerForm {
   #writes = [];
@@ -35,6 +34,7 @@ export class AnswerForm {
       { id: "answer-end", "aria-label": "After the call the program" },
     );
     this.rows = h("div", { class: "writes" });
+    this.results = h("datalist", { id: "answer-results" });
     this.problem = h("output", { class: "problem", "aria-live": "polite" });
     const labelled = (name, control) =>
       h("label", { class: "field" }, h("span", { class: "field-name" }, name), control);
@@ -47,11 +47,7 @@ export class AnswerForm {
           this.#answer(true);
         },
       },
-      h(
-        "datalist",
-        { id: "answer-results" },
-        ...RESULTS.map(([name, value]) => h("option", { value: name }, String(value))),
-      ),
+      this.results,
       h(
         "div",
         { class: "line" },
@@ -75,6 +71,8 @@ export class AnswerForm {
   /** Empties the form for call `number`: unknown calls are answered WHAT by default. */
   show(number) {
     this.r7.value = Number(number) === 0 ? String(this.model.view.gas) : "WHAT";
+    const options = this.model.hostCalls.results.map(([name, value]) => h("option", { value: name }, String(value)));
+    this.results.replaceChildren(...options);
     for (const input of [this.r8, this.gas, this.end]) input.value = "";
     this.#writes = [];
     this.rows.replaceChildren();
@@ -93,14 +91,23 @@ export class AnswerForm {
     write.address.focus();
   }
 
+  #value(name, text) {
+    const known = this.model.hostCalls.results.find(([result]) => result === text.trim().toUpperCase());
+    try {
+      return known ? known[1] : parseInteger(text);
+    } catch (error) {
+      throw new Error(`${name}: ${error.message}`);
+    }
+  }
+
   async #answer(goOn) {
     setText(this.problem, "");
     let answer;
     try {
       answer = {
         registers: {
-          7: value("r7", this.r7.value),
-          ...(this.r8.value.trim() ? { 8: value("r8", this.r8.value) } : {}),
+          7: this.#value("r7", this.r7.value),
+          ...(this.r8.value.trim() ? { 8: this.#value("r8", this.r8.value) } : {}),
         },
         writes: this.#writes
           .filter(({ address }) => address.value.trim())
@@ -113,14 +120,5 @@ export class AnswerForm {
     }
     await this.model.answer(answer);
     if (goOn) await this.model.run();
-  }
-}
-
-function value(name, text) {
-  const known = RESULTS.find(([result]) => result === text.trim().toUpperCase());
-  try {
-    return known ? known[1] : parseInteger(text);
-  } catch (error) {
-    throw new Error(`${name}: ${error.message}`);
   }
 }

@@ -3,7 +3,7 @@
 import { AnswerForm } from "./answer_form.mjs";
 import { button, byId, download, h, setText } from "./dom.mjs";
 import { grouped, plural, printable, toHex } from "./format.mjs";
-import { divergenceText, nameOfCall, parametersOf, showValue } from "./host_calls.mjs";
+import { divergenceText } from "./host_calls.mjs";
 import { VirtualList } from "./virtual_list.mjs";
 
 const ROW = 22;
@@ -97,7 +97,7 @@ export class Calls {
   }
 
   nameOf(call) {
-    return nameOfCall(call);
+    return this.model.hostCalls.nameOf(call);
   }
 
   #program(program) {
@@ -162,13 +162,23 @@ export class Calls {
     row.className = `row${index === this.#selected ? " selected" : ""}`;
     row.setAttribute("aria-selected", String(index === this.#selected));
     setText(row.parts.number, String(index));
-    setText(row.parts.name, `${nameOfCall(entry.number)} ${entry.number}`);
-    setText(row.parts.text, entry.text ? `"${entry.text}"` : summary(entry));
+    setText(row.parts.name, `${this.nameOf(entry.number)} ${entry.number}`);
+    setText(row.parts.text, entry.text ? `"${entry.text}"` : this.#summary(entry));
     const r7 = entry.answer?.registers?.[7];
     setText(
       row.parts.answer,
-      entry.answer === null ? "waits" : (entry.answer.end ?? (r7 === undefined ? "" : `→ ${showValue(r7)}`)),
+      entry.answer === null ? "waits" : (entry.answer.end ?? (r7 === undefined ? "" : `→ ${this.model.hostCalls.show(r7)}`)),
     );
+  }
+
+  /** The call's parameters in one line, without the lengths. */
+  #summary(entry) {
+    const { hostCalls } = this.model;
+    return hostCalls
+      .parametersOf(entry.number, entry.registers)
+      .filter(({ name }) => !name.endsWith("length"))
+      .map(({ name, value }) => `${name} ${hostCalls.show(value)}`)
+      .join(", ");
   }
 
   #select(index) {
@@ -183,7 +193,7 @@ export class Calls {
   }
 
   *#describe(entry) {
-    yield h("h3", null, `${nameOfCall(entry.number)} (${entry.number}) at pc ${entry.pc}, ${grouped(entry.gas)} gas`);
+    yield h("h3", null, `${this.nameOf(entry.number)} (${entry.number}) at pc ${entry.pc}, ${grouped(entry.gas)} gas`);
     if (entry.text) yield h("p", { class: "log-text" }, entry.text);
     yield this.#parameters(entry.number, entry.registers, "now ");
     if (!entry.answer) return;
@@ -194,7 +204,7 @@ export class Calls {
       null,
       ...Object.entries(registers ?? {}).flatMap(([n, value]) => [
         h("dt", null, `r${n}`),
-        h("dd", null, showValue(value)),
+        h("dd", null, this.model.hostCalls.show(value)),
       ]),
       ...(writes ?? []).flatMap(({ address, bytes, data }) => [
         h("dt", null, this.#address(address)),
@@ -215,7 +225,7 @@ export class Calls {
 
   /** The parameters by name; behind addresses what lies there, with `when` before it. */
   #parameters(number, registers, when = "") {
-    const parameters = parametersOf(number, registers);
+    const parameters = this.model.hostCalls.parametersOf(number, registers);
     const rows = parameters.length
       ? parameters
       : Array.from({ length: 6 }, (_, i) => ({ name: `r${7 + i}`, value: registers[7 + i], length: null }));
@@ -227,7 +237,7 @@ export class Calls {
         const shown = h(
           "dd",
           null,
-          length === null ? showValue(value) : this.#address(Number(value & 0xffff_ffffn)),
+          length === null ? this.model.hostCalls.show(value) : this.#address(Number(value & 0xffff_ffffn)),
           data,
         );
         if (length !== null) this.#peek(value, length, data, when);
@@ -263,7 +273,7 @@ export class Calls {
     const { answerIsKnown } = this.model;
     const whatNext = answerIsKnown ? "is answered as you go on, unless you answer it here" : "waits for an answer";
     this.waiting.replaceChildren(
-      h("h3", null, `${nameOfCall(exit.call)} (${exit.call}) at pc ${exit.pc} ${whatNext}`),
+      h("h3", null, `${this.nameOf(exit.call)} (${exit.call}) at pc ${exit.pc} ${whatNext}`),
       this.#parameters(exit.call, registers),
       this.form.element,
     );
@@ -279,14 +289,6 @@ export class Calls {
       setText(this.problem, `The trace could not be saved: ${error.message}`);
     }
   }
-}
-
-/** The call's parameters in one line, without the lengths. */
-function summary(entry) {
-  return parametersOf(entry.number, entry.registers)
-    .filter(({ name }) => !name.endsWith("length"))
-    .map(({ name, value }) => `${name} ${showValue(value)}`)
-    .join(", ");
 }
 
 function excerpt(bytes) {

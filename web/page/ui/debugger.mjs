@@ -7,6 +7,7 @@
 
 import { WorkerClient } from "../workers.mjs";
 import { Emitter } from "./events.mjs";
+import { HostCalls } from "./host_calls.mjs";
 import { Opener } from "./opening.mjs";
 import { recall, remember } from "./remembered.mjs";
 import { argsOf, DEFAULT_GAS, Images, machineParts, startOf } from "./starting.mjs";
@@ -37,6 +38,8 @@ export class Debugger extends Emitter {
   /** Whether settings were changed that apply from the next reset on. */
   stale = false;
   answersFromTrace = true;
+  /** Those of the version in use: there as soon as there is a machine. @type {HostCalls|null} */
+  hostCalls = null;
   /** Whether the machine counts its instructions; only the interpreter can. */
   isCounting = false;
   heat = recall("heat", "on") === "on";
@@ -177,7 +180,8 @@ export class Debugger extends Emitter {
       const image = await this.#images.of(this.program, this.settings);
       const parts = await machineParts();
       if (generation !== this.#generation) return;
-      const trace = this.program.opened.trace;
+      const { trace, spec } = this.program.opened;
+      this.hostCalls = new HostCalls(parts.abi.HOST_CALLS, spec);
       const counts = this.heat && this.settings.tier !== "recompiler";
       this.isCounting = counts;
       this.#began = trace ? { memory: trace.memory } : { args: this.args };

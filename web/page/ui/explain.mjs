@@ -2,7 +2,6 @@
 
 import { afterPause, button, byId, h } from "./dom.mjs";
 import { hex, hexAddress, plural, U64 } from "./format.mjs";
-import { callIn } from "./host_calls.mjs";
 
 const KEPT = 500;
 
@@ -116,9 +115,7 @@ export class Explain {
   }
 
   *#meaning(explained, view) {
-    const { program } = this.model;
-    const call = callIn(program.line(program.numberOf(this.#pc))?.text ?? "");
-    if (call) yield h("p", null, `The host call ${call}`);
+    if (explained.call) yield h("p", null, `The host call ${explained.call}`);
     for (const effect of explained.meaning) yield h("p", { class: "meaning" }, h("code", null, effect));
     const values = h("dl", null);
     const seen = new Set();

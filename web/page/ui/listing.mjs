@@ -2,7 +2,6 @@
 
 import { byId, h, setText } from "./dom.mjs";
 import { hex, plural, registerAlias, short } from "./format.mjs";
-import { callIn } from "./host_calls.mjs";
 import { JumpLanes } from "./jump_lanes.mjs";
 import { Minimap } from "./minimap.mjs";
 import { KIND } from "./program.mjs";
@@ -221,7 +220,7 @@ export class Listing {
       setText(parts.label, program.labels.get(pc) ?? line?.label ?? "");
       parts.label.title = parts.label.textContent;
       parts.text.replaceChildren(...(line ? tokens(line, program, number) : [h("span", { class: "pending" }, "…")]));
-      setText(parts.note, line ? (line.comment ?? callIn(line.text)) : "");
+      setText(parts.note, line?.comment ?? "");
       row.line = line;
       row.number = number;
     }
