@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any, NoReturn, Protocol, overload
 
 from pvm.errors import AddressError, InputError
+from pvm.printable import shown
 from pvm.program.program import Program
 from pvm.program.standard import (
     ADDRESS_SPACE,
@@ -29,6 +30,8 @@ REGISTER_LIMIT = 1 << 64
 GAS_LIMIT = 1 << 64
 DEFAULT_GAS = 10_000_000
 PC_LIMIT = 1 << 32
+# ecalli's immediate has at most 4 octets and is sign-extended to 64 bits (A.5.2): it names no other numbers.
+LOW_CALLS, HIGH_CALLS = 1 << 31, (1 << 64) - (1 << 31)  # below the one, and from the other on
 METERINGS: tuple[str, ...] = ("instruction", "block")
 ACCESSES: tuple[str | None, ...] = (None, "r", "rw")
 
@@ -100,9 +103,9 @@ class Memory(ABC):
 def check_range(address: int, length: int) -> None:
     """Raises AddressError unless `length` bytes from `address` lie within the 4 GiB."""
     if not isinstance(address, int) or not isinstance(length, int):
-        raise AddressError(f"address {address!r}, length {length!r}: integers are needed")
+        raise AddressError(f"address {shown(address)}, length {shown(length)}: integers are needed")
     if address < 0 or length < 0 or address + length > ADDRESS_SPACE:
-        raise AddressError(f"address {address:#x}: {length} bytes from there do not lie within the 4 GiB")
+        raise AddressError(f"address {address:#x}: {shown(length)} bytes from there do not lie within the 4 GiB")
 
 
 def check_access(access: str | None) -> None:
@@ -149,7 +152,7 @@ class Registers(MutableSequence[int]):
 
     def _check(self, value: Any) -> int:
         if not isinstance(value, int) or not 0 <= value < REGISTER_LIMIT:
-            raise AddressError(f"register: {value!r} is no integer from 0 to 2^64 - 1")
+            raise AddressError(f"register: {shown(value)} is no integer from 0 to 2^64 - 1")
         return value
 
     def __delitem__(self, index: int | slice) -> None:
@@ -283,8 +286,8 @@ class AnyEngine(Protocol):
 def start_of(program: Program, args: bytes, gas: int, pc: int | None, host: Mapping[int, Handler] | None) -> Start:
     """The start of `program`.
 
-    Raises InputError for arguments that do not fit (a plain program takes none) and AddressError for gas or a pc
-    out of range.
+    Raises InputError for arguments that do not fit (a plain program takes none) or a handler for what is no host call,
+    and AddressError for gas or a pc out of range.
     """
     if not isinstance(program, Program):
         raise InputError(f"program: a pvm.Program is needed (see Program.parse), not {type(program).__name__}")
@@ -294,8 +297,9 @@ def start_of(program: Program, args: bytes, gas: int, pc: int | None, host: Mapp
     gas = check_gas(gas)
     handlers = dict(host or {})
     for number, handler in handlers.items():
-        if not isinstance(number, int) or not callable(handler):
-            raise InputError(f"host: {number!r}: {handler!r} is no host-call number with a function")
+        check_call(number)
+        if not callable(handler):
+            raise InputError(f"host: {number}: {shown(handler)} is no function")
     if program.sections is None:
         if args:
             raise InputError("arguments: a plain program takes none")
@@ -315,18 +319,31 @@ def load_segments(memory: Memory, segments: tuple[Segment, ...]) -> None:
         memory.write(segment.address, segment.data)
 
 
+def check_call(number: int) -> int:
+    """`number` itself. Raises InputError unless an `ecalli` can name it: 0 to 2^31 - 1, 2^64 - 2^31 to 2^64 - 1."""
+    if not _is_integer(number) or not (0 <= number < LOW_CALLS or HIGH_CALLS <= number < REGISTER_LIMIT):
+        named = "ecalli names 0 to 2^31 - 1, and 2^64 - 2^31 to 2^64 - 1 for -2^31 to -1"
+        raise InputError(f"host: {shown(number)}: {named}")
+    return number
+
+
 def check_gas(gas: int) -> int:
     """`gas` itself. Raises AddressError unless it is an integer and 0 <= gas < 2^64."""
-    if not isinstance(gas, int) or not 0 <= gas < GAS_LIMIT:
-        raise AddressError(f"gas {gas!r}: no integer from 0 to 2^64 - 1")
+    if not _is_integer(gas) or not 0 <= gas < GAS_LIMIT:
+        raise AddressError(f"gas {shown(gas)}: no integer from 0 to 2^64 - 1")
     return gas
 
 
 def check_pc(pc: int) -> int:
     """`pc` itself. Raises AddressError unless it is an integer and 0 <= pc < 2^32."""
-    if not isinstance(pc, int) or not 0 <= pc < PC_LIMIT:
-        raise AddressError(f"pc {pc!r}: no integer from 0 to 2^32 - 1")
+    if not _is_integer(pc) or not 0 <= pc < PC_LIMIT:
+        raise AddressError(f"pc {shown(pc)}: no integer from 0 to 2^32 - 1")
     return pc
+
+
+def _is_integer(value: object) -> bool:
+    """Whether it is one and is meant to be: True and False are integers to Python."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def check_reason(reason: object) -> Reason:

@@ -15,3 +15,16 @@ def as_text(data: bytes) -> str | None:
     except UnicodeDecodeError:
         return None
     return text if text and all(c.isprintable() or c in "\n\t" for c in text) else None
+
+
+def shown(value: object, length: int = 60) -> str:
+    """A value as messages name it: its `repr`, on one line of at most so many characters.
+
+    Integers that Python refuses to write, as are those of more than some 4,000 digits, are told by their size.
+    """
+    try:
+        text = escaped(repr(value))
+    except Exception:  # whatever a stranger's __repr__ raises
+        bits = value.bit_length() if isinstance(value, int) else 0
+        text = f"an integer of {bits} bits" if bits else f"a {type(value).__name__}"
+    return text if len(text) <= length else f"{text[: length - 3]}..."

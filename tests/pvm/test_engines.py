@@ -426,3 +426,42 @@ def test_stray_entries_again_and_again(make_engine: Any) -> None:
             fresh.registers = list(machine.registers)
             assert machine.run() == fresh.run()
             assert machine.registers == fresh.registers
+
+
+CALLS = [0, 1, 127, 128, 2**31 - 1, 2**64 - 2**31, 2**64 - 128, 2**64 - 1]
+
+
+@pytest.mark.parametrize("number", CALLS)
+def test_handlers_of_all_calls_that_can_be_named(make_engine: Any, number: int) -> None:
+    """The immediate is sign-extended: `ecalli -1` is call 2^64 - 1."""
+    signed = number - (1 << 64) if number >> 63 else number
+    program = assemble(f".code\necalli {signed}\ntrap\n")
+    assert make_engine().instantiate(program).run().call == number
+    assert make_engine().instantiate(program, host={number: lambda m: Reason.HALT}).run().reason is Reason.HALT
+
+
+NO_CALLS = [-1, -(2**31), 2**31, 2**32 - 1, 2**64 - 2**31 - 1, 2**64, 10**5000, True, 3.0, "3", None]
+
+
+@pytest.mark.parametrize("number", NO_CALLS, ids=range(len(NO_CALLS)))
+def test_handlers_of_what_no_call_is_are_refused(make_engine: Any, number: Any) -> None:
+    with pytest.raises(InputError, match=r"^host: .*: ecalli names 0 to 2\^31 - 1, and 2\^64 - 2\^31 to ") as refused:
+        make_engine().instantiate(assemble(".code\ntrap\n"), host={number: lambda machine: None})
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("handler", [None, 5, "a\nb"])
+def test_handlers_are_functions(make_engine: Any, handler: Any) -> None:
+    with pytest.raises(InputError, match=r"^host: 3: .* is no function$"):
+        make_engine().instantiate(assemble(".code\ntrap\n"), host={3: handler})
+
+
+def test_values_that_cannot_be_shown_are_refused_all_the_same(make_engine: Any) -> None:
+    machine, huge = make_engine().instantiate(assemble(".code\ntrap\n")), 10**5000
+    for name, value in (("gas", huge), ("pc", huge), ("gas", True), ("pc", True)):
+        with pytest.raises(AddressError, match="no integer"):
+            setattr(machine, name, value)
+    with pytest.raises(AddressError, match="no integer"):
+        machine.registers[0] = huge
+    with pytest.raises(AddressError):
+        machine.memory.read(0, huge)

@@ -88,6 +88,8 @@ def test_bad_jobs(fibonacci: Program, executor: Executor | None) -> None:
         run_many(assemble("trap"), [Job(b"x")], executor)
     with pytest.raises(InputError, match=r"program: a pvm\.Program is needed"):
         run_many(b"", [Job()], executor)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"^host: -1: ecalli names 0 to"):
+        run_many(fibonacci, [Job()], executor, host={-1: lambda machine: None})
     with pytest.raises(InputError, match="job 0: a Job is needed"):
         run_many(fibonacci, [b"\x01"], executor)  # type: ignore[list-item]
 
