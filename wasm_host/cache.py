@@ -5,8 +5,9 @@ entry; nothing in it is trusted before its hash was checked, because native code
 refuses (a folder that cannot be made, a full disk) makes a miss and is no error: all works without a cache.
 
 An entry is MAGIC with the format's version, a SHA-256 of all that follows, the entry's key (so that a file under
-another's name is none), the number of pieces, their lengths, the pieces. It is written under a temporary name and then
-moved to its own, so that readers see a whole entry or none; who comes last wins, with the same contents.
+another's name is none), the number of pieces, their lengths, the pieces, which fill the rest. It is written under a
+temporary name and then moved to its own, so that readers see a whole entry or none; who comes last wins, with the same
+contents.
 
 The hash guards against damage, not against who may write files as this user: those could as well change the program.
 """
@@ -286,7 +287,10 @@ def _pack(key: str, pieces: Sequence[bytes | bytearray]) -> bytes:
 
 
 def _unpack(data: bytearray, key: str) -> tuple[bytearray, ...] | None:
-    """The pieces, of which `data` becomes the last; None unless every byte is as it was written for this key."""
+    """The pieces, of which `data` becomes the last; None unless every byte is as it was written for this key.
+
+    A right hash says that somebody wrote it so, not that it was us: numbers are not believed either.
+    """
     if len(data) < _HEADER.size:
         return None
     magic, digest, its_key, count = _HEADER.unpack_from(data)
@@ -294,8 +298,12 @@ def _unpack(data: bytearray, key: str) -> tuple[bytearray, ...] | None:
         is_whole = digest == hashlib.sha256(view[_HASHED_FROM:]).digest()
     if magic != MAGIC or not is_whole or its_key.hex() != key:
         return None
-    lengths = struct.unpack_from(f"<{count}Q", data, _HEADER.size)
     place = _HEADER.size + 8 * count
+    if not count or place > len(data):
+        return None
+    lengths = struct.unpack_from(f"<{count}Q", data, _HEADER.size)
+    if place + sum(lengths) != len(data):
+        return None
     pieces = []
     for length in lengths[:-1]:
         pieces.append(data[place : place + length])

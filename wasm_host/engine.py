@@ -77,7 +77,7 @@ class Engine:
         make, and a process that ends soon has it written.
         """
         key = self._key(protection, program)
-        found = load_program(self.cache, key)
+        found = load_program(self.cache, key, program)
         if found is None:
             options = (program, self.spec, self.metering, protection, self.region_blocks)
             found = compile_program(*options, pause, compile)
@@ -137,7 +137,7 @@ class Engine:
 
     def adopt(self, program: Program, carried: Carried) -> None:
         """Take over what `carry` gave, if it fits this machine; native code, so from those whose code may run here."""
-        compiled = unpack_translation(carried)
+        compiled = unpack_translation(carried, program)
         if compiled is not None:
             self._translations[carried.protection].put(program, compiled)
 

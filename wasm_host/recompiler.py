@@ -29,6 +29,7 @@ from wasm_host.protection import ProtectedMemory, obstacle
 # its translation is there whenever it is entered.
 AUTO_SLICE = 1 << 20
 AUTO_TURNS = 64
+TRANSLATION_IMPORTS = (abi.GUEST_MEMORY, abi.ENGINE_MEMORY, abi.SBRK)  # what a translation gets of the interpreter
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,8 @@ class RecompilerMachine(WasmMachine):
             if guest.is_lost:
                 self._unprotect()
                 return
-        names = (abi.GUEST_MEMORY, abi.ENGINE_MEMORY, abi.SBRK)
-        instance = wasmtime.Instance(self._store, compiled.module, [self._exports[name] for name in names])
+        imports = [self._exports[name] for name in TRANSLATION_IMPORTS]
+        instance = wasmtime.Instance(self._store, compiled.module, imports)
         self._call_recompiled = self._make_call(self._store, function(instance.exports(self._store)[abi.RUN]))
         self._call_finish = self._make_call(self._store, function(self._exports[abi.FINISH]))
         self._entries, self._resumes = compiled.recompiled.entries, compiled.recompiled.resumes

@@ -12,18 +12,28 @@ from dataclasses import dataclass
 
 import wasmtime
 
+from pvm import abi
 from pvm.emit.recompiler import Recompiled
+from pvm.program import Program
 from wasm_host.cache import CodeCache, sources_digest
-from wasm_host.compiled import load_code, store_code, wasmtime_engine
-from wasm_host.recompiler import Compiled
+from wasm_host.compiled import has_names, load_code, store_code, wasmtime_engine
+from wasm_host.recompiler import TRANSLATION_IMPORTS, Compiled
+
+_ENTRY_SIZE = array("I").itemsize  # octets of a pc and of an entry: 4
 
 
-def load_program(code_cache: CodeCache | None, key: str | None) -> Compiled | None:
-    """A translation that was stored, its `recompiled.module` empty; None if there is none."""
+def load_program(code_cache: CodeCache | None, key: str | None, program: Program) -> Compiled | None:
+    """The program's translation that was stored, its `recompiled.module` empty; None if there is none.
+
+    An entry that holds something else is removed.
+    """
     found = load_code(code_cache, key)
-    if found is None:
+    if code_cache is None or key is None or found is None:
         return None
-    return _compiled(*found)
+    compiled = _compiled(*found, program)
+    if compiled is None:
+        code_cache.remove(key)
+    return compiled
 
 
 def store_program(code_cache: CodeCache | None, key: str | None, compiled: Compiled) -> None:
@@ -45,13 +55,14 @@ def pack_translation(protection: str, compiled: Compiled) -> Carried:
     return Carried(protection, sources_digest(), (*_tables(compiled), bytes(compiled.module.serialize())))
 
 
-def unpack_translation(carried: Carried) -> Compiled | None:
-    """The translation; None where other sources or another wasmtime run, or another processor."""
-    if carried.sources != sources_digest():
+def unpack_translation(carried: Carried, program: Program) -> Compiled | None:
+    """The program's translation; None where other sources or another wasmtime run, or another processor, and for what
+    is no translation of it."""
+    if carried.sources != sources_digest() or not carried.pieces:
         return None
     *tables, code = carried.pieces
     try:
-        return _compiled(wasmtime.Module.deserialize(wasmtime_engine(), code), tables)
+        return _compiled(wasmtime.Module.deserialize(wasmtime_engine(), code), tables, program)
     except wasmtime.WasmtimeError:
         return None
 
@@ -61,9 +72,16 @@ def _tables(compiled: Compiled) -> tuple[bytes, bytes, bytes]:
     return _pack(made.entries), _pack(made.resumes), made.jumps
 
 
-def _compiled(module: wasmtime.Module, tables: Sequence[bytes | bytearray]) -> Compiled:
-    entries, resumes, jumps = tables
-    return Compiled(Recompiled(b"", _unpack(entries), _unpack(resumes), bytes(jumps)), module)
+def _compiled(module: wasmtime.Module, tables: Sequence[bytes | bytearray], program: Program) -> Compiled | None:
+    """None unless module and tables can be the program's: they are linked and copied into memory as they are."""
+    if not has_names(module, (abi.RUN,), TRANSLATION_IMPORTS):
+        return None
+    if len(tables) != 3 or len(tables[2]) != _ENTRY_SIZE * len(program.jump_table):
+        return None
+    entries, resumes = (_unpack(table) for table in tables[:2])
+    if entries is None or resumes is None:
+        return None
+    return Compiled(Recompiled(b"", entries, resumes, bytes(tables[2])), module)
 
 
 def _pack(table: Mapping[int, int]) -> bytes:
@@ -71,7 +89,9 @@ def _pack(table: Mapping[int, int]) -> bytes:
     return array("I", [*table.keys(), *table.values()]).tobytes()
 
 
-def _unpack(data: bytes | bytearray) -> dict[int, int]:
+def _unpack(data: bytes | bytearray) -> dict[int, int] | None:
+    half, odd = divmod(len(data), 2 * _ENTRY_SIZE)
+    if odd:
+        return None
     numbers = array("I", bytes(data))
-    half = len(numbers) // 2
     return dict(zip(numbers[:half], numbers[half:], strict=True))

@@ -15,6 +15,7 @@ from pvm import Exit, InputError, Program
 from pvm.emit.recompiler import Recompiled
 from pvm.examples import example
 from pvm.program import assemble
+from pvm.program.blob import Blob
 from wasm_host import Engine, compiled
 from wasm_host import engine as engine_module
 from wasm_host.cache import FOLDER_VARIABLE, CodeCache
@@ -61,12 +62,13 @@ def test_results_are_the_same_cold_and_warm(
     assert outcome(Engine(spec, "recompiler", metering, cache=tmp_path), program) == expected
 
 
-def test_tables_come_back_as_they_were(cache: CodeCache, program: Program) -> None:
+def test_tables_come_back_as_they_were(cache: CodeCache) -> None:
+    program = Program(Blob(b"\0", b"\1", (0, 0), 1))
     made = compile_program(program, Engine(cache=False).spec, "instruction")
     tables = Recompiled(b"\0asm", {0: 1, 2**32 - 1: 1 << 16 | 7}, {}, bytes(range(8)))
     for recompiled in (made.recompiled, tables):
         store_program(cache, key(), Compiled(recompiled, made.module))
-        found = load_program(cache, key())
+        found = load_program(cache, key(), program)
         assert found is not None
         assert found.recompiled.entries == recompiled.entries
         assert found.recompiled.resumes == recompiled.resumes
@@ -126,6 +128,7 @@ sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
 from pvm.examples import example
 from pvm.program import assemble
+from pvm.program.blob import Blob
 from wasm_host import Engine
 folder, program = Path({str(tmp_path)!r}), assemble(example("fibonacci").source)
 for tier in ("interpreter", "recompiler", "auto"):
