@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class PvmError(Exception):
     """Base of every error raised on purpose by `pvm`, `wasm_host` and `web`."""
@@ -11,23 +13,37 @@ class InputError(PvmError, ValueError):
     """Bad input from outside. Its text is one line that says what is wrong and where."""
 
 
+class InputTypeError(InputError, TypeError):
+    """Text where bytes are needed, bytes where text is, or neither."""
+
+
 class ProgramError(InputError):
     """A program blob, standard program or service preimage that does not follow its format (A.1, A.7)."""
 
 
 class AssemblyError(InputError):
-    """A line of assembly that cannot be assembled.
+    """A line of assembly that cannot be assembled, and what else is wrong with the text.
 
     `line` counts from 1, and so does `column`, that of the word which the message is about, None where that is not
-    known. `message` is the text without the line.
+    known. `message` is the text without the line, `text` the line itself, of which it has the first 200 characters,
+    without blanks around it. `others` are the next errors, and `more` says how many there are beyond those.
     """
 
-    def __init__(self, line: int, message: str, column: int | None = None) -> None:
+    def __init__(
+        self, line: int, message: str, column: int | None = None, text: str = "",
+        others: tuple[AssemblyError, ...] = (), more: int = 0,
+    ) -> None:  # fmt: skip
         super().__init__(f"line {line}: {message}")
         self.line, self.message, self.column = line, message, column
+        self.text, self.others, self.more = text, others, more
 
-    def __reduce__(self) -> tuple[type[AssemblyError], tuple[int, str, int | None]]:
-        return type(self), (self.line, self.message, self.column)
+    @property
+    def errors(self) -> tuple[AssemblyError, ...]:
+        """This error and the others."""
+        return (self, *self.others)
+
+    def __reduce__(self) -> tuple[type[AssemblyError], tuple[Any, ...]]:
+        return type(self), (self.line, self.message, self.column, self.text, self.others, self.more)
 
 
 class TraceError(InputError):

@@ -24,6 +24,7 @@ from pvm.program.standard import (
     ZONE_SIZE,
     Segment,
 )
+from pvm.suggestions import unknown
 
 REGISTER_COUNT = 13
 REGISTER_LIMIT = 1 << 64
@@ -357,5 +358,5 @@ def check_reason(reason: object) -> Reason:
 def check_metering(metering: str) -> str:
     """`metering` itself. Raises InputError for an unknown one."""
     if metering not in METERINGS:
-        raise InputError(f"unknown metering {metering!r}: choose one of {', '.join(METERINGS)}")
+        raise InputError(unknown("metering", metering, METERINGS))
     return metering

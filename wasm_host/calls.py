@@ -16,6 +16,7 @@ from typing import Any
 import wasmtime
 
 from pvm.errors import EngineError, InputError
+from pvm.suggestions import unknown
 
 # How wasmtime reports an access to a linear memory that the hardware refused.
 _FAULT = re.compile(r"memory fault at wasm address 0x([0-9a-f]+) in linear memory of size 0x([0-9a-f]+)")
@@ -111,7 +112,7 @@ def caller(calls: str) -> Callable[[wasmtime.Store, wasmtime.Func], Call]:
     Raises InputError for another name.
     """
     if calls not in CALLS:
-        raise InputError(f"unknown calls {calls!r}: choose one of {', '.join(CALLS)}")
+        raise InputError(unknown("calls", calls, CALLS))
     if calls == "public" or (calls == "auto" and not _has_fast_calls()):
         return public_call
     return fast_call

@@ -13,6 +13,7 @@ from pvm.errors import InputError, ResourceError
 from pvm.isa import spec as find_spec
 from pvm.machine import DEFAULT_GAS, Handler, check_metering, start_of
 from pvm.program import Program
+from pvm.suggestions import unknown
 from wasm_host.cache import CacheChoice, key_of, open_cache
 from wasm_host.calls import caller
 from wasm_host.compiled import interpreter
@@ -57,9 +58,9 @@ class Engine:
         protection: str = "auto",
     ) -> None:
         if tier not in TIERS:
-            raise InputError(f"unknown tier {tier!r}: choose one of {', '.join(TIERS)}")
+            raise InputError(unknown("tier", tier, TIERS))
         if protection not in PROTECTIONS:
-            raise InputError(f"unknown protection {protection!r}: choose one of {', '.join(PROTECTIONS)}")
+            raise InputError(unknown("protection", protection, PROTECTIONS))
         caller(calls)
         self.spec, self.tier, self.metering, self.calls = find_spec(spec), tier, check_metering(metering), calls
         self.protection = protection

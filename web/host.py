@@ -44,6 +44,7 @@ from pvm.machine import (
     start_of,
 )
 from pvm.program import Program, is_valid
+from pvm.suggestions import unknown
 from web.bridge.values import pairs
 
 TIERS: tuple[str, ...] = ("auto", "interpreter", "recompiler")
@@ -72,7 +73,7 @@ class Engine:
 
     def __init__(self, spec: str = "0.7.2", tier: str = "auto", metering: str = "instruction") -> None:
         if tier not in TIERS:
-            raise InputError(f"unknown tier {tier!r}: choose one of {', '.join(TIERS)}")
+            raise InputError(unknown("tier", tier, TIERS))
         self.spec, self.tier, self.metering = find_spec(spec), tier, check_metering(metering)
         self._translations: OrderedDict[bytes, Any] = OrderedDict()
 

@@ -16,6 +16,7 @@ from typing import Literal
 
 from pvm.errors import InputError
 from pvm.jam.host_calls.table import LOG_CALL as LOG_CALL  # the host call by which `hello` logs
+from pvm.suggestions import unknown
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def example(name: str) -> Example:
     for known in EXAMPLES:
         if known.name == name:
             return known
-    raise InputError(f"unknown example {name!r}: choose one of {', '.join(known.name for known in EXAMPLES)}")
+    raise InputError(unknown("example", name, [known.name for known in EXAMPLES]))
 
 
 def life_args(width: int, height: int, generations: int, alive: set[tuple[int, int]]) -> bytes:

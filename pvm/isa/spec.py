@@ -10,6 +10,7 @@ from functools import cached_property
 
 from pvm.errors import InputError
 from pvm.isa.table import BY_NAME, ROWS, Row
+from pvm.suggestions import unknown
 
 
 @dataclass(frozen=True, eq=False)  # one object a version: it is compared and hashed by identity
@@ -58,6 +59,12 @@ SPECS: dict[str, Spec] = {s.name: s for s in (GP_072, GP_080, GAS_VECTORS)}
 SPEC_NAMES: tuple[str, ...] = ("0.7.2", "0.8.0")
 
 
+def elsewhere(name: str) -> str:
+    """For messages about an instruction that a version lacks: ", but of 0.8.0 (--spec 0.8.0)"."""
+    found = [version for version in SPEC_NAMES if name in SPECS[version].opcodes]
+    return f", but of {found[0]} (--spec {found[0]})" if found else ""
+
+
 def spec(name: str | Spec) -> Spec:
     """The version called `name`; a version itself is returned as it is.
 
@@ -68,4 +75,4 @@ def spec(name: str | Spec) -> Spec:
     try:
         return SPECS[name]
     except (KeyError, TypeError):
-        raise InputError(f"unknown spec {name!r}: choose one of {', '.join(SPEC_NAMES)}") from None
+        raise InputError(unknown("spec", name, SPEC_NAMES)) from None

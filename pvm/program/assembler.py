@@ -79,21 +79,23 @@ the instruction after it, `ret` is `jump_ind ra`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from difflib import get_close_matches
-from itertools import islice
+from typing import NamedTuple
 
-from pvm.errors import AssemblyError, ProgramError
-from pvm.isa.spec import GP_072, Spec
+from pvm.errors import AssemblyError, InputTypeError, ProgramError
+from pvm.isa.spec import GP_072, Spec, elsewhere
 from pvm.isa.spec import spec as find_spec
 from pvm.isa.table import BY_NAME
 from pvm.program.assembly_code import CodeWriter
 from pvm.program.assembly_lexer import Cursor
-from pvm.program.assembly_syntax import MAX_WIDTH, REGISTERS, Kind, Operand, operands_of, width_of
+from pvm.program.assembly_syntax import MAX_WIDTH, REGISTERS, Kind, Operand, operands_of, usage, width_of
 from pvm.program.blob import Blob
 from pvm.program.program import Program
 from pvm.program.standard import ZONE_SIZE, Sections, round_up
+from pvm.suggestions import did_you_mean
 
 DEFAULT_STACK = 4096  # bytes
+MAX_ERRORS = 20  # that are kept of one text
+_SHOWN_LINE = 200  # characters of a line that an error keeps
 _CONSTANT_LIMIT = 1 << 80  # beyond any operand; without it, sums of constants could grow for ever
 MAX_DATA = 1 << 24  # bytes of a data section, exclusive (A.7)
 _SECTIONS = ("header", "rodata", "data", "code")
@@ -102,19 +104,65 @@ _SECTIONS = ("header", "rodata", "data", "code")
 def assemble(source: str, spec: Spec | str = GP_072) -> Program:
     """The program that `source` describes, in the opcodes of a version ("0.7.2" or "0.8.0").
 
-    Raises AssemblyError, which names the line; InputError for an unknown version.
+    Raises AssemblyError, which names the line and knows the other errors of the text; InputError for an unknown
+    version, InputTypeError for what is no text.
     """
-    assembler = Assembler(find_spec(spec))
-    for line, text in enumerate(source.split("\n"), 1):
-        assembler.read(Cursor(line, text, assembler))
-    return assembler.finish()
+    found = read(source, find_spec(spec))
+    if found.errors:
+        raise found.errors[0]
+    return found.assembler.finish()
+
+
+class Reading(NamedTuple):
+    """What was read. The first of the `errors` knows the others; without any, `finish` may still find one."""
+
+    assembler: Assembler
+    errors: tuple[AssemblyError, ...]
+
+
+def read(source: str, spec: Spec, most: int = MAX_ERRORS) -> Reading:
+    """Read every line. A wrong one is left out, and those after it are read as if it were not there.
+
+    Labels are looked up when all lines are right. Errors beyond `most` are counted. Raises InputTypeError.
+    """
+    if not isinstance(source, str):
+        raise InputTypeError(f"assembly is text (str), but got {type(source).__name__}: decode it first")
+    assembler, lines = Assembler(spec), source.split("\n")
+    errors: list[AssemblyError] = []
+    count = 0
+
+    def note(error: AssemblyError) -> None:
+        nonlocal count
+        count += 1
+        if len(errors) < most:
+            error.text = lines[error.line - 1].strip()[:_SHOWN_LINE]
+            errors.append(error.with_traceback(None))
+        assembler.hints = len(errors) < most
+
+    for line, text in enumerate(lines, 1):
+        cursor = Cursor(line, text, assembler)
+        try:
+            assembler.read(cursor)
+        except AssemblyError as error:
+            if error.column is None:
+                error.column = cursor.column()
+            note(error)
+    if not errors:
+        for unresolved in assembler.unresolved():
+            note(unresolved)
+    if errors:
+        errors[0].others, errors[0].more = tuple(errors[1:]), count - len(errors)
+    return Reading(assembler, tuple(errors))
 
 
 class Assembler:
     """What is known after some lines; `code` is what they wrote.
 
-    `value` and `dynamic_address` make it the `Names` of its cursors.
+    `value` and `dynamic_address` make it the `Names` of its cursors. Without `hints`, messages guess at nothing, which
+    takes the most time of a line that is wrong.
     """
+
+    hints = True
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
@@ -137,16 +185,14 @@ class Assembler:
     # --- names ---
 
     def value(self, line: int, name: str) -> int:
-        try:
+        if name in self._values:
             return self._values[name]
-        except KeyError:
-            pass
         if name in REGISTERS or name == "pc":
             raise AssemblyError(line, f"{name!r} is no value")
         if name in self.code.labels:
             raise AssemblyError(line, f"{name!r} is a code label: write @{name} for its dynamic address")
         hint = "constants and data labels are defined before they are used, @ takes a code label's dynamic address"
-        raise AssemblyError(line, f"unknown value {name!r} ({hint})")
+        raise AssemblyError(line, f"unknown value {name!r}{self._hint(name, self._values)} ({hint})")
 
     def dynamic_address(self, line: int, name: str) -> int:
         if name in self._values:
@@ -181,7 +227,8 @@ class Assembler:
             if name in self._values:
                 yield AssemblyError(line, f"{name!r} is no code label")
             elif name not in self.code.labels:
-                yield AssemblyError(line, f"unknown label {name!r}{_suggestion(name, self.code.labels)}")
+                known = (label for label in self.code.labels if label[0] not in ":=")  # those are not the source's
+                yield AssemblyError(line, f"unknown label {name!r}{self._hint(name, known)}")
 
     def finish(self) -> Program:
         """The program, once every line is read. Raises AssemblyError."""
@@ -197,6 +244,10 @@ class Assembler:
         except ProgramError as error:
             raise AssemblyError(self._format_line, str(error)) from None
         return Program(blob, sections, self._metadata)
+
+    def _hint(self, word: str, known: Iterable[str]) -> str:
+        hint = did_you_mean(word, known, 1) if self.hints else ""
+        return f": {hint}" if hint else ""
 
     def _read_label(self, cursor: Cursor) -> None:
         name = cursor.take()
@@ -225,6 +276,7 @@ class Assembler:
             cursor.fail("the format is given already")
         self._format_line = cursor.line
         stack, heap = DEFAULT_STACK, 0
+        self._standard = {}  # known to the lines after this one, also when it is wrong
         while cursor.token:
             setting = cursor.name("stack= or heap=")
             cursor.expect("=")
@@ -233,7 +285,7 @@ class Assembler:
             elif setting == "heap":
                 heap = self._number(cursor, 1 << 16)
             else:
-                cursor.fail(f"unknown setting {setting!r}: choose stack or heap")
+                cursor.fail(f"unknown setting {setting[:40]!r}: choose stack or heap")
             cursor.accept(",")
         self._standard = {"stack_size": stack, "heap_pages": heap}
 
@@ -250,12 +302,12 @@ class Assembler:
         self._metadata = (self._metadata or b"") + cursor.octets()
 
     def _begin_section(self, cursor: Cursor) -> None:
-        section = self._word[1:]
+        section, before = self._word[1:], self._section
+        self._section = section  # also when it is wrong, lest every line in it be wrong, too
         if section in self._data and self._standard is None:
             cursor.fail(f"{self._word} needs .standard before it: a plain program has no data")
-        if _SECTIONS.index(section) <= _SECTIONS.index(self._section):
-            cursor.fail(f"{self._word} comes after .{self._section}: sections come once, in the order rodata data code")
-        self._section = section
+        if _SECTIONS.index(section) <= _SECTIONS.index(before):
+            cursor.fail(f"{self._word} comes after .{before}: sections come once, in the order rodata data code")
 
     def _section_data(self, cursor: Cursor) -> bytearray:
         if self._section not in self._data:
@@ -300,10 +352,14 @@ class Assembler:
     def _read_constant(self, cursor: Cursor) -> None:
         name = cursor.name("a name")
         self._define(cursor, name)
-        cursor.expect(",")
-        value = cursor.sum()
-        if abs(value) >= _CONSTANT_LIMIT:
-            cursor.fail(f"the constant is {_short(value)}")
+        try:
+            cursor.expect(",")
+            value = cursor.sum()
+            if abs(value) >= _CONSTANT_LIMIT:
+                cursor.fail(f"the constant is {_short(value)}")
+        except AssemblyError:
+            self._values[name] = 0  # one error is enough for a name: its uses are none
+            raise
         self._values[name] = value
 
     def _read_jump_table(self, cursor: Cursor) -> None:
@@ -328,9 +384,9 @@ class Assembler:
     # --- instructions ---
 
     def _in_code(self, cursor: Cursor) -> None:
-        if self._section in self._data:
+        section, self._section = self._section, "code"
+        if section in self._data:
             cursor.fail("instructions belong into .code")
-        self._section = "code"
 
     def _read_instruction(self, cursor: Cursor, word: str) -> None:
         opcode = self._spec.opcodes.get(word)
@@ -342,18 +398,19 @@ class Assembler:
             return self._write(cursor, "jump_ind", {"a": 0, "x": 0}, {})
         if opcode is None:
             if word in BY_NAME:
-                cursor.fail(f"{word} is no instruction of {self._spec.name}")
+                cursor.fail(f"{word} is no instruction of {self._spec.name}{elsewhere(word)}")
             known = [*self._spec.opcodes, *self._directives, "call", "ret"]
-            cursor.fail(f"unknown instruction {word[:40]!r}{_suggestion(word, known)}")
+            cursor.fail(f"unknown instruction {word[:40]!r}{self._hint(word, known)}")
         self._in_code(cursor)
         values: dict[str, int | str] = {}
         widths: dict[str, int] = {}
-        for index, operand in enumerate(operands_of(BY_NAME[word])):
+        operands, form = operands_of(BY_NAME[word]), usage(BY_NAME[word])
+        for index, operand in enumerate(operands):
             if index and not cursor.accept(","):
-                cursor.fail(f"{word} takes {len(operands_of(BY_NAME[word]))} operands: {_usage(word)}", here=True)
+                cursor.fail(f"{word} takes {len(operands)} operands: {form}", here=True)
             self._read_operand(cursor, word, operand, values, widths)
         if cursor.token:
-            cursor.fail(f"too much after the operands of {word}: {_usage(word)}", here=True)
+            cursor.fail(f"too much after the operands of {word}: {form}", here=True)
         return self._write(cursor, word, values, widths)
 
     def _read_call(self, cursor: Cursor) -> None:
@@ -382,7 +439,7 @@ class Assembler:
             cursor.expect("[")
         if operand.register:
             if cursor.token not in REGISTERS:
-                cursor.fail(f"expected a register in {_usage(word)}, found {cursor.token[:40]!r}", here=True)
+                cursor.fail(f"expected a register in {usage(BY_NAME[word])}, found {cursor.token[:40]!r}", here=True)
             values[operand.register] = REGISTERS[cursor.take()]
         if field:
             values[field] = 0
@@ -435,21 +492,6 @@ class Assembler:
         else:
             cursor.fail(f"expected a label as target, found {cursor.token[:40]!r}", here=True)
         self._read_width(cursor, field, widths)
-
-
-def _usage(word: str) -> str:
-    """An instruction with its operands' names, for messages."""
-    shown = []
-    for operand in operands_of(BY_NAME[word]):
-        text = " + ".join(filter(None, (operand.register and "r" + operand.register.upper(), operand.immediate)))
-        shown.append(f"[{text}]" if operand.kind is Kind.MEMORY else "label" if operand.kind is Kind.TARGET else text)
-    return f"{word} {', '.join(shown)}".rstrip()
-
-
-def _suggestion(word: str, known: Iterable[str]) -> str:
-    names = (name for name in known if name[0] not in ":=")  # those that `CodeWriter` makes up begin so
-    close = get_close_matches(word[:40], islice(names, 1000), 1)
-    return f": did you mean {close[0]}?" if close else ""
 
 
 def _short(number: int) -> str:

@@ -59,6 +59,15 @@ def operands_of(row: Row) -> tuple[Operand, ...]:
     return tuple(shown)
 
 
+def usage(row: Row) -> str:
+    """An instruction with its operands' names, for messages: `load_ind_u8 rA, [rB + x]`."""
+    shown = []
+    for operand in operands_of(row):
+        text = " + ".join(filter(None, (operand.register and "r" + operand.register.upper(), operand.immediate)))
+        shown.append(f"[{text}]" if operand.kind is Kind.MEMORY else "label" if operand.kind is Kind.TARGET else text)
+    return f"{row.name} {', '.join(shown)}".rstrip()
+
+
 def _operands_of_effect(format: Format, effect: Effect) -> list[Operand]:
     shown: list[Operand] = []
     addresses: list[Expr] = []

@@ -5,12 +5,11 @@ In: a program's parts. Out: text for people.
 
 from __future__ import annotations
 
-import difflib
-
 from pvm.errors import InputError, ProgramError
 from pvm.printable import as_text
 from pvm.program.codec import read_fixed, read_natural, take
 from pvm.program.program import Program
+from pvm.suggestions import did_you_mean
 
 # Where JAM enters services and authorizers.
 ENTRY_POINTS: tuple[tuple[int, str], ...] = ((0, "refine, is-authorized"), (5, "accumulate"))
@@ -33,8 +32,8 @@ def find_entry(program: Program, name: str) -> int:
     if found is not None:
         return found
     names = list(dict(entries))
-    near = difflib.get_close_matches(plain, names, 1)
-    hint = f"; did you mean {near[0]}?" if near else ""
+    near = did_you_mean(plain, names, 1)
+    hint = f"; {near}" if near else ""
     listed = ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
     raise InputError(f"{name}: no entry of this program, which has {listed}{hint}")
 

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from pvm.errors import InputError, ProgramError
+from pvm.errors import InputError, InputTypeError, ProgramError
 from pvm.program.blob import Blob
 from pvm.program.codec import encode_natural
 from pvm.program.standard import Sections, parse_metadata, parse_standard
+from pvm.suggestions import unknown
 
 FORMAT_NAMES: tuple[str, ...] = ("auto", "jam", "standard", "plain")
 
@@ -50,15 +51,20 @@ class Program:
     def parse(data: bytes, format: str = "auto") -> Program:
         """Read a program in the given format; "auto" takes the format that fits.
 
-        Raises ProgramError (bad bytes) or InputError (unknown format).
+        Raises ProgramError (bad bytes), InputTypeError (no bytes) or InputError (unknown format).
         """
-        data = bytes(memoryview(data))
+        try:
+            data = bytes(memoryview(data))
+        except TypeError:
+            got = type(data).__name__
+            hint = ": bytes.fromhex reads hexadecimal, pvm.program.assemble assembly" if isinstance(data, str) else ""
+            raise InputTypeError(f"a program is bytes, but got {got}{hint}") from None
         if not data:
             raise ProgramError("empty: a program has at least 3 bytes")
         if format == "auto":
             return _detect(data)
         if format not in _PARSERS:
-            raise InputError(f"unknown format {format!r}: choose one of {', '.join(FORMAT_NAMES)}")
+            raise InputError(unknown("format", format, FORMAT_NAMES))
         return _PARSERS[format](data)
 
     def encode(self) -> bytes:

@@ -6,13 +6,11 @@ In: assembly text and a version. Out: a frozen `Survey`. The language is describ
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
 
 from pvm.errors import AssemblyError
 from pvm.isa.spec import GP_072, Spec
 from pvm.isa.spec import spec as find_spec
-from pvm.program.assembler import Assembler
-from pvm.program.assembly_lexer import Cursor
+from pvm.program.assembler import MAX_ERRORS, read
 from pvm.program.program import Program
 
 
@@ -29,27 +27,14 @@ class Survey:
     lines: tuple[tuple[int, int], ...] = ()
 
 
-def survey(source: str, spec: Spec | str = GP_072, most: int = 20) -> Survey:
+def survey(source: str, spec: Spec | str = GP_072, most: int = MAX_ERRORS) -> Survey:
     """What `source` describes, or its first `most` errors. Raises InputError for an unknown version.
 
     A wrong line is left out, and those after it are read as if it were not there.
     """
-    assembler = Assembler(find_spec(spec))
-    errors: list[AssemblyError] = []
-    for line, text in enumerate(source.split("\n"), 1):
-        cursor = Cursor(line, text, assembler)
-        try:
-            assembler.read(cursor)
-        except AssemblyError as error:
-            if error.column is None:
-                error.column = cursor.column()
-            errors.append(error)
-            if len(errors) == most:
-                break
-    if not errors:
-        errors += islice(assembler.unresolved(), most)
+    assembler, errors = read(source, find_spec(spec), most)
     if errors:
-        return Survey(None, tuple(errors))
+        return Survey(None, errors)
     try:
         program = assembler.finish()
     except AssemblyError as error:

@@ -33,12 +33,14 @@ class Result:
 
 @pytest.fixture
 def pvm(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """`pvm(*args, stdin=b"")` runs `main` with streams of its own."""
+    """`pvm(*args, stdin=b"", columns=None)` runs `main` with streams of its own, on a terminal of so many columns."""
 
-    def call(*args: object, stdin: bytes = b"") -> Result:
+    def call(*args: object, stdin: bytes = b"", columns: int | None = None) -> Result:
         streams = [io.TextIOWrapper(io.BytesIO(data), encoding="utf-8") for data in (stdin, b"", b"")]
         with monkeypatch.context() as patch:
             patch.delenv("COLUMNS", raising=False)
+            if columns is not None:
+                patch.setenv("COLUMNS", str(columns))
             for name, stream in zip(("stdin", "stdout", "stderr"), streams, strict=True):
                 patch.setattr(sys, name, stream)
             with pytest.raises(SystemExit) as exit:

@@ -26,6 +26,7 @@ from wasm_host.cli import (
     compare,
     demo,
     fuzz,
+    help,
     inspect,
     isa,
     replay,
@@ -36,25 +37,18 @@ from wasm_host.cli import (
     web,
 )
 from wasm_host.cli.failures import guarded
+from wasm_host.cli.help import Commands
 
 _COMPLETE = "_PVM_COMPLETE"
 _COMMANDS = (
     demo.command, run.command, inspect.command, assembly.asm, assembly.disasm, vectors.command, replay.command,
     isa.command, shape.command, wat.command, build.command, bench.command, compare.command, fuzz.command, cache.command,
-    web.command,
+    web.command, help.command,
 )  # fmt: skip
 
 
-class _Commands(click.Group):
-    """Lists the commands in the order in which they were given, not by name."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
-
-
 @click.group(
-    cls=_Commands,
-    commands={command.name or "": command for command in _COMMANDS},
+    cls=Commands,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -67,19 +61,23 @@ def cli(context: click.Context) -> int:
     Examples:
       pvm demo                    see it work: every example program, checked
       pvm run example:hello       run one program
-      pvm COMMAND --help          what a command takes, with examples
+      pvm help COMMAND            what a command takes, with examples
 
     \b
     Exit status:
-      0   success
-      1   the guest did not halt, or a check failed
-      2   bad input: one line on standard error says what and where
-      70  a bug of pvm
-      130 interrupted, by Ctrl-C or SIGTERM
+      0    success
+      1    the guest did not halt, or a check failed
+      2    bad input: a line on standard error says what and where
+      70   a bug of pvm
+      130  interrupted, by Ctrl-C or SIGTERM
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
     return 0
+
+
+for _command in _COMMANDS:
+    cli.add_command(_command)
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:

@@ -101,6 +101,7 @@ def command(
                                   compiled on the fly and ahead of time
       node-…, chromium-…          -interpreter and -recompiler: the page's machine on V8
       anan-as                     as `pvm bench --install-anan-as` installs it
+
     --only and --skip take the beginning of several, such as node, too.
 
     Cold is from the program's bytes to the exit, in a new process or tab that has no compiled code: parsing,

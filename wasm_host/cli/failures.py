@@ -1,4 +1,4 @@
-"""From exceptions to one line on standard error and an exit status.
+"""From exceptions to a line on standard error, for each error of assembly one, and an exit status.
 
 In: a function that gives a status. Out: its status, or that of the error that it raised.
 """
@@ -6,18 +6,34 @@ In: a function that gives a status. Out: its status, or that of the error that i
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import click
 import wasmtime
 
-from pvm.errors import AddressError, EngineError, InputError, ResourceError
+from pvm.errors import AddressError, AssemblyError, EngineError, InputError, PvmError, ResourceError
 from pvm.printable import escaped
+from pvm.suggestions import did_you_mean
 
 SUCCESS, FAILURE, BAD_INPUT, BUG, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 70, 130, 141
+_REFUSED = re.compile(r"'(.*?)' is not one of")  # what click says of a word that is no choice
+_SHOWN_LINE = 60  # characters of a line of assembly
 TRACEBACK_VARIABLE = "PVM_TRACEBACK"  # set to anything, it lets an unexpected error show where it came from
+
+
+class Blamed(InputError):
+    """Bad input, and where it comes from. `lines` has one for each error; the text is the first, and their number."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        more = len(lines) - 1
+        super().__init__(lines[0] + (f" (and {more} more error{'' if more == 1 else 's'})" if more else ""))
+        self.lines = tuple(lines)
+
+    def __reduce__(self) -> tuple[type[Blamed], tuple[tuple[str, ...]]]:
+        return type(self), (self.lines,)
 
 
 @contextmanager
@@ -26,7 +42,24 @@ def blamed_on(where: str) -> Iterator[None]:
     try:
         yield
     except (InputError, AddressError) as error:
-        raise InputError(f"{where}: {error}") from None
+        raise Blamed([f"{where}: {line}" for line in _lines(error)]) from None
+
+
+def _lines(error: PvmError) -> list[str]:
+    """What to tell of bad input, a line an error."""
+    if isinstance(error, Blamed):
+        return list(error.lines)
+    if not isinstance(error, AssemblyError):
+        return [str(error)]
+    more = [f"and {error.more:,} more error{'' if error.more == 1 else 's'}"] if error.more else []
+    return [*map(_with_its_line, error.errors), *more]
+
+
+def _with_its_line(error: AssemblyError) -> str:
+    """The error, and the line of assembly that it is about."""
+    shown = error.text if len(error.text) <= _SHOWN_LINE else f"{error.text[:_SHOWN_LINE]}…"
+    column = "" if error.column is None else f"column {error.column}: "
+    return f"{error} ({column}{shown})" if shown else str(error)
 
 
 def guarded(command: Callable[[], int]) -> int:
@@ -39,7 +72,9 @@ def guarded(command: Callable[[], int]) -> int:
         sys.stdout.flush()
         return status
     except (InputError, AddressError, ResourceError) as error:
-        return _complain(str(error), BAD_INPUT)
+        for line in _lines(error):
+            _complain(line, BAD_INPUT)
+        return BAD_INPUT
     except click.ClickException as error:
         return _complain(usage_text(error), BAD_INPUT)
     except (KeyboardInterrupt, click.Abort):
@@ -70,11 +105,15 @@ def usage_text(error: click.ClickException) -> str:
     message = error.message.strip().rstrip(".")
     message = " ".join((message[:1].lower() + message[1:]).split())
     match error:
-        case click.NoSuchOption(option_name=name, possibilities=possible):
-            hint = f"; did you mean {' or '.join(sorted(possible))}?" if possible else ""
-            return f"{name}: no such option{hint}"
+        case click.NoSuchOption(option_name=name):
+            return f"{name}: no such option{_hint(_option_hint(error.ctx, name))}"
         case click.MissingParameter(param=click.Parameter() as parameter):
-            return f"{_parameter_name(parameter)}: missing"
+            path = "" if error.ctx is None else error.ctx.command_path.partition(" ")[2]
+            return f"{_parameter_name(parameter)}: missing (`pvm help{path and ' ' + path}` says what it takes)"
+        case click.BadParameter(param=click.Parameter(type=click.Choice(choices=choices)) as parameter):
+            word = _REFUSED.match(message)
+            hint = did_you_mean(word[1], list(map(str, choices))) if word else ""
+            return f"{_parameter_name(parameter)}: {message}{_hint(hint)}"
         case click.BadParameter(param=click.Parameter() as parameter):
             return f"{_parameter_name(parameter)}: {message}"
         case click.BadOptionUsage(option_name=name):
@@ -83,6 +122,20 @@ def usage_text(error: click.ClickException) -> str:
             return f"{context.command_path}: {message}"
         case _:
             return message
+
+
+def _hint(text: str) -> str:
+    return f"; {text}" if text else ""
+
+
+def _option_hint(context: click.Context | None, name: str) -> str:
+    """Options that may have been meant; by their first letter where click has read but that, as of -json."""
+    parameters = [] if context is None else context.command.get_params(context)
+    options = [option for one in parameters if isinstance(one, click.Option) for option in one.opts]
+    if not name.startswith("--"):
+        close = [option for option in options if option.startswith(f"--{name[1:]}")]
+        return f"did you mean {' or '.join(close[:3])}?" if close else ""
+    return did_you_mean(name, options)
 
 
 def _parameter_name(parameter: click.Parameter) -> str:

@@ -6,6 +6,7 @@ In: text from the command line. Out: bytes, programs, numbers. Raises InputError
 from __future__ import annotations
 
 import math
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from pvm.errors import InputError
 from pvm.examples import Example, example
 from pvm.isa import Spec
 from pvm.program import FORMAT_NAMES, Program, assemble
+from pvm.suggestions import did_you_mean
 from wasm_host.cli.failures import blamed_on, os_reason
 
 STDIN = "-"
@@ -53,7 +55,20 @@ def read_bytes(source: str) -> bytes:
         with open(source, "rb") as file:
             return _read_all(file, label)
     except OSError as error:
-        raise InputError(f"{label}: cannot be read: {os_reason(error)}") from None
+        raise InputError(f"{label}: cannot be read: {os_reason(error)}{_close_file(source, error)}") from None
+
+
+def _close_file(path: str, error: OSError) -> str:
+    """For a message: a file or folder beside one that does not exist, whose name is close."""
+    name = os.path.basename(path)
+    if not isinstance(error, FileNotFoundError) or not name:
+        return ""
+    try:
+        with os.scandir(os.path.dirname(path) or os.curdir) as entries:
+            hint = did_you_mean(name, (entry.name for entry in entries), 1)
+    except OSError:
+        return ""
+    return f"; {hint}" if hint else ""
 
 
 def _read_all(file: BinaryIO, label: str) -> bytes:
@@ -119,7 +134,8 @@ def find_files(paths: Sequence[str], suffixes: tuple[str, ...]) -> list[Path]:
         elif path.exists():
             found[path] = None
         else:
-            raise InputError(f"{path}: cannot be read: no such file or directory")
+            missing = FileNotFoundError()
+            raise InputError(f"{path}: cannot be read: no such file or directory{_close_file(str(path), missing)}")
     return list(found)
 
 

@@ -11,6 +11,7 @@ import click
 from pvm.errors import InputError
 from pvm.printable import escaped
 from wasm_host.cli.failures import SUCCESS
+from wasm_host.cli.help import Commands
 from wasm_host.cli.inputs import number_type
 from wasm_host.cli.output import counted
 
@@ -21,7 +22,7 @@ _pyodide_option = click.option(
 )  # fmt: skip
 
 
-@click.group("web", invoke_without_command=True)
+@click.group("web", cls=Commands, invoke_without_command=True)
 @click.pass_context
 def command(context: click.Context) -> int:
     """Build or serve the page that runs, debugs and compares programs in a browser.

@@ -15,6 +15,7 @@ from typing import Any
 from pvm.errors import InputError
 from pvm.machine import AnyEngine
 from pvm.reference import ReferenceEngine
+from pvm.suggestions import did_you_mean
 from wasm_host.compare.commands import run_ahead, run_module, wasmtime_folder
 from wasm_host.compare.guests import Page, chromium_pages, run_in_chromium, run_in_node
 from wasm_host.compare.measure import measure, recorded_outcome
@@ -205,5 +206,6 @@ def _meant(option: str, text: str) -> list[str]:
     names = [one.name for one in ALL if one.name != RECORDED]
     found = [name for name in names if name == text or name.startswith(f"{text}-")]
     if not found:
-        raise InputError(f"{option}: no engine is called {text!r}: choose of {', '.join(names)}")
+        hint = did_you_mean(text, names)
+        raise InputError(f"{option}: no engine is called {text!r}: {hint and hint + ' '}choose of {', '.join(names)}")
     return found

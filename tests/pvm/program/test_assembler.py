@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 import textwrap
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pvm.errors import AssemblyError
+from pvm.errors import AssemblyError, InputError
 from pvm.isa import GAS_VECTORS, GP_072, GP_080
 from pvm.program import Blob, Program, Sections, assemble, assembler, decode
 from pvm.program.assembly_syntax import MAX_PASSES, Offset, fit_offsets, operands_of
@@ -168,6 +169,9 @@ def test_data() -> None:
         ("\nlod_imm r7, 5", 2, "did you mean load_imm"),
         ("jump nowhere", 1, "unknown label 'nowhere'"),
         ("there: jump ther", 1, "did you mean there?"),
+        (".equ size, 5\nload_imm r7, siez", 2, "unknown value 'siez': did you mean size?"),
+        (".rodta", 1, "unknown instruction '.rodta': did you mean .rodata?"),
+        ("unlikely", 1, "unlikely is no instruction of 0.7.2, but of 0.8.0 (--spec 0.8.0)"),
         ("load_imm r7, @nowhere", 1, "unknown label 'nowhere'"),
         ("a: trap\na: trap", 2, "'a' is defined twice"),
         ("sp: trap", 1, "reserved"),
@@ -213,6 +217,50 @@ def test_errors_name_the_line(source: str, line: int, message: str) -> None:
         assemble(source)
     assert error.value.line == line
     assert message in str(error.value)
+
+
+def test_all_errors_of_a_text() -> None:
+    source = "trap\n  lod_imm r7, 5 ; oh\n load_imm r99, 1\nadd_64 r1, r2\n"
+    with pytest.raises(AssemblyError) as caught:
+        assemble(source)
+    found = caught.value
+    assert (found.line, found.column, found.more) == (2, 3, 0) and found.errors[0] is found
+    assert str(found) == "line 2: unknown instruction 'lod_imm': did you mean load_imm?"
+    assert [(one.line, one.column, one.text) for one in found.errors] == [
+        (2, 3, "lod_imm r7, 5 ; oh"), (3, 11, "load_imm r99, 1"), (4, 14, "add_64 r1, r2"),
+    ]  # fmt: skip
+    copy = pickle.loads(pickle.dumps(found))
+    assert [(one.line, str(one), one.text) for one in copy.errors] == [
+        (one.line, str(one), one.text) for one in found.errors
+    ]
+
+
+@pytest.mark.parametrize("line", ["x", "jump x"])
+def test_errors_are_kept_up_to_a_bound_and_counted(line: str) -> None:
+    with pytest.raises(AssemblyError) as caught:
+        assemble(f"{line}\n" * 20_000)
+    assert (len(caught.value.errors), caught.value.more) == (20, 19_980)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        ".rodata\n.u8 1\n.u8 2\n.code\ntrap",
+        ".standard stack=x\n.rodata\n.u8 1\n.code\ntrap",
+        ".standard\n.data\n.u8 1\ntrap\ntrap",
+        ".equ a, nothing\nload_imm r1, a\nload_imm r2, a",
+    ],
+)
+def test_one_mistake_is_one_error(source: str) -> None:
+    with pytest.raises(AssemblyError) as caught:
+        assemble(source)
+    assert len(caught.value.errors) == 1
+
+
+def test_only_text_is_assembled() -> None:
+    for error in (InputError, TypeError):
+        with pytest.raises(error, match=r"assembly is text \(str\), but got bytes: decode it first"):
+            assemble(b"trap")  # type: ignore[arg-type]
 
 
 _SYNTAX = """

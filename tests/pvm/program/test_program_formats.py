@@ -117,6 +117,15 @@ def test_truncated_standard_programs(cut: int) -> None:
         Program.parse(data[: min(cut, len(data) - 1)], format="standard")
 
 
+def test_a_program_is_bytes() -> None:
+    for error in (InputError, TypeError):
+        with pytest.raises(error, match=r"a program is bytes, but got str: bytes.fromhex reads hexadecimal"):
+            Program.parse("00")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="a program is bytes, but got int"):
+        Program.parse(5)  # type: ignore[arg-type]
+    assert Program.parse(memoryview(BLOB.encode())).blob == Program.parse(bytearray(BLOB.encode())).blob == BLOB
+
+
 def test_arguments_that_are_too_long() -> None:
     with pytest.raises(InputError, match="at most 16777216"):
         Sections().segments(bytes((1 << 24) + 1))

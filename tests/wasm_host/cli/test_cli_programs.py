@@ -65,6 +65,20 @@ def test_asm_and_disasm_refuse_bad_input(bad_input, tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["latin.pvmasm", "out", "source.pvmasm"]
 
 
+def test_asm_shows_every_error_with_its_line(pvm):
+    result = pvm("asm", "-", stdin=b"trap\n  lod_imm r7, 5\n\tload_imm r99, \x1b[31m\njump x\n")
+    assert result.status == 2 and result.stdout == b""
+    assert result.stderr == (
+        "pvm: error: standard input: line 2: unknown instruction 'lod_imm': did you mean load_imm? "
+        "(column 3: lod_imm r7, 5)\n"
+        "pvm: error: standard input: line 3: expected a register in load_imm rA, x, found 'r99' "
+        "(column 11: load_imm r99, \\x1b[31m)\n"
+    )
+    many = pvm("run", "-", "--format", "asm", stdin=b"x\n" * 1021)
+    assert many.status == 2 and many.stderr.count("\n") == 21
+    assert many.stderr.endswith("pvm: error: standard input: and 1,001 more errors\n")
+
+
 def test_versions_number_opcodes_differently(pvm):
     codes = [pvm("asm", "-", "--spec", spec, stdin=b"sign_extend_8 r1, r2\ntrap").stdout for spec in ("0.7.2", "0.8.0")]
     assert codes[0] != codes[1]
