@@ -34,6 +34,6 @@ def _text(memory: Memory, address: int, length: int) -> str:
     if not length:
         return ""
     if not memory.is_readable(address, length):
-        return f"<{length} bytes at {address:#x}, which the guest may not read>"
+        return f"<{length} byte{'s' * (length != 1)} at {address:#x}, which the guest may not read>"
     text = escaped(memory.read(address, min(length, LONGEST)).decode("utf-8", "backslashreplace"))
     return text if length <= LONGEST else f"{text}… ({length} bytes)"

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
+from pvm.printable import shown
+
 _LONGEST = 40  # characters of a word that are shown and compared
 _MOST_NAMES = 1000  # that are compared; a program may have a million labels
 
@@ -39,9 +41,8 @@ def did_you_mean(word: object, names: Iterable[str], most: int = 3) -> str:
 
 def unknown(kind: str, word: object, names: Sequence[str]) -> str:
     """The message for a word that is none of a few names, all of which it lists."""
-    shown = word[:_LONGEST] if isinstance(word, str) else word
     hint = did_you_mean(word, names, 1)
-    return f"unknown {kind} {shown!r}: {hint + ' ' if hint else ''}choose one of {', '.join(names)}"
+    return f"unknown {kind} {shown(word, _LONGEST)}: {hint and hint + ' '}choose one of {', '.join(names)}"
 
 
 def _plain(name: str) -> str:

@@ -28,6 +28,7 @@ from pvm.emit.outline import (
     Way,
 )
 from pvm.flow import Ending, Follows
+from pvm.printable import counted
 
 _INDENT = "  "
 
@@ -68,10 +69,10 @@ def _summary(outline: Outline) -> Iterator[str]:
     yield _fact("jumps", _jumps([block.end for region in regions for block in region.blocks]))
     yield _fact("entries", f"{sum(region.entries for region in regions):,} of dispatchers")
     yield _fact("crossings", f"{crossings:,} from region to region, {backwards:,} of them backwards")
-    yield _fact("gas", f"looked at in {_looks(regions):,} blocks")
+    yield _fact("gas", f"looked at in {counted(_looks(regions), 'block')}")
     if outline.protection == HARDWARE:
         yield _fact("checkpoints", f"{sum(region.points for region in regions):,}")
-    yield _fact("code", f"{sum(region.size for region in regions):,} bytes of WebAssembly")
+    yield _fact("code", f"{counted(sum(region.size for region in regions), 'byte')} of WebAssembly")
 
 
 def _looks(regions: tuple[RegionOutline, ...]) -> int:
@@ -137,7 +138,7 @@ def _block(block: BlockOutline) -> str:
     gas = f", gas {block.gas}" if block.gas else ""
     needs = f", needs {block.needs}" if block.needs is not None else ""
     follows = ", more of the same" if block.follows is Follows.SPLIT else ""
-    count = "1 instruction" if block.instructions == 1 else f"{block.instructions:,} instructions"
+    count = counted(block.instructions, "instruction")
     return f"block {block.number} at {place}{follows}: {count}{gas}{needs}"
 
 

@@ -85,6 +85,7 @@ from pvm.errors import AssemblyError, InputTypeError, ProgramError
 from pvm.isa.spec import GP_072, Spec, elsewhere
 from pvm.isa.spec import spec as find_spec
 from pvm.isa.table import BY_NAME
+from pvm.printable import counted
 from pvm.program.assembly_code import CodeWriter
 from pvm.program.assembly_lexer import Cursor
 from pvm.program.assembly_syntax import MAX_WIDTH, REGISTERS, Kind, Operand, operands_of, usage, width_of
@@ -407,7 +408,7 @@ class Assembler:
         operands, form = operands_of(BY_NAME[word]), usage(BY_NAME[word])
         for index, operand in enumerate(operands):
             if index and not cursor.accept(","):
-                cursor.fail(f"{word} takes {len(operands)} operands: {form}", here=True)
+                cursor.fail(f"{word} takes {counted(len(operands), 'operand')}: {form}", here=True)
             self._read_operand(cursor, word, operand, values, widths)
         if cursor.token:
             cursor.fail(f"too much after the operands of {word}: {form}", here=True)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from pvm.errors import AssemblyError
 from pvm.isa.formats import Format
+from pvm.printable import counted
 from pvm.program.assembly_syntax import Offset, encode_instruction, fit_offsets, width_of
 from pvm.program.blob import pack_bitmask
 
@@ -81,7 +82,8 @@ class CodeWriter:
             least = 8 if field.wide else width_of(numbers[field.name])
             chosen.append(widths.get(field.name, least))
             if chosen[-1] < least:
-                raise AssemblyError(line, f"{numbers[field.name]} needs {least} octets, /{chosen[-1]} is not enough")
+                message = f"{numbers[field.name]} needs {counted(least, 'octet')}, /{chosen[-1]} is not enough"
+                raise AssemblyError(line, message)
         position = self._position
         self.write(line, encode_instruction(format, opcode, numbers, chosen), marked=True)
         last = format.immediates[-1].name if format.immediates else ""
@@ -132,7 +134,8 @@ class CodeWriter:
         for reference in self._given:
             offset = self._offset(reference)
             if width_of(offset) > reference.width:
-                message = f"the offset {offset} needs {width_of(offset)} octets, /{reference.width} is not enough"
+                needed = counted(width_of(offset), "octet")
+                message = f"the offset {offset} needs {needed}, /{reference.width} is not enough"
                 raise AssemblyError(reference.line, message)
             at = reference.at + self._before[reference.position[1]]
             code[at : at + reference.width] = offset.to_bytes(reference.width, "little", signed=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pvm.machine import DEFAULT_GAS
+from pvm.printable import counted
 from pvm.standalone.numbers import arguments_length
 from pvm.standalone.writer import ANSWER, Writer, host
 from pvm.wasm import I32, I64, Function
@@ -161,7 +162,7 @@ def _has_prefix() -> Function:
 
 def _put_usage(w: Writer, defaults: Defaults, takes_program: bool) -> Function:
     """(): print what the command line may hold."""
-    arguments = f"{len(defaults.args)} bytes" if defaults.args else "none"
+    arguments = counted(len(defaults.args), "byte") if defaults.args else "none"
     return Draft("put_usage").function(w.put(
         ("PROGRAM " if takes_program else "") + "[--args HEX|@FILE] [--gas N] [--pc N]\n\n"
         "Numbers are decimal, or hexadecimal with 0x.\n\n"

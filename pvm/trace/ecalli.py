@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from pvm.errors import TraceError
 from pvm.machine import REGISTER_COUNT, Reason
+from pvm.printable import counted
 
 Registers = tuple[int, ...]  # 13 unsigned 64-bit integers
 
@@ -229,7 +230,7 @@ def _chunk(rest: str, arrow: str, line: int) -> MemoryChunk:
     if found[3] != arrow:
         raise ValueError(f"'{arrow}' expected, found '{found[3]}'")
     if len(data) != int(found[2]):
-        raise ValueError(f"len={found[2]}, but {len(data)} bytes are given")
+        raise ValueError(f"len={found[2]}, but {counted(len(data), 'byte')} given")
     _below(address + len(data), _U32 + 1, "the end of the bytes")
     return MemoryChunk(address, data, line)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from pvm.errors import InputError, TraceError
 from pvm.machine import AnyEngine, Exit, Machine, Reason, Start, load_segments, start_of
+from pvm.printable import counted
 from pvm.program import Program, Segment
 from pvm.program.standard import ARGUMENTS_START, HALT_ADDRESS, INPUT_SIZE, STACK_END
 from pvm.trace.ecalli import Call, State, Trace
@@ -108,7 +109,7 @@ def _call_difference(call: Call, machine: Machine, exit: Exit) -> str | None:
         return f"expected host call {call.number}, got host call {exit.call}"
     return next(_state_differences(call.state, machine, exit), None) or next(
         (
-            f"memory at {chunk.address:#x}, {len(chunk.data)} bytes: differs from the recorded read"
+            f"memory at {chunk.address:#x}, {counted(len(chunk.data), 'byte')}: differs from the recorded read"
             for chunk in call.reads
             if machine.memory.read(chunk.address, len(chunk.data)) != chunk.data
         ),

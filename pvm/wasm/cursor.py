@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from pvm.printable import counted
 from pvm.wasm.errors import WasmError
 from pvm.wasm.leb128 import read_signed, read_unsigned
 from pvm.wasm.types import EXTERNREF, F32, F64, FUNCREF, I32, I64, FunctionType, ValueType, reference
@@ -54,7 +55,7 @@ class Cursor:
         """A cursor over the next `size` bytes, which this one skips."""
         start = self.offset
         if size > self.end - start:
-            raise WasmError(f"{size} bytes announced, {self.end - start} left", start)
+            raise WasmError(f"{counted(size, 'byte')} announced, {self.end - start} left", start)
         self.offset = start + size
         return Cursor(self.data, start, self.offset)
 
@@ -77,7 +78,8 @@ class Cursor:
         count = self.u32()
         # Every item of every list takes a byte at least.
         if count > self.end - self.offset:
-            raise WasmError(f"{count} items announced, {self.end - self.offset} bytes left", start)
+            left = counted(self.end - self.offset, "byte")
+            raise WasmError(f"{counted(count, 'item')} announced, {left} left", start)
         return iter(range(count))
 
     def done(self) -> bool:
@@ -87,7 +89,7 @@ class Cursor:
     def finish(self, what: str) -> None:
         """Raise WasmError unless nothing is left of `what`."""
         if self.offset != self.end:
-            raise WasmError(f"{self.end - self.offset} bytes left over in {what}", self.offset)
+            raise WasmError(f"{counted(self.end - self.offset, 'byte')} left over in {what}", self.offset)
 
     # Types
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pvm.printable import shown
+from pvm.printable import counted, shown
 
 
 class Hostile:
@@ -23,3 +23,8 @@ class Hostile:
 )  # fmt: skip
 def test_shown(value: object, text: str) -> None:
     assert shown(value) == text
+
+
+def test_counted() -> None:
+    assert [counted(count, "byte") for count in (0, 1, 2000)] == ["0 bytes", "1 byte", "2,000 bytes"]
+    assert counted(2, "entry", "entries") == "2 entries" and counted(1, "entry", "entries") == "1 entry"

@@ -53,7 +53,7 @@ def _clear(code: CodeCache | None, as_json: bool) -> None:
         print_json({"folder": _folder(code), "removed": count, "removed_bytes": size})
     else:
         place = "" if code is None else f" from {escaped(str(code.folder))}"
-        click.echo(f"{count:,} {_entries(count)} ({counted(size, 'byte')}) removed{place}")
+        click.echo(f"{counted(count, 'entry', 'entries')} ({counted(size, 'byte')}) removed{place}")
 
 
 def _as_dict(code: CodeCache | None) -> dict[str, Any]:
@@ -102,10 +102,6 @@ def _problem(code: CodeCache | None) -> str | None:
         unkeyed = "files of this package are newer than this process, or cannot be looked at"
         return code.problem() or code.write_problem() or (unkeyed if key_of() is None else None)
     return f"{FOLDER_VARIABLE} is empty" if FOLDER_VARIABLE in os.environ else "no home folder is known"
-
-
-def _entries(count: int) -> str:
-    return "entry" if count == 1 else "entries"
 
 
 def _age(seconds: float) -> str:

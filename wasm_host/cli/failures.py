@@ -15,7 +15,7 @@ import click
 import wasmtime
 
 from pvm.errors import AddressError, AssemblyError, EngineError, InputError, PvmError, ResourceError
-from pvm.printable import escaped
+from pvm.printable import counted, escaped
 from pvm.suggestions import did_you_mean
 
 SUCCESS, FAILURE, BAD_INPUT, BUG, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 70, 130, 141
@@ -29,7 +29,7 @@ class Blamed(InputError):
 
     def __init__(self, lines: Sequence[str]) -> None:
         more = len(lines) - 1
-        super().__init__(lines[0] + (f" (and {more} more error{'' if more == 1 else 's'})" if more else ""))
+        super().__init__(lines[0] + (f" (and {counted(more, 'more error')})" if more else ""))
         self.lines = tuple(lines)
 
     def __reduce__(self) -> tuple[type[Blamed], tuple[tuple[str, ...]]]:
@@ -51,7 +51,7 @@ def _lines(error: PvmError) -> list[str]:
         return list(error.lines)
     if not isinstance(error, AssemblyError):
         return [str(error)]
-    more = [f"and {error.more:,} more error{'' if error.more == 1 else 's'}"] if error.more else []
+    more = [f"and {counted(error.more, 'more error')}"] if error.more else []
     return [*map(_with_its_line, error.errors), *more]
 
 

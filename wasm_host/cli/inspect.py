@@ -148,8 +148,9 @@ def _overview(facts: dict[str, Any]) -> list[tuple[str, str]]:
     if sections is not None:
         rows.append((
             "Sections",
-            f"read-only {sections['read_only']:,} bytes, read-write {sections['read_write']:,} bytes, "
-            f"heap {counted(sections['heap_pages'], 'page')}, stack {sections['stack']:,} bytes",
+            f"read-only {counted(sections['read_only'], 'byte')}, "
+            f"read-write {counted(sections['read_write'], 'byte')}, "
+            f"heap {counted(sections['heap_pages'], 'page')}, stack {counted(sections['stack'], 'byte')}",
         ))  # fmt: skip
     rows += [
         ("Code", f"{counted(facts['code_bytes'], 'byte')}, {counted(facts['instructions'], 'instruction')}, "
@@ -165,7 +166,7 @@ def _jump_text(jumps: dict[str, Any]) -> str:
     if not jumps["entries"]:
         return "empty"
     count, wrong = jumps["entries"], jumps["no_block_starts"]
-    text = f"{count:,} {'entry' if count == 1 else 'entries'} of {counted(jumps['entry_size'], 'byte')}"
+    text = f"{counted(count, 'entry', 'entries')} of {counted(jumps['entry_size'], 'byte')}"
     return text + (f", no block starts: {_pcs_text(wrong, '')}" if wrong else ", all of them block starts")
 
 

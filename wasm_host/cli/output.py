@@ -25,6 +25,7 @@ from rich.table import Table
 
 from pvm.errors import InputError
 from pvm.printable import as_text, escaped
+from pvm.printable import counted as counted  # for the commands
 from pvm.report import json_text
 
 T = TypeVar("T")
@@ -141,11 +142,6 @@ def duration(seconds: float) -> str:
     if seconds < 1e-3:
         return f"{seconds * 1e6:.0f} µs" if fancy() else f"{seconds * 1e6:.0f} us"
     return f"{seconds * 1e3:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
-
-
-def counted(count: int, noun: str) -> str:
-    """A number of things: `1 byte`, `2,000 bytes`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def brief_bytes(data: bytes) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from pvm.printable import counted
 from wasm_host.compare.agree import Verdict, judge
 from wasm_host.compare.contestants import RECORDED, Contestant
 from wasm_host.compare.outcome import Missing, Outcome, Result, Task
@@ -106,8 +107,8 @@ def results(
             result = Missing("absent", why)
         elif reason is not None:
             result = Missing("left out", reason)
-        elif one.is_slow and (used or 0) > limit:
-            result = Missing("left out", f"{used:,} instructions are more than {limit:,} (--limit)")
+        elif one.is_slow and used is not None and used > limit:
+            result = Missing("left out", f"{counted(used, 'instruction')}, more than {limit:,} (--limit)")
         elif endless >= _ENOUGH and used is None:
             result = Missing("left out", f"it had no end on {_ENOUGH} engines already")
         else:

@@ -14,7 +14,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pvm.printable import escaped
+from pvm.printable import counted, escaped
 from wasm_host.compare.outcome import UNSEEN, Missing, Outcome, Result, registers_hash
 from wasm_host.compare.run import Compared
 
@@ -56,7 +56,7 @@ def renderables(compared: Compared) -> Iterator[RenderableType]:
 def summary(compared: Sequence[Compared]) -> str:
     """The last line."""
     bad = sum(not one.verdict.is_good for one in compared)
-    inputs = f"{len(compared)} input{'' if len(compared) == 1 else 's'}"
+    inputs = counted(len(compared), "input")
     return f"{inputs}: all that ran agree" if not bad else f"{bad} of {inputs}: not all agree and came to an end"
 
 

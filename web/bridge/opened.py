@@ -18,7 +18,7 @@ from pvm.examples import EXAMPLES, Example
 from pvm.flow.index import CALL, JUMP, TRAP, Index, index_of
 from pvm.isa import SPEC_NAMES, Spec
 from pvm.isa import spec as find_spec
-from pvm.printable import escaped
+from pvm.printable import counted, escaped
 from pvm.program import FORMAT_NAMES, Program, Survey, invalid_at, survey
 from pvm.program.facts import ENTRY_POINTS, metadata_text
 from pvm.trace import Trace, parse_trace
@@ -54,7 +54,7 @@ class Loaded:
     def __post_init__(self) -> None:
         size = len(self.program.code)
         if size > MAX_CODE:
-            raise InputError(f"{size:,} bytes of code: the page takes at most {MAX_CODE:,}")
+            raise InputError(f"{counted(size, 'byte')} of code: the page takes at most {MAX_CODE:,}")
 
     @cached_property
     def data(self) -> bytes:
@@ -262,7 +262,7 @@ def _notes(loaded: Loaded) -> list[str]:
         notes.append(f"More than {MAX_INSTRUCTIONS:,} instructions: the interpreter runs it, it is not translated.")
     calls = index.kinds.count(CALL)
     if calls:
-        notes.append(f"{calls:,} host call{'s' * (calls != 1)} in the code.")
+        notes.append(f"{counted(calls, 'host call')} in the code.")
     return notes
 
 
@@ -272,7 +272,7 @@ _IS_JUMP, _IS_TRAP = (bytes(kind == wanted for kind in range(256)) for wanted in
 
 def _counted(pcs: list[int], noun: str) -> str:
     shown = ", ".join(map(str, pcs[:_SHOWN])) + ("…" if len(pcs) > _SHOWN else "")
-    return f"{len(pcs):,} {noun}{'s' * (len(pcs) != 1)} (pc {shown})"
+    return f"{counted(len(pcs), noun)} (pc {shown})"
 
 
 def _panic(pcs: list[int]) -> str:

@@ -74,7 +74,7 @@ function text(machine, address, length) {
   if (!length) return "";
   const isWithin = address + length <= 2n ** 32n;
   if (!isWithin || !machine.memory.isReadable(Number(address), Number(length))) {
-    return `<${length} bytes at ${hex(address)}, which the guest may not read>`;
+    return `<${length} byte${length === 1n ? "" : "s"} at ${hex(address)}, which the guest may not read>`;
   }
   const shown = new TextDecoder().decode(machine.memory.view(Number(address), Math.min(Number(length), SHOWN)));
   return length <= SHOWN ? shown : `${shown}… (${length} bytes)`;

@@ -179,7 +179,7 @@ GOOD = format_trace(own_trace()).splitlines()
         ([*GOOD[:3], "memread 0x1 len=1 -> 0x00"], "line 4: a memory read outside"),
         ([*GOOD[:3], "memwrite 0x1 len=1 <- 0x00"], "line 4: a memory write outside"),
         ([*GOOD[:4], "setreg r13 <- 0x1"], "line 5: register 13 is not below 13"),
-        ([*GOOD[:4], "memread 0x1 len=2 -> 0x00"], "line 5: len=2, but 1 bytes"),
+        ([*GOOD[:4], "memread 0x1 len=2 -> 0x00"], "line 5: len=2, but 1 byte given"),
         ([*GOOD[:4], "memread 0x1 len=1 <- 0x00"], "line 5: '->' expected"),
         ([*GOOD[:4], "memread 0xffffffff len=2 -> 0x0000"], "line 5: the end of the bytes"),
         ([*GOOD[:3], "ecalli=1 pc=x gas=1"], "line 4: malformed"),

@@ -273,7 +273,7 @@ def _section(number: int, content: str) -> bytes:
         (b"\0asm\1\0\0\0\x0d\x00", "unknown section 13", 8),
         (_section(3, "00") + _section(1, "00")[8:], "type section out of order", 11),
         (_section(1, "00") + _section(1, "00")[8:], "type section out of order", 11),
-        (_section(1, "0000"), "1 bytes left over in type section", 11),
+        (_section(1, "0000"), "1 byte left over in type section", 11),
         (_section(1, "015f00"), "type form 0x5f", 11),
         (_section(1, "0160017b00"), "unknown value type 0x7b", 13),
         (_section(1, "ffffffff0f"), "items announced", 10),
@@ -287,7 +287,7 @@ def _section(number: int, content: str) -> bytes:
         (_section(1, "01600000") + _section(3, "0100")[8:], "1 functions but 0 bodies", 18),
         (_section(1, "01600000") + _section(10, "0102000b")[8:], "more bodies than functions", 17),
         (_section(1, "01600000") + _section(3, "0100")[8:] + _section(10, "010300050b")[8:], "else without if", 23),
-        (_section(1, "01600000") + _section(3, "0100")[8:] + _section(10, "0103000b0b")[8:], "1 bytes left over", 24),
+        (_section(1, "01600000") + _section(3, "0100")[8:] + _section(10, "0103000b0b")[8:], "1 byte left over", 24),
         (_section(1, "01600000") + _section(3, "0100")[8:] + _section(10, "01020001")[8:], "unexpected end", 24),
     ],
 )

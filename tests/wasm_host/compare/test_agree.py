@@ -82,7 +82,7 @@ def test_slow_contestants_come_last_and_get_short_runs_only() -> None:
     nobody = dict.fromkeys(one.name for one in contestants)
     long = list(results(TASK, contestants, nobody, lambda one, task: GOOD, limit=9))
     assert long[0] == ("interpreter", GOOD)
-    assert long[1] == ("reference", Missing("left out", "10 instructions are more than 9 (--limit)"))
+    assert long[1] == ("reference", Missing("left out", "10 instructions, more than 9 (--limit)"))
     short = list(results(TASK, contestants, nobody, lambda one, task: GOOD, limit=10))
     assert short == [("interpreter", GOOD), ("reference", GOOD)]
 
