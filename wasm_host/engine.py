@@ -113,7 +113,7 @@ class Engine:
         start = start_of(program, args, gas, pc, host)
         interpreter(self.cache)
         options = (program, self.spec, self.metering, start, self.calls, self._images)
-        if self.tier == "interpreter" or not is_taken(program.blob):
+        if self.tier == "interpreter" or not is_taken(program.blob, self.spec):
             return WasmMachine(*options)
         mode = self._mode()
         translations, software = self._translations[mode], partial(self._translations[SOFTWARE].request, program)
@@ -130,7 +130,7 @@ class Engine:
         ResourceError when the hardware has to protect memory and cannot.
         """
         mode = self._mode()
-        if self.tier == "interpreter" or not is_taken(program.blob):
+        if self.tier == "interpreter" or not is_taken(program.blob, self.spec):
             return None
         if self.tier == "auto" and not self._is_stored(mode, program):
             return None

@@ -115,7 +115,7 @@ class HostMachine(Machine):
         super().__init__(start.handlers)
         self.program, self.spec, self.metering = program, engine.spec, engine.metering
         self._engine = engine
-        self._is_taken = is_taken(program.blob)
+        self._is_taken = is_taken(program.blob, engine.spec)
         self._interpreted = 0.0  # seconds
         image = _js_image(program, engine.spec, engine.metering, start)
         try:

@@ -14,14 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import lru_cache
+from itertools import compress, pairwise
 
 from pvm import abi
 from pvm.emit.context import Context, costs_of
 from pvm.emit.region import NO_TARGET, REGION_TYPE, Region
 from pvm.emit.state import get_state, set_state
 from pvm.emit.straight import accesses_of, codes_of
-from pvm.flow import AFTER_CALL, BASIC_BLOCK, Flow, Shape, flow_of, shape_of
+from pvm.flow import AFTER_CALL, BASIC_BLOCK, HEAVIEST, MAX_WEIGHT, Flow, Shape, flow_of, marks_of, shape_of, weights_of
 from pvm.isa.spec import Spec
 from pvm.program.blob import Blob
 from pvm.version import __version__
@@ -41,13 +42,15 @@ from pvm.wasm import (
 )
 from pvm.wasm.code import call_indirect, i32_const, local_get, local_set, local_tee, op
 
-# A function's size: compile time grows faster than linearly with it.
+# A function's size: time and memory to compile it grow faster than linearly with it.
 REGION_BLOCKS = 192
-REGION_INSTRUCTIONS = 4096
+REGION_WEIGHT = MAX_WEIGHT
 REGION_ACCESSES = 1024  # each may be checked, and then it leaves the function, too
 
-# Instructions of programs that are translated. Each costs some 25 microseconds, in the worst programs 300.
+# Of programs that are translated: instructions, each of which costs some 25 microseconds, and their weight. That of
+# compiled ones is 1.0 to 1.1 an instruction.
 MAX_INSTRUCTIONS = 1 << 18
+MAX_PROGRAM_WEIGHT = 3 << 17
 
 _SBRK_TYPE = FunctionType((I64,), (I64,))
 _RUN_TYPE = FunctionType((), (I32,))
@@ -78,10 +81,25 @@ class Recompiled:
     jumps: bytes
 
 
-def is_taken(blob: Blob) -> bool:
-    """Whether hosts should have a program translated: larger ones are left to the interpreter."""
+def is_taken(blob: Blob, spec: Spec) -> bool:
+    """Whether hosts should have a program translated: larger and heavier ones are left to the interpreter."""
+    return why_interpreted(blob, spec) is None
+
+
+def why_interpreted(blob: Blob, spec: Spec) -> str | None:
+    """Why a program is left to the interpreter, None if it is not."""
     at_most = blob.starts.count(1) + len(blob.code) // 25  # its marks, and one in 25 unmarked octets
-    return at_most <= MAX_INSTRUCTIONS
+    if at_most > MAX_INSTRUCTIONS:
+        return f"more than {MAX_INSTRUCTIONS:,} instructions"
+    if at_most * HEAVIEST > MAX_PROGRAM_WEIGHT and weight_of_program(blob, spec) > MAX_PROGRAM_WEIGHT:
+        return f"instructions that are as much to compile as {MAX_PROGRAM_WEIGHT:,} moves"
+    return None
+
+
+@lru_cache(maxsize=16)
+def weight_of_program(blob: Blob, spec: Spec) -> int:
+    """What the instructions of a program weigh. Remembered for the last programs: every machine asks for it."""
+    return sum(bytes(compress(blob.code, marks_of(blob))).translate(weights_of(spec)))
 
 
 def recompile(
@@ -174,7 +192,8 @@ def context_of(
 
 def shapes_of(flow: Flow, spec: Spec, region_blocks: int = REGION_BLOCKS) -> Iterator[Shape]:
     """The shapes of a program's regions, each of at most `region_blocks` blocks, in the order of the code."""
-    bounds = _bounds(flow, flow.opcodes.translate(accesses_of(spec)), region_blocks)
+    accesses, weights = flow.opcodes.translate(accesses_of(spec)), flow.opcodes.translate(weights_of(spec))
+    bounds = _bounds(flow, accesses, weights, region_blocks)
     region_of = [region for region, (first, end) in enumerate(pairwise(bounds)) for _ in range(first, end)]
     targets = [block.target for block in flow.blocks]
     crossings = {
@@ -187,17 +206,18 @@ def shapes_of(flow: Flow, spec: Spec, region_blocks: int = REGION_BLOCKS) -> Ite
         yield shape_of(flow, first, end, frozen)
 
 
-def _bounds(flow: Flow, accesses: bytes, region_blocks: int) -> list[int]:
+def _bounds(flow: Flow, accesses: bytes, weights: bytes, region_blocks: int) -> list[int]:
     """Where regions begin, and the end of the last. `accesses` has 0 for instructions that do not access memory."""
-    bounds, begin, first, count = [0], 0, 0, 0
+    bounds, begin, weight, count = [0], 0, 0, 0
     for number, current in enumerate(flow.blocks):
         start, end = current.first, current.end
-        own = end - start - accesses.count(0, start, end)
+        own, heaviness = end - start - accesses.count(0, start, end), sum(weights[start:end])
         count += own
-        is_full = number - begin == region_blocks or end - first > REGION_INSTRUCTIONS or count > REGION_ACCESSES
+        weight += heaviness
+        is_full = number - begin == region_blocks or weight > REGION_WEIGHT or count > REGION_ACCESSES
         if is_full and number > begin:
             bounds.append(number)
-            begin, first, count = number, start, own
+            begin, weight, count = number, heaviness, own
     return [*bounds, len(flow.blocks)]
 
 

@@ -1,22 +1,24 @@
 """Basic blocks of a program as the recompiler sees them.
 
 In: a blob and a spec. Out: a frozen `Flow`. Blocks end where the paper's do (A.3), also after each host call and
-sbrk, because a machine may be entered again there, and after `MAX_INSTRUCTIONS`, because compiling a block takes more
-than linear time. Linear in the code's size.
+sbrk, because a machine may be entered again there, and after `MAX_INSTRUCTIONS` or before they weigh more than
+`MAX_WEIGHT`, because compiling a block takes more than linear time and memory. Linear in the code's size.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from pvm.flow.opcodes import CALLS, ENDS, STRAIGHT, Ending, instructions_of, opcodes_of, target_of
+from pvm.flow.weights import HEAVIEST, weights_of
 from pvm.isa.spec import Spec
 from pvm.program.blob import Blob
 
 MAX_INSTRUCTIONS = 1024
+MAX_WEIGHT = 4096  # of `pvm.flow.weights`
 
 # In the kinds of a program's instructions: straight ones up to another, or as many as a block may have.
 _BLOCKS = re.compile(rb"\x00{0,%d}[\x01\x02]|\x00{1,%d}" % (MAX_INSTRUCTIONS - 1, MAX_INSTRUCTIONS))
@@ -79,7 +81,7 @@ def flow_of(blob: Blob, spec: Spec, pause: Callable[[], object] = int) -> Flow:
     table = opcodes_of(spec)
     endings, falls, offsets = table.endings, table.falls, table.offsets
     kinds = opcodes.translate(table.kinds)
-    spans = [found.span() for found in _BLOCKS.finditer(kinds)]
+    spans = [*_spans(kinds, opcodes.translate(weights_of(spec)))]
     index = {pcs[first]: number for number, (first, _) in enumerate(spans)}
     starts = _starts(blob, spec, opcodes, pcs, spans)
     jumped_to = {pc: index[pc] for pc in starts}
@@ -102,6 +104,20 @@ def flow_of(blob: Blob, spec: Spec, pause: Callable[[], object] = int) -> Flow:
     dynamic = {0, *(index[pc] for pc in blob.jump_table if pc in starts)}
     dynamic.update(number for number, block in enumerate(blocks) if block.follows is AFTER_CALL)
     return Flow(opcodes, pcs, tuple(blocks), index, starts, frozenset(dynamic))
+
+
+def _spans(kinds: bytes, weights: bytes) -> Iterator[tuple[int, int]]:
+    """The instructions [first, end) of each block."""
+    for found in _BLOCKS.finditer(kinds):
+        first, end = found.span()
+        if end - first > MAX_WEIGHT // HEAVIEST:
+            weight = 0
+            for number in range(first, end):
+                weight += weights[number]
+                if weight > MAX_WEIGHT:
+                    yield first, number
+                    first, weight = number, weights[number]
+        yield first, end
 
 
 def _starts(

@@ -62,7 +62,7 @@ def program_command(
     index = interpreter_index(_FIRST)
     may_run = not spec.validates or is_valid(program.blob, spec)
     translation = None
-    if may_run and is_taken(program.blob):
+    if may_run and is_taken(program.blob, spec):
         translation = translate(program.blob, spec, metering, "software", region_blocks, sbrk=index[abi.SBRK])
     place, sections = placed(program, spec, metering), program.sections
     w = _writer(index, translation)

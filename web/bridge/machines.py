@@ -12,7 +12,7 @@ from typing import Any
 from pvm.emit.outline import outline_of
 from pvm.emit.outline_text import outline_text
 from pvm.emit.placed import placed
-from pvm.emit.recompiler import MAX_INSTRUCTIONS, Recompiled, is_taken, recompile
+from pvm.emit.recompiler import Recompiled, is_taken, recompile, why_interpreted
 from pvm.emit.region_text import region_at
 from pvm.errors import AddressError, InputError
 from pvm.machine import DEFAULT_GAS, METERINGS, Start, check_gas, check_pc, start_of
@@ -83,7 +83,7 @@ def translate_value(loaded: Loaded, params: Params, progress: Progress) -> dict[
 def wat_value(loaded: Loaded, params: Params) -> dict[str, Any]:
     """The function of the region that a pc lies in, as text, and which of its lines are the block's around the pc."""
     metering, pc = metering_of(params), _checked("pc", check_pc, params.number("pc", 32))
-    if not is_taken(loaded.program.blob):
+    if not is_taken(loaded.program.blob, loaded.spec):
         raise InputError(_declined(loaded) or "")
     found = region_at(loaded.program.blob, loaded.spec, metering, PROTECTION, pc)
     return {
@@ -94,7 +94,7 @@ def wat_value(loaded: Loaded, params: Params) -> dict[str, Any]:
 
 def shape_value(loaded: Loaded, params: Params) -> dict[str, str]:
     """What `pvm shape` prints; for large programs of each region only what it consists of."""
-    if not is_taken(loaded.program.blob):
+    if not is_taken(loaded.program.blob, loaded.spec):
         raise InputError(_declined(loaded) or "")
     outline = outline_of(loaded.program.blob, loaded.spec, metering_of(params), PROTECTION)
     return {"text": outline_text(outline, trees=outline.blocks * _BLOCK_TEXT <= _LONGEST_TEXT)}
@@ -103,8 +103,9 @@ def shape_value(loaded: Loaded, params: Params) -> dict[str, str]:
 def _declined(loaded: Loaded) -> str | None:
     """Why a program is not translated."""
     blob, spec = loaded.program.blob, loaded.spec
-    if not is_taken(blob):
-        return f"more than {MAX_INSTRUCTIONS:,} instructions: the interpreter runs it"
+    reason = why_interpreted(blob, spec)
+    if reason is not None:
+        return f"{reason}: the interpreter runs it"
     found = invalid_at(blob, spec) if spec.validates else None
     return None if found is None else f"in {spec.name} the program panics at once: {found}"
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import compress
 from typing import Any
 
-from pvm.emit.recompiler import MAX_INSTRUCTIONS, Recompiled, is_taken
+from pvm.emit.recompiler import Recompiled, why_interpreted
 from pvm.errors import InputError, ProgramError, TraceError
 from pvm.examples import EXAMPLES, Example
 from pvm.flow.index import CALL, JUMP, TRAP, Index, index_of
@@ -258,8 +258,9 @@ def _notes(loaded: Loaded) -> list[str]:
     ]  # fmt: skip
     if invalid:
         notes.append(f"{_counted(invalid, 'invalid opcode')}: {_panic(invalid)}.")
-    if not is_taken(blob):
-        notes.append(f"More than {MAX_INSTRUCTIONS:,} instructions: the interpreter runs it, it is not translated.")
+    reason = why_interpreted(blob, spec)
+    if reason is not None:
+        notes.append(f"{reason.capitalize()}: the interpreter runs it, it is not translated.")
     calls = index.kinds.count(CALL)
     if calls:
         notes.append(f"{counted(calls, 'host call')} in the code.")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from pvm.emit.recompiler import REGION_BLOCKS
+from pvm.emit.recompiler import MAX_INSTRUCTIONS, MAX_PROGRAM_WEIGHT, REGION_BLOCKS, weight_of_program
 from pvm.isa import GP_072
 from pvm.program import Blob
 
@@ -33,11 +33,17 @@ class Kind:
 
 
 def of_weight(kind: Kind, limit: int) -> tuple[int, Blob]:
-    """The largest program of at most `limit` instructions in the count of `wasm_host.engine`, and its own count.
+    """The largest program of at most `limit` instructions in the count of `weight`, and its own count."""
+    return _fitting(kind, limit, weight)
 
-    That count takes each mark and each 25 octets of code for an instruction, whichever there are.
+
+def weight(blob: Blob) -> int:
+    """What a program has of the `MAX_INSTRUCTIONS` beyond which it is not translated, by number or by weight.
+
+    Each mark and each 25 octets of code are taken for an instruction, whichever there are.
     """
-    return _fitting(kind, limit, lambda blob: blob.starts.count(1) + len(blob.code) // LONGEST)
+    heaviness = weight_of_program(blob, GP_072) * MAX_INSTRUCTIONS // MAX_PROGRAM_WEIGHT
+    return max(blob.starts.count(1) + len(blob.code) // LONGEST, heaviness)
 
 
 def of_octets(kind: Kind, octets: int) -> tuple[int, Blob]:
