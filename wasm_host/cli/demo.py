@@ -105,7 +105,7 @@ def _show(shown: list[Shown], failed: int) -> None:
     out.print(table)
     out.print()
     life = next((one for one in shown if one.example.name == "life" and one.passed), None)
-    if life is not None:
+    if life is not None and _life_width(life) <= out.width:
         width, height, generation = struct.unpack_from("<HHI", life.example.args)
         picture = Text(life_picture(life.outcome.result, width, height), "green")
         out.print(Panel.fit(picture, title=f"Conway's Life, generation {generation}", border_style="dim"))
@@ -117,6 +117,11 @@ def _show(shown: list[Shown], failed: int) -> None:
     out.print("\nTry next:")
     for command, why in _NEXT:
         out.print(Text("  ").append(f"{command:<38}", "bold cyan").append(why))
+
+
+def _life_width(one: Shown) -> int:
+    """Columns that the picture of Life takes, with its frame."""
+    return int(struct.unpack_from("<H", one.example.args)[0]) + 4
 
 
 def _result(outcome: Outcome) -> str:

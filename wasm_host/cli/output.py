@@ -27,6 +27,7 @@ from pvm.errors import InputError
 from pvm.printable import as_text, escaped
 from pvm.printable import counted as counted  # for the commands
 from pvm.report import json_text
+from wasm_host.cli.tables import fitted
 
 T = TypeVar("T")
 
@@ -42,7 +43,8 @@ class _Console(Console):
         raise BrokenPipeError
 
     def print(self, *objects: Any, **options: Any) -> None:
-        """Print, without the blanks that fill lines up where no terminal shows them."""
+        """Print tables so that they fit; without the blanks that fill lines up where no terminal shows them."""
+        objects = tuple(fitted(one, self.width) if isinstance(one, Table) else one for one in objects)
         if sys.stdout.isatty():
             super().print(*objects, **options)
             return
