@@ -84,10 +84,10 @@ STATE: dict[str, Field] = _fields(
     ("code_length", 4),  # bytes
     ("starts", 4),  # address of the bitmask, one byte for each octet of code, which 32 ones follow
     ("jump_table", 4),  # address of 4-byte entries: pcs, then (prepared) records or 0
-    ("jump_count", 4),  # entries
+    ("jump_count", 4),  # entries there
+    ("zero_entries", 4),  # entries of no octets that a dynamic jump reaches: each is the pc 0, and none is in memory
     ("index", 4),  # address of 4 zero bytes for each pc from 0 to code_length: its record, plus 1 at block starts
-    ("records", 4),  # address of the decoded instructions; they end the memory, which grows as needed
-    ("strays", 4),  # address after those that execution from 0 visits
+    ("records", 4),  # address of the decoded instructions, which end the memory
     ("records_end", 4),  # address after the last one
     ("exit", 4),  # code of the last exit, until the host has taken it: a host interrupted in between loses none
     ("entry", 4),  # of the recompiled program: where it is entered, or goes on after a host call
@@ -113,15 +113,13 @@ STORES = 0x80
 BREAK = 0xFF
 # Scratch of the interpreter.
 LEAD_IN = 0x700  # a record that costs nothing and leads to the one where a run begins without a charge
-TAIL = 0x720  # the trap at a pc beyond the code
+TRAP_RECORD = 0x720  # the trap at a pc that has no record: beyond the code, or not marked and not visited from 0
 PATCHED = 0x740  # address, handler, and handler before it, of the record where a run is made to stop
 SCRATCH_END = 0x760
 # Handler pairs that one handler carries out: 256 * 256 bytes, first * 256 + second -> handler, 0 for none.
 PAIRS = 0x10000
 PAGE_TABLE = 0x20000  # one byte for each of the guest's 2^20 pages
 PROGRAM = 0x120000  # where hosts put the program
-GROWTH = 16  # WebAssembly pages by which generated code grows the engine memory
-
 
 READABLE = 1  # page table bits; pages below 2^16, which never grant access, have them shifted by LOW_SHIFT
 WRITABLE = 2

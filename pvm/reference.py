@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 
-from pvm.gas import block_costs, stray_cost
+from pvm.gas import STRAY_COST, block_costs
 from pvm.isa.expr import (
     BINARY,
     MASK32,
@@ -185,7 +185,7 @@ class ReferenceMachine(Machine):
         elif self._charged:
             cost = 0
         else:
-            cost = self._costs.get(self._pc) or stray_cost(self.program.blob, self.spec, self._pc)
+            cost = self._costs.get(self._pc, STRAY_COST)
         if self._gas < cost:
             return False
         self._gas -= cost
@@ -247,10 +247,10 @@ class ReferenceMachine(Machine):
         if address == HALT_ADDRESS:
             return _Ended(Reason.HALT)
         index, misaligned = divmod(address, JUMP_ALIGNMENT)
-        table = self.program.jump_table
-        if misaligned or not 1 <= index <= len(table) or table[index - 1] not in self._starts:
+        blob = self.program.blob
+        if misaligned or not 1 <= index <= blob.jump_count or blob.jump_table[index - 1] not in self._starts:
             return _Ended(Reason.PANIC)
-        return table[index - 1]
+        return blob.jump_table[index - 1]
 
     def _sbrk(self, amount: int) -> int:
         """Grow the heap; its old end, or 0 when it cannot grow that far."""

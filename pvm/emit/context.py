@@ -18,8 +18,8 @@ class Context:
     """What all regions of a program share.
 
     `costs` is what blocks take. `ids` are the entries: region << 16 | place in its dispatcher. `checks` is whether all
-    accesses are checked in the code. `jump_count` is how many entries the jump table has, `jump_entries` where the host
-    puts theirs. `sbrk` is a function's index. `pause` is called for every block.
+    accesses are checked in the code. `jump_count` is how many entries the engine memory has for dynamic jumps,
+    `jump_entries` where the host puts theirs. `sbrk` is a function's index. `pause` is called for every block.
     """
 
     flow: Flow

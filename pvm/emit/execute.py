@@ -150,13 +150,8 @@ def _slow(index: dict[str, int], counts: bool) -> bytes:
         + i32_const(abi.STOPPED) + local_set(_REASON)
     )  # fmt: skip
     run_out = set_state("charged", i32_const(0)) + i32_const(EXIT_CODES[Reason.OUT_OF_GAS]) + local_set(_REASON)
-    # A link has its block's charge, but the block's records are elsewhere.
-    follow = get_byte(local_get(_RECORD)) + i32_const(LINK) + op("i32.eq") + if_(
-        get_word(local_get(_RECORD), RECORD.y) + local_set(_RECORD)
-    )
     patch = (
-        follow
-        + add(local_get(_RECORD), local_get(_GAS) + op("i32.wrap_i64") + i32_const(RECORD.size) + op("i32.mul"))
+        add(local_get(_RECORD), local_get(_GAS) + op("i32.wrap_i64") + i32_const(RECORD.size) + op("i32.mul"))
         + local_tee(_PATCHED) + call(index["patch"])
         + (count(local_get(_RECORD), 1) + count(local_get(_PATCHED), -1) if counts else b"")
         + i64_const(0) + local_set(_GAS)

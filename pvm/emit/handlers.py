@@ -15,6 +15,7 @@ from pvm.abi import EXIT_CODES, RECORD
 from pvm.emit.guest import guest_load, guest_store, is_refused, jump_table_place
 from pvm.emit.helpers import LOCALS, sequence
 from pvm.emit.lower import condition, low, value
+from pvm.emit.prepare import block_start_record
 from pvm.emit.state import ENGINE, add, get_byte, get_state, get_word, set_state
 from pvm.isa.expr import DynamicJump, Effect, HostCall, Jump, Panic, Sbrk, SetReg, Store
 from pvm.isa.table import BY_NAME, ROWS, Row
@@ -198,7 +199,7 @@ def _jump(labels: int) -> bytes:
 
 
 def _dynamic_jump(labels: int) -> bytes:
-    """The paper's djump to the local `address`."""
+    """The paper's djump to the local `address`. Entries of no octets are looked at last: programs hardly have any."""
     entry = get_word(add(get_state("jump_table"), local_get(_TARGET) + i32_const(2) + op("i32.shl")))
     is_halt = local_get(_ADDRESS) + i32_const(HALT_ADDRESS) + op("i32.eq")
     return (
@@ -208,5 +209,8 @@ def _dynamic_jump(labels: int) -> bytes:
             + local_get(_TARGET) + local_set(_RECORD) + br(labels + 1 + _ENTER)
         )
         + is_halt + br_if(labels + _HALT)
-        + br(labels + _PANIC)
+        + local_get(_TARGET) + get_state("zero_entries") + op("i32.ge_u") + br_if(labels + _PANIC)
+        + block_start_record(i32_const(0), _TARGET)
+        + local_get(_TARGET) + op("i32.eqz") + br_if(labels + _PANIC)
+        + local_get(_TARGET) + local_set(_RECORD) + br(labels + _ENTER)
     )  # fmt: skip

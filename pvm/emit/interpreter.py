@@ -21,7 +21,7 @@ from functools import cache
 
 from pvm import abi
 from pvm.emit import execute, prepare
-from pvm.emit.handlers import FIRST_PAIR, HANDLER_OF, LINK, STOP, TRAP, dispatch_function
+from pvm.emit.handlers import FIRST_PAIR, HANDLER_OF, STOP, TRAP, dispatch_function
 from pvm.emit.pairs import PAIRS
 from pvm.emit.state import ENGINE, GUEST
 from pvm.version import __version__
@@ -64,7 +64,7 @@ def interpreter_functions(
     index: dict[str, int], pairs: Sequence[tuple[str, str]] = PAIRS, counts: bool = False
 ) -> tuple[Function, ...]:
     """The interpreter's functions in the order of `index`."""
-    decoder, others = prepare.functions(index, TRAP, LINK, STOP), execute.functions(index, counts)
+    decoder, others = prepare.functions(index, TRAP, STOP), execute.functions(index, counts)
     return (*decoder, dispatch_function(pairs, counts), *others)
 
 

@@ -216,7 +216,7 @@ def _whole(blob: Blob, program: Context, shapes: Sequence[Shape]) -> _Whole:
         to for shape in shapes for number in range(shape.first, shape.end)
         for to in _onwards(flow, number) if not shape.first <= to < shape.end
     }  # fmt: skip
-    table = frozenset(flow.index[pc] for pc in blob.jump_table if pc in flow.starts)
+    table = frozenset(flow.index[pc] for pc in blob.jump_targets & flow.starts)
     firsts = [shape.first for shape in shapes]
     return _Whole(blob, program, shapes, firsts, frozenset(crossings), table, _labels(blob, program))
 
@@ -227,7 +227,7 @@ def _labels(blob: Blob, program: Context) -> dict[int, str]:
     wanted = {
         target_of(blob, offsets[flow.opcodes[block.end - 1]], flow.pcs[block.end - 1], flow.pcs[block.end])
         for block in flow.blocks if block.ending in (Ending.JUMP, Ending.BRANCH)
-    }.union(blob.jump_table)  # fmt: skip
+    }.union(blob.jump_targets)  # fmt: skip
     return {pc: f"l{pc}" for pc in wanted.intersection(flow.pcs)}
 
 

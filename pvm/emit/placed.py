@@ -35,18 +35,19 @@ def placed(program: Program, spec: Spec, metering: str) -> Placed:
     length, starts = len(blob.code), blob.starts
     # At most this many records: one a marked opcode, one in 25 unmarked octets, the first, the implicit trap.
     records = starts.count(1) + length // 25 + 2
-    addresses, size = abi.program_layout(length, len(blob.jump_table), records)
-    stray_room = abi.RECORD.size * (length + 4) + abi.GROWTH * abi.WASM_PAGE  # see pvm.emit.prepare
-    if size + stray_room > _MAX_MEMORY:
+    entries = blob.stored_entries
+    addresses, size = abi.program_layout(length, len(entries), records)
+    if size > _MAX_MEMORY:
         raise InputError(f"program: {length} bytes of code are more than the interpreter can hold")
     pieces = (
         (addresses["code"], blob.code),
         (addresses["starts"], starts + bytes([1]) * abi.PADDING),
-        (addresses["jump_table"], _words(blob.jump_table)),
+        (addresses["jump_table"], _words(entries)),
         *opcode_tables(spec),
     )
     numbers = {
-        **addresses, "code_length": length, "jump_count": len(blob.jump_table), "metering": int(metering == "block"),
+        **addresses, "code_length": length, "jump_count": len(entries), "zero_entries": blob.zero_entries,
+        "metering": int(metering == "block"),
         "read_only_panics": int(spec.read_only_panics), "validates": int(spec.validates), "protects": 0,
     }  # fmt: skip
     return Placed(size, pieces, numbers)

@@ -1,7 +1,7 @@
 """The decoder inside the interpreter: instruction data to records, in one linear pass and two more over the records.
 
-In: the code, bitmask and jump table in the engine memory. Out: functions `decode`, `resolve`, `prepare`, `stray`,
-`locate`. The operand formats are read from the same data as in `pvm.program.decode`; what is decoded is the same too.
+In: the code, bitmask and jump table in the engine memory. Out: functions `decode`, `resolve`, `locate`, `prepare`. The
+operand formats are read from the same data as in `pvm.program.decode`; what is decoded is the same too.
 """
 
 from __future__ import annotations
@@ -10,16 +10,15 @@ from pvm.abi import (
     CONDITIONAL,
     ENDS,
     FORMAT_MASK,
-    GROWTH,
     HANDLERS,
     OPERANDS,
     PADDING,
     PAIRS,
     RECORD,
     REGISTER_SIZE,
-    TAIL,
     TERMINATES,
     TRAITS,
+    TRAP_RECORD,
     VALID,
 )
 from pvm.emit.state import ENGINE, add, get_byte, get_state, get_word, has, increment, set_byte, set_state, set_word
@@ -39,35 +38,37 @@ from pvm.wasm.code import (
     local_set,
     local_tee,
     loop,
-    memory_grow,
-    memory_size,
     op,
     store,
 )
 
-NAMES: tuple[str, ...] = ("decode", "resolve", "stray", "locate", "prepare")
+NAMES: tuple[str, ...] = ("decode", "resolve", "locate", "prepare")
+TRAP_OPCODE = 0  # what stands for an opcode that the bitmask does not mark (A.5)
 assert PADDING > MAX_SKIP  # `decode` reads a whole instruction without looking for the end of the code
 
 
-def functions(index: dict[str, int], trap: int, link: int, stop: int) -> tuple[Function, ...]:
+def functions(index: dict[str, int], trap: int, stop: int) -> tuple[Function, ...]:
     """The functions named by `NAMES`; `index` has the indices of all functions of the module.
 
-    `trap`, `link` and `stop` are the handlers of a panic, of the continuation at another record and of leaving.
+    `trap` and `stop` are the handlers of a panic and of leaving.
     """
     return (
         Function(FunctionType((I32, I32), (I32,)), (I32,) * 6, _decode(), "decode",
                  ("pc", "record", "at", "length", "operands", "x_length", "immediate", "octet")),
         Function(FunctionType((I32,), ()), (I32, I32), _resolve(trap), "resolve", ("record", "opcode", "target")),
-        Function(FunctionType((I32,), (I32,)), (I32,) * 6, _stray(index, trap, link), "stray",
-                 ("pc", "first", "record", "begin", "next", "count", "at")),
-        Function(FunctionType((), (I32,)), (I32, I32), _locate(index, trap), "locate", ("pc", "record")),
+        Function(FunctionType((), (I32,)), (I32, I32), _locate(trap), "locate", ("pc", "record")),
         Function(FunctionType(), (I32,) * 9, _prepare(index, trap, stop), "prepare",
                  ("pc", "record", "next", "start", "operands", "count", "handler", "following", "at")),
     )  # fmt: skip
 
 
+def _is_marked(pc: bytes) -> bytes:
+    return get_byte(add(get_state("starts"), pc))
+
+
 def _opcode_at(pc: bytes) -> bytes:
-    return get_byte(add(get_state("code"), pc))
+    """The paper's opcode(n), but for undefined opcodes, which the tables by opcode make traps."""
+    return get_byte(add(get_state("code"), pc)) + i32_const(TRAP_OPCODE) + _is_marked(pc) + op("select")
 
 
 def opcode_of(record: bytes) -> bytes:
@@ -99,8 +100,9 @@ def _decode() -> bytes:
     head = (
         measure
         + add(get_state("code"), local_get(pc)) + local_set(at)
-        + _table(OPERANDS, get_byte(local_get(at))) + local_set(operands)
-        + set_byte(local_get(record), RECORD.handler, _table(HANDLERS, get_byte(local_get(at))))
+        + _opcode_at(local_get(pc)) + local_set(octet)
+        + _table(OPERANDS, local_get(octet)) + local_set(operands)
+        + set_byte(local_get(record), RECORD.handler, _table(HANDLERS, local_get(octet)))
         + set_word(local_get(record), RECORD.pc, local_get(pc))
     )  # fmt: skip
     result = add(local_get(pc), local_get(length))
@@ -193,7 +195,7 @@ def _resolve(trap: int) -> bytes:
         opcode_of(local_get(record)) + local_set(opcode)
         + i32_const(with_offset) + has(_table(OPERANDS, local_get(opcode)), FORMAT_MASK) + op("i32.shr_u")
         + i32_const(1) + op("i32.and") + op("i32.eqz") + br_if(0)
-        + _block_start_record(get_word(local_get(record), RECORD.y), target)
+        + block_start_record(get_word(local_get(record), RECORD.y), target)
         + set_word(local_get(record), RECORD.y, local_get(target))
         + check
         + is_bad
@@ -201,7 +203,7 @@ def _resolve(trap: int) -> bytes:
     )  # fmt: skip
 
 
-def _block_start_record(pc: bytes, target: int) -> bytes:
+def block_start_record(pc: bytes, target: int) -> bytes:
     """Set the local `target` to the record of the block that starts at the pc that `pc` pushes, or to 0."""
     return (
         pc + local_tee(target) + get_state("code_length") + op("i32.gt_u")
@@ -216,11 +218,11 @@ def _block_start_record(pc: bytes, target: int) -> bytes:
 def _prepare(index: dict[str, int], trap: int, stop: int) -> bytes:
     pc, record, next_, start, operands, count, handler, following, at = range(9)
     size = RECORD.size
-    is_opcode = get_byte(add(get_state("starts"), local_get(pc)))
+    is_opcode = _is_marked(local_get(pc))
     read_operands = _table(OPERANDS, _opcode_at(local_get(pc))) + local_set(operands)
-    # In 0.8.0 a block starts only where a valid, marked opcode is.
+    # A block starts only where a defined, marked opcode is (A.3).
     valid_here = is_opcode + has(local_get(operands), VALID) + i32_const(0) + op("i32.ne") + op("i32.and")
-    only_valid = get_state("validates") + if_(local_get(start) + valid_here + op("i32.and") + local_set(start))
+    only_valid = local_get(start) + valid_here + op("i32.and") + local_set(start)
     sweep = (
         get_state("records") + local_set(record)
         + i32_const(1) + local_set(start)
@@ -237,17 +239,15 @@ def _prepare(index: dict[str, int], trap: int, stop: int) -> bytes:
             + br(0)
         ))
     )  # fmt: skip
-    # The implicit trap after the code. In 0.8.0 the end cannot be entered: machines stop there, for nothing, and the
-    # host finds that the pc is no entry.
+    # The implicit trap after the code, where no block starts. In 0.8.0 the end cannot be entered: machines stop there,
+    # for nothing, and the host finds that the pc is no entry.
     tail = (
-        set_word(index_of(local_get(pc)), 0, local_get(record)
-                 + get_state("validates") + if_(i32_const(0), local_get(start), result=I32) + op("i32.or"))
+        set_word(index_of(local_get(pc)), 0, local_get(record))
         + set_byte(local_get(record), RECORD.handler,
                    get_state("validates") + if_(i32_const(stop), i32_const(trap), result=I32))
         + set_word(local_get(record), RECORD.pc, local_get(pc))
         + set_word(local_get(record), RECORD.charge, get_state("validates") + op("i32.eqz"))
         + set_state("records_end", increment(record, size))
-        + set_state("strays", increment(record, size))
     )  # fmt: skip
     # Backwards: instructions to the end of the block, targets, pairs.
     fuse = (
@@ -291,7 +291,7 @@ def _prepare(index: dict[str, int], trap: int, stop: int) -> bytes:
         + get_state("jump_count") + local_set(count)
         + block(loop(
             local_get(count) + op("i32.eqz") + br_if(1)
-            + _block_start_record(get_word(local_get(at)), next_)
+            + block_start_record(get_word(local_get(at)), next_)
             + set_word(local_get(at), 0, local_get(next_))
             + increment(at, 4) + local_set(at)
             + increment(count, -1) + local_set(count)
@@ -301,104 +301,18 @@ def _prepare(index: dict[str, int], trap: int, stop: int) -> bytes:
     return sweep + tail + backward + forward + jumps
 
 
-def _stray(index: dict[str, int], trap: int, link: int) -> bytes:
-    """pc -> record, for a pc within the code that has none: make a chain of records from there.
-
-    Execution from 0 does not visit such a pc. The chain goes on until, at the start of a block, it meets a pc that
-    has a record; its own are charged from themselves to their block's end. It takes the place of the last chain, so
-    that memory stays linear, and is entered into the index when it is complete: growing the memory may fail.
-    """
-    pc, first, record, begin, next_, count, at = range(7)
-    size = RECORD.size
-    make_room = (
-        add(local_get(record), 2 * size) + memory_size(ENGINE) + i32_const(16) + op("i32.shl") + op("i32.gt_u")
-        + if_(i32_const(GROWTH) + memory_grow(ENGINE) + i32_const(-1) + op("i32.eq") + if_(op("unreachable")))
-    )  # fmt: skip
-
-    def for_each_stray(body: bytes) -> bytes:
-        """Run `body` with the local `at` on each record of the chain, and `begin` on its pc."""
-        return get_state("strays") + local_set(at) + block(loop(
-            local_get(at) + get_state("records_end") + op("i32.ge_u") + br_if(1)
-            + get_word(local_get(at), RECORD.pc) + local_set(begin)
-            + body
-            + increment(at, size) + local_set(at)
-            + br(0)
-        ))  # fmt: skip
-
-    entry = get_word(index_of(local_get(begin)))
-    forget = for_each_stray(
-        entry + local_get(at) + op("i32.eq") + if_(set_word(index_of(local_get(begin)), 0, i32_const(0)))
-    )
-    remember = for_each_stray(
-        entry + op("i32.eqz") + if_(set_word(index_of(local_get(begin)), 0, local_get(at)))
-    )
-    at_end = local_get(pc) + get_state("code_length") + op("i32.ge_u")
-    append_trap = (
-        set_byte(local_get(record), RECORD.handler, i32_const(trap))
-        + set_word(local_get(record), RECORD.pc, local_get(pc))
-        + i32_const(1) + local_set(at)
-    )  # fmt: skip
-    append = (
-        local_get(pc) + local_get(record) + call(index["decode"]) + local_set(next_)
-        + local_get(record) + call(index["resolve"])
-        + has(_table(OPERANDS, _opcode_at(local_get(pc))), ENDS) + local_set(at)
-        + local_get(next_) + local_set(pc)
-    )  # fmt: skip
-    charge_block = (
-        local_get(record) + local_set(at)
-        + i32_const(0) + local_set(count)
-        + loop(
-            increment(count, 1) + local_set(count)
-            + increment(at, -size) + local_set(at)
-            + set_word(local_get(at), RECORD.charge, local_get(count))
-            + local_get(at) + local_get(begin) + op("i32.gt_u") + br_if(0)
-        )
-    )  # fmt: skip
-    target = get_word(index_of(local_get(pc))) + i32_const(-2) + op("i32.and")
-    append_link = (
-        make_room
-        + target + local_set(at)
-        + set_byte(local_get(record), RECORD.handler, i32_const(link))
-        + set_word(local_get(record), RECORD.y, local_get(at))
-        + set_word(local_get(record), RECORD.pc, local_get(pc))
-        + set_word(local_get(record), RECORD.charge, get_word(local_get(at), RECORD.charge))
-        + increment(record, size) + local_set(record)
-    )  # fmt: skip
-    return (
-        forget
-        + set_state("records_end", get_state("strays"))
-        + get_state("strays") + local_tee(first) + local_tee(record) + local_set(begin)
-        + block(loop(
-            make_room
-            + at_end + if_(append_trap, append)
-            + increment(record, size) + local_set(record)
-            + local_get(at) + op("i32.eqz") + br_if(0)
-            + charge_block
-            + local_get(record) + local_set(begin)
-            + local_get(pc) + get_state("code_length") + op("i32.gt_u") + br_if(1)
-            + target + op("i32.eqz") + br_if(0)
-            + append_link
-        ))
-        + set_state("records_end", local_get(record))
-        + remember
-        + local_get(first)
-    )  # fmt: skip
-
-
-def _locate(index: dict[str, int], trap: int) -> bytes:
-    """() -> the record of the state's pc, made when there is none yet."""
+def _locate(trap: int) -> bytes:
+    """() -> the record of the state's pc: that of a trap where no instruction is."""
     pc, record = range(2)
-    beyond = (
-        set_byte(i32_const(TAIL), RECORD.handler, i32_const(trap))
-        + set_word(i32_const(TAIL), RECORD.pc, local_get(pc))
-        + set_word(i32_const(TAIL), RECORD.charge, i32_const(1))
-        + i32_const(TAIL)
+    nowhere = (
+        set_byte(i32_const(TRAP_RECORD), RECORD.handler, i32_const(trap))
+        + set_word(i32_const(TRAP_RECORD), RECORD.pc, local_get(pc))
+        + set_word(i32_const(TRAP_RECORD), RECORD.charge, i32_const(1))
+        + i32_const(TRAP_RECORD)
     )  # fmt: skip
-    within = (
-        get_word(index_of(local_get(pc))) + i32_const(-2) + op("i32.and") + local_tee(record)
-        + if_(local_get(record), local_get(pc) + call(index["stray"]), result=I32)
-    )  # fmt: skip
+    within = get_word(index_of(local_get(pc))) + i32_const(-2) + op("i32.and")
     return (
         get_state("pc") + local_tee(pc) + get_state("code_length") + op("i32.gt_u")
-        + if_(beyond, within, result=I32)
+        + if_(i32_const(0), within, result=I32) + local_tee(record)
+        + if_(local_get(record), nowhere, result=I32)
     )  # fmt: skip

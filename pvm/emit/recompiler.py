@@ -143,7 +143,7 @@ def translate(
         for number, entry in ids.items()
         if flow.blocks[number].follows is AFTER_CALL
     }
-    targets = (ids[flow.index[pc]] if pc in flow.starts else NO_TARGET for pc in blob.jump_table)
+    targets = (ids[flow.index[pc]] if pc in flow.starts else NO_TARGET for pc in blob.stored_entries)
     jumps = b"".join(target.to_bytes(4, "little") for target in targets)
     return Translation(regions, entries, resumes, jumps)
 
@@ -183,10 +183,11 @@ def context_of(
         for place, number in enumerate(shape.places)
     }
     checks, by_block = protection == "software", metering == "block"
-    addresses, _ = abi.program_layout(len(blob.code), len(blob.jump_table), 0)
+    jump_count = len(blob.stored_entries)
+    addresses, _ = abi.program_layout(len(blob.code), jump_count, 0)
     return Context(
         flow, spec, by_block, checks, codes_of(blob, flow, spec), costs_of(flow, spec, by_block), ids,
-        len(blob.jump_table), addresses["entries"], sbrk, pause,
+        jump_count, addresses["entries"], sbrk, pause,
     )  # fmt: skip
 
 

@@ -70,7 +70,7 @@ class Codes:
 
 def codes_of(blob: Blob, flow: Flow, spec: Spec) -> Codes:
     """The codes of all instructions."""
-    code, pcs = blob.code, flow.pcs
+    code, pcs = flow.code, flow.pcs
     octets = [code[pc:end] for pc, end in pairwise(pcs)]
     octets.append(flow.opcodes[-1:])
     known = _templates(octets, spec)

@@ -16,6 +16,7 @@ from pvm.flow.opcodes import CALLS, ENDS, STRAIGHT, Ending, instructions_of, opc
 from pvm.flow.weights import HEAVIEST, weights_of
 from pvm.isa.spec import Spec
 from pvm.program.blob import Blob
+from pvm.program.decode import is_instruction
 
 MAX_INSTRUCTIONS = 1024
 MAX_WEIGHT = 4096  # of `pvm.flow.weights`
@@ -60,10 +61,12 @@ class Block:
 class Flow:
     """`opcodes` and `pcs` of the instructions, the implicit trap after the code last; `blocks` by pc.
 
-    `index` gives the block that begins at a pc; `starts` are the paper's block starts; `entries` the blocks that can be
-    entered dynamically.
+    `code` is the instruction data with a trap at each visited pc that the bitmask does not mark. `index` gives the
+    block that begins at a pc; `starts` are the paper's block starts; `entries` the blocks that can be entered
+    dynamically.
     """
 
+    code: bytes
     opcodes: bytes
     pcs: Sequence[int]
     blocks: tuple[Block, ...]
@@ -77,7 +80,7 @@ def flow_of(blob: Blob, spec: Spec, pause: Callable[[], object] = int) -> Flow:
 
     `pause` is called for every block.
     """
-    opcodes, pcs = instructions_of(blob, spec)
+    code, opcodes, pcs = instructions_of(blob, spec)
     table = opcodes_of(spec)
     endings, falls, offsets = table.endings, table.falls, table.offsets
     kinds = opcodes.translate(table.kinds)
@@ -101,9 +104,9 @@ def flow_of(blob: Blob, spec: Spec, pause: Callable[[], object] = int) -> Flow:
         ))  # fmt: skip
         pause()
     blocks.reverse()
-    dynamic = {0, *(index[pc] for pc in blob.jump_table if pc in starts)}
+    dynamic = {0, *(index[pc] for pc in blob.jump_targets & starts)}
     dynamic.update(number for number, block in enumerate(blocks) if block.follows is AFTER_CALL)
-    return Flow(opcodes, pcs, tuple(blocks), index, starts, frozenset(dynamic))
+    return Flow(code, opcodes, pcs, tuple(blocks), index, starts, frozenset(dynamic))
 
 
 def _spans(kinds: bytes, weights: bytes) -> Iterator[tuple[int, int]]:
@@ -124,9 +127,7 @@ def _starts(
     blob: Blob, spec: Spec, opcodes: bytes, pcs: Sequence[int], spans: Sequence[tuple[int, int]]
 ) -> frozenset[int]:
     """The paper's block starts: `pvm.program.decode.block_starts`, from what is known here."""
-    marks, code, after = blob.starts, blob.code, opcodes_of(spec).starts
+    marks, after = blob.starts, opcodes_of(spec).starts
     found = {pcs[end] for _, end in spans[:-1] if after[opcodes[end - 1]] and marks[pcs[end - 1]]}
     found.add(0)
-    if spec.validates:
-        found = {pc for pc in found if pc < len(code) and marks[pc] and spec.by_opcode[code[pc]] is not None}
-    return frozenset(found)
+    return frozenset(pc for pc in found if is_instruction(blob, spec, pc))

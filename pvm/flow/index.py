@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import compress, count
 
-from pvm.flow.opcodes import Ending, ending_of, marks_of, opcodes_of, target_of
+from pvm.flow.opcodes import Ending, ending_of, opcodes_of, target_of, visited_code
 from pvm.isa.expr import Store
 from pvm.isa.spec import Spec
 from pvm.isa.table import Row
 from pvm.program.blob import Blob
 from pvm.program.decode import TRAP as TRAP_ROW
-from pvm.program.decode import decode_at
+from pvm.program.decode import is_instruction
 
 # `Index.kinds`
 STRAIGHT, JUMP, DYNAMIC, CALL, TRAP, LOAD, STORE = range(7)
@@ -70,7 +70,7 @@ def index_of(blob: Blob, spec: Spec, progress: Callable[[float], object] = float
     jumps, starts = bytes(map(bool, table.offsets)), bytes(table.starts)
     pcs, targets = array("I"), array("i")
     opcodes = bytearray()
-    marks, code, size = marks_of(blob), blob.code, len(blob.code)
+    (code, marks), size = visited_code(blob, spec), len(blob.code)
     for begin in range(0, size, _CHUNK):
         progress(begin / size)
         end = min(size, begin + _CHUNK)
@@ -115,7 +115,7 @@ def _kind(row: Row) -> int:
 
 
 def _blocks(blob: Blob, spec: Spec, pcs: array[int], ends: bytearray) -> bytes:
-    """Where blocks start: at 0, and after what ends one at a marked pc (`pvm.program.decode.block_starts`)."""
+    """Where blocks start (`pvm.program.decode.block_starts`)."""
     if not pcs:
         return b""
     marks = blob.starts
@@ -124,8 +124,6 @@ def _blocks(blob: Blob, spec: Spec, pcs: array[int], ends: bytearray) -> bytes:
     for number in compress(count(), ends):
         if marks[pcs[number]] and number + 1 < len(pcs):
             blocks[number + 1] = 1
-    if spec.validates:
-        for number in compress(count(), blocks):
-            pc = pcs[number]
-            blocks[number] = marks[pc] == 1 and decode_at(blob, spec, pc).valid
+    for number in compress(count(), blocks):
+        blocks[number] = is_instruction(blob, spec, pcs[number])
     return bytes(blocks)

@@ -110,13 +110,29 @@ def target_of(blob: Blob, immediates: Sequence[ImmediateField], pc: int, end: in
     return pc + int.from_bytes(blob.code[at:end][:4], "little", signed=True)
 
 
-def marks_of(blob: Blob) -> bytes:
-    """1 for each octet of the code where execution from pc 0 finds an instruction, else 0."""
-    return _GAP.sub(bytes(MAX_SKIP) + b"\1", b"\1" + blob.starts[1:])[: len(blob.code)]
+def unmarked_pcs(blob: Blob) -> list[int]:
+    """The pcs that execution from 0 can visit although the bitmask does not mark them: 0, and those behind a gap."""
+    first = [0] if blob.starts[:1] == b"\0" else []
+    return first + [gap.end() - 1 for gap in _GAP.finditer(b"\1" + blob.starts[1:])]
 
 
-def instructions_of(blob: Blob, spec: Spec) -> tuple[bytes, list[int]]:
-    """The opcodes and the pcs of all instructions that execution from pc 0 can visit, the implicit trap last."""
-    code, marks = blob.code, marks_of(blob)
+def visited_code(blob: Blob, spec: Spec) -> tuple[bytes, bytes]:
+    """The code with the paper's opcode(n) wherever execution from pc 0 finds an instruction, and marks of these pcs.
+
+    Marks are 1 or 0, one an octet. At an unmarked pc stands a trap; an undefined opcode stays as it is. No operand lies
+    at an unmarked pc, because no instruction looks at more than 12 octets.
+    """
+    unmarked = unmarked_pcs(blob)
+    if not unmarked:
+        return blob.code, blob.starts
+    code, marks, trap = bytearray(blob.code), bytearray(blob.starts), spec.opcodes["trap"]
+    for pc in unmarked:
+        code[pc], marks[pc] = trap, 1
+    return bytes(code), bytes(marks)
+
+
+def instructions_of(blob: Blob, spec: Spec) -> tuple[bytes, bytes, list[int]]:
+    """The visited code, and the opcodes and pcs of the instructions in it, the implicit trap after the code last."""
+    code, marks = visited_code(blob, spec)
     pcs = [*compress(range(len(code)), marks), len(code)]
-    return bytes(compress(code, marks)) + bytes([spec.opcodes["trap"]]), pcs
+    return code, bytes(compress(code, marks)) + bytes([spec.opcodes["trap"]]), pcs

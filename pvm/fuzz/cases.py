@@ -115,7 +115,7 @@ def _mutated(random: Random, spec: Spec) -> Blob:
             code[place] = random.getrandbits(8)
         else:
             starts[place] ^= 1
-    return _blob(bytes(code), bytes(starts), blob.jump_table)
+    return _blob(bytes(code), bytes(starts), blob.stored_entries)
 
 
 _KINDS: dict[str, Callable[[Random, Spec], Blob]] = {

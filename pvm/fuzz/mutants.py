@@ -49,7 +49,7 @@ def mutated_case(seed: int, programs: Sequence[Program]) -> Case:
     spec = random.choice((GP_072, GP_072, GP_072, GP_080))
     program = random.choice(programs)
     pieces = [_OPCODES[spec.name][piece[0]] + piece[1:] for piece in _window(random, _pieces(program.blob))]
-    draft = _Draft(pieces, list(program.jump_table), random, programs)
+    draft = _Draft(pieces, list(program.blob.stored_entries), random, programs)
     for _ in range(random.choice((0, 1, 1, 1, 2, 3, 8))):
         random.choice(_MUTATIONS)(draft)
         draft.pieces = draft.pieces or [b"\0"]

@@ -1,5 +1,5 @@
 """Cost models: what entering a basic block costs."""
 
-from pvm.gas.flat import block_costs, stray_cost
+from pvm.gas.flat import STRAY_COST, block_costs
 
-__all__ = ["block_costs", "stray_cost"]
+__all__ = ["STRAY_COST", "block_costs"]

@@ -1,14 +1,17 @@
 """The flat cost model: 1 gas an instruction, summed over a basic block (0.7.2's prices, charged by block).
 
 In: a program. Out: what entering each pc costs: the whole block that the pc lies in, also when it is entered in its
-middle (as 0.8.0's A.4 has it). An invalid opcode and the implicit trap after the code end a block like `trap`.
+middle (as 0.8.0's A.4 has it). An opcode that is undefined or not marked, and the implicit trap after the code, end a
+block like `trap`.
 """
 
 from __future__ import annotations
 
 from pvm.isa.spec import Spec
 from pvm.program.blob import Blob
-from pvm.program.decode import decode, decode_at
+from pvm.program.decode import decode
+
+STRAY_COST = 1  # of a pc that `decode` does not yield: the bitmask does not mark it, so a trap is all of its block
 
 
 def block_costs(blob: Blob, spec: Spec) -> dict[int, int]:
@@ -23,12 +26,3 @@ def block_costs(blob: Blob, spec: Spec) -> dict[int, int]:
     block.append(len(blob.code))
     costs.update(dict.fromkeys(block, len(block)))
     return costs
-
-
-def stray_cost(blob: Blob, spec: Spec, pc: int) -> int:
-    """The cost of a pc that `decode` does not yield: it counts as the start of its own block."""
-    cost = 1
-    while not (instruction := decode_at(blob, spec, pc)).row.ends_block:
-        cost += 1
-        pc = instruction.next_pc
-    return cost

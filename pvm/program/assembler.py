@@ -51,7 +51,7 @@ Directives, in the order in which they may appear:
     .raw 0x…                    in code: octets as one instruction, the first of them marked in the bitmask
     .unmarked 0x…               in code: octets that the bitmask does not mark
     .equ name, value            anywhere: a constant
-    .jump_table [entry_size=N] label or number, …       anywhere: appends to the jump table
+    .jump_table [entry_size=N] label or number, …       anywhere: appends to the jump table; of no octets also count=N
 
 `@label` appends the label to the jump table unless it is in there already. The entry size is the least that fits,
 unless given.
@@ -89,7 +89,7 @@ from pvm.printable import counted
 from pvm.program.assembly_code import CodeWriter
 from pvm.program.assembly_lexer import Cursor
 from pvm.program.assembly_syntax import MAX_WIDTH, REGISTERS, Kind, Operand, operands_of, usage, width_of
-from pvm.program.blob import Blob
+from pvm.program.blob import MAX_ENTRIES, MAX_ENTRY_SIZE, Blob
 from pvm.program.program import Program
 from pvm.program.standard import ZONE_SIZE, Sections, round_up
 from pvm.suggestions import did_you_mean
@@ -364,22 +364,22 @@ class Assembler:
         self._values[name] = value
 
     def _read_jump_table(self, cursor: Cursor) -> None:
-        if cursor.token == "entry_size" and cursor.after == "=":
-            cursor.take()
-            cursor.take()
-            self.code.set_entry_size(cursor.line, self._number(cursor, 256))
+        if cursor.accept_setting("entry_size"):
+            self.code.set_entry_size(cursor.line, self._number(cursor, MAX_ENTRY_SIZE + 1))
+        if cursor.accept_setting("count"):
+            return self.code.add_zero_entries(cursor.line, self._number(cursor, MAX_ENTRIES + 1))
         while cursor.token:
             if cursor.at_name() and cursor.token not in self._values:
                 self.code.add_entry(cursor.line, cursor.take())
             else:
-                self.code.add_entry(cursor.line, self._number(cursor, 1 << 64))
+                self.code.add_entry(cursor.line, self._number(cursor, 1 << 8 * MAX_ENTRY_SIZE))
             if not cursor.accept(","):
                 break
 
     def _number(self, cursor: Cursor, limit: int) -> int:
         number = cursor.sum()
         if not 0 <= number < limit:
-            cursor.fail(f"{_short(number)} is not in 0 … {limit - 1}")
+            cursor.fail(f"{_short(number)} is not in 0 … {_short(limit - 1)}")
         return number
 
     # --- instructions ---
@@ -497,4 +497,4 @@ class Assembler:
 
 def _short(number: int) -> str:
     """A number in a message; Python refuses to print the longest in decimal."""
-    return str(number) if abs(number) < _CONSTANT_LIMIT else "a number of that size"
+    return str(number) if abs(number) < _CONSTANT_LIMIT else f"a number of {number.bit_length()} bits"

@@ -6,7 +6,7 @@ known; a position before that is a pair (octets before it, left-out offsets befo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from pvm.errors import AssemblyError
 from pvm.isa.formats import Format
 from pvm.printable import counted
 from pvm.program.assembly_syntax import Offset, encode_instruction, fit_offsets, width_of
-from pvm.program.blob import pack_bitmask
+from pvm.program.blob import MAX_ENTRIES, ZeroEntries, pack_bitmask
 
 
 class _Reference(NamedTuple):
@@ -39,6 +39,7 @@ class CodeWriter:
         self._entries: list[tuple[int, str | int]] = []  # of the jump table: line, label or number
         self._entry_of: dict[str, int] = {}
         self._entry_size: tuple[int, int] | None = None  # line, octets
+        self._zero_entries = 0  # entries of no octets that are not listed
         self._written: list[tuple[int, int, int]] = []  # line and position of what was written
         self._before: list[int] = [0]  # once linked: octets of left-out offsets before each of them
 
@@ -111,6 +112,14 @@ class CodeWriter:
             raise AssemblyError(line, "entry_size is given twice")
         self._entry_size = line, octets
 
+    def add_zero_entries(self, line: int, count: int) -> None:
+        """Append `count` entries, which must be of no octets."""
+        if self._entry_size is None or self._entry_size[1]:
+            raise AssemblyError(line, "count= goes with entry_size=0")
+        self._zero_entries += count
+        if self._zero_entries > MAX_ENTRIES:
+            raise AssemblyError(line, "a jump table has fewer than 2^64 entries")
+
     def references(self) -> Iterator[tuple[int, str]]:
         """All uses of labels, with their lines."""
         for group in (self._fitted, self._given):
@@ -141,17 +150,17 @@ class CodeWriter:
             code[at : at + reference.width] = offset.to_bytes(reference.width, "little", signed=True)
         return bytes(code), pack_bitmask(bytes(starts))
 
-    def link_jump_table(self) -> tuple[tuple[int, ...], int]:
+    def link_jump_table(self) -> tuple[Sequence[int], int]:
         """The jump table's entries and the octets of each, after `link`. Raises AssemblyError on too small a size."""
         table = tuple(self._pc(target) if isinstance(target, str) else target for _, target in self._entries)
         if self._entry_size is None:
             return table, max(1, (max(table).bit_length() + 7) // 8) if table else 0
-        line, size = self._entry_size
-        if table and size > 8:
-            raise AssemblyError(line, f"entry_size={size}, but an entry has at most 8 octets")
+        size = self._entry_size[1]
         for (at, _), entry in zip(self._entries, table, strict=True):
             if entry.bit_length() > 8 * size:
                 raise AssemblyError(at, f"the jump table entry {entry} does not fit entry_size={size}")
+        if self._zero_entries:
+            return ZeroEntries(len(table) + self._zero_entries), size
         return table, size
 
     def pcs_of_labels(self) -> dict[str, int]:

@@ -23,7 +23,7 @@ _TOKEN = re.compile(
 _NAME = re.compile(r"[A-Za-z_.$][\w.$]*", re.ASCII)
 _ESCAPE = re.compile(r"\\(x[0-9A-Fa-f]{2}|.?)", re.DOTALL)
 _ESCAPED = {"n": 10, "r": 13, "t": 9, "0": 0, "\\": 92, '"': 34, "'": 39}
-_LONGEST_NUMBER = 80  # characters; longer ones fit nowhere, and converting them would not take linear time
+_LONGEST_NUMBER = 2 + 2 * 255  # characters: the largest entry of a jump table, in hexadecimal (A.2)
 
 
 class Names(Protocol):
@@ -81,6 +81,13 @@ class Cursor:
         if self._tokens[self._at] != token or not token:
             return False
         self._at += 1
+        return True
+
+    def accept_setting(self, name: str) -> bool:
+        """Whether the next tokens are `name =`, which are then behind the cursor."""
+        if self.token != name or self.after != "=":
+            return False
+        self._at += 2
         return True
 
     def expect(self, token: str) -> None:

@@ -6,38 +6,91 @@ bytes.
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import overload
 
 from pvm.errors import ProgramError
 from pvm.program.codec import encode_natural, read_fixed, read_natural, take
+
+MAX_ENTRY_SIZE = 255  # octets of a jump table entry
+MAX_ENTRIES = (1 << 64) - 1
+# No dynamic jump reaches further: its address is below 2^32, and entries are 2 apart (A.4).
+REACHABLE_ENTRIES = (1 << 31) - 1
+
+
+@dataclass(frozen=True)
+class ZeroEntries(Sequence[int]):
+    """A jump table whose entries take no octets: `total` zeros, up to 2^64 - 1 of them, in no memory."""
+
+    total: int
+
+    def __len__(self) -> int:
+        """At most as many as Python can count; `total` has them all."""
+        return min(self.total, sys.maxsize)
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+    @overload
+    def __getitem__(self, index: slice) -> ZeroEntries: ...
+    def __getitem__(self, index: int | slice) -> int | ZeroEntries:
+        found = range(len(self))[index]  # raises IndexError
+        return ZeroEntries(len(found)) if isinstance(found, range) else 0
 
 
 @dataclass(frozen=True)
 class Blob:
     """`code` is c. `bitmask` is k, packed, least significant bit first. `jump_table` is j; `jump_entry_size` is z.
 
-    Raises ProgramError when they do not fit together.
+    Entries of any size are numbers, however large; those of no octets become `ZeroEntries`. Raises ProgramError when
+    the parts do not fit together.
     """
 
     code: bytes
     bitmask: bytes
-    jump_table: tuple[int, ...] = ()
+    jump_table: Sequence[int] = ()
     jump_entry_size: int = 0
 
     def __post_init__(self) -> None:
-        count, length = len(self.jump_table), len(self.code)
-        if count and self.jump_entry_size > 8:
-            raise ProgramError(f"jump table entry size: {self.jump_entry_size} bytes, but an entry has at most 8")
-        if count and not 0 <= min(self.jump_table) <= max(self.jump_table) < 1 << 8 * self.jump_entry_size:
-            raise ProgramError(f"jump table: an entry does not fit {self.jump_entry_size} bytes")
+        size, length = self.jump_entry_size, len(self.code)
+        if not 0 <= size <= MAX_ENTRY_SIZE:
+            raise ProgramError(f"jump table entry size: {size} bytes, but an entry has at most {MAX_ENTRY_SIZE}")
+        table = self.jump_table
+        if not isinstance(table, ZeroEntries):
+            if table and not 0 <= min(table) <= max(table) < 1 << 8 * size:
+                raise ProgramError(f"jump table: an entry does not fit {size} bytes")
+            object.__setattr__(self, "jump_table", tuple(table) if size or not table else ZeroEntries(len(table)))
+        elif size or not 0 <= table.total <= MAX_ENTRIES:
+            raise ProgramError(f"jump table: {table.total} entries of no octets, of which each takes {size}")
         if len(self.bitmask) != (length + 7) // 8:
             raise ProgramError(f"bitmask: {len(self.bitmask)} bytes for {length} bytes of code")
         if length % 8 and self.bitmask[-1] >> (length % 8):
             raise ProgramError(f"bitmask: bits are set beyond the {length} bytes of code")
 
     def __repr__(self) -> str:
-        return f"<Blob of {len(self.code)} bytes of code, {len(self.jump_table)} jump table entries>"
+        return f"<Blob of {len(self.code)} bytes of code, {self.jump_count} jump table entries>"
+
+    @property
+    def jump_count(self) -> int:
+        """|j|, at most 2^64 - 1: more than `len` can tell where entries take no octets."""
+        return self.jump_table.total if isinstance(self.jump_table, ZeroEntries) else len(self.jump_table)
+
+    @property
+    def zero_entries(self) -> int:
+        """How many entries of no octets a dynamic jump can reach; 0 where entries take any."""
+        return min(self.jump_table.total, REACHABLE_ENTRIES) if isinstance(self.jump_table, ZeroEntries) else 0
+
+    @property
+    def stored_entries(self) -> tuple[int, ...]:
+        """The entries that take octets in the blob."""
+        return self.jump_table if isinstance(self.jump_table, tuple) else ()
+
+    @cached_property
+    def jump_targets(self) -> frozenset[int]:
+        """The different entries of the jump table."""
+        return frozenset(self.stored_entries or (0,) * bool(self.jump_count))
 
     @cached_property
     def starts(self) -> bytes:
@@ -52,9 +105,9 @@ class Blob:
 
     def encode(self) -> bytes:
         """The bytes that `parse` reads."""
-        entries = b"".join(entry.to_bytes(self.jump_entry_size, "little") for entry in self.jump_table)
+        entries = b"".join(entry.to_bytes(self.jump_entry_size, "little") for entry in self.stored_entries)
         return b"".join((
-            encode_natural(len(self.jump_table)), bytes([self.jump_entry_size]), encode_natural(len(self.code)),
+            encode_natural(self.jump_count), bytes([self.jump_entry_size]), encode_natural(len(self.code)),
             entries, self.code, self.bitmask,
         ))  # fmt: skip
 
@@ -64,18 +117,15 @@ class Blob:
         count, offset = read_natural(data, 0, "jump table length")
         size, offset = read_fixed(data, offset, 1, "jump table entry size")
         length, offset = read_natural(data, offset, "code length")
-        if count and size > 8:
-            raise ProgramError(f"jump table entry size: {size} bytes, but an entry has at most 8")
         table, offset = take(data, offset, count * size, f"jump table of {count} entries")
         code, offset = take(data, offset, length, "code")
         bitmask, offset = take(data, offset, (length + 7) // 8, "bitmask")
         if offset != len(data):
             raise ProgramError(f"bitmask: {len(data) - offset} bytes are left over after offset {offset}")
-        if count and not size and count > len(data):
-            # Entries of no octets cost the blob nothing; without this bound a short blob could ask for 2^64 of them.
-            raise ProgramError(f"jump table: {count} entries of 0 bytes are more than the blob has bytes")
-        entries = tuple(int.from_bytes(table[i : i + size], "little") for i in range(0, count * size, size or 1))
-        return Blob(code, bitmask, entries if size else (0,) * count, size)
+        if not size:
+            return Blob(code, bitmask, ZeroEntries(count) if count else ())
+        entries = tuple(int.from_bytes(table[i : i + size], "little") for i in range(0, count * size, size))
+        return Blob(code, bitmask, entries, size)
 
 
 _UNPACKED = tuple(bytes((byte >> bit) & 1 for bit in range(8)) for byte in range(256))

@@ -3,7 +3,8 @@
 In: a `Blob` and a `Spec`. Out: `Instruction` values. Follows A.2 (skip), A.3 (blocks) and A.5 (operands).
 
 Execution visits the positions 0, 0 + 1 + skip(0), ...: every opcode that the bitmask marks, and after 24 unmarked
-octets also a position that it does not mark. `decode` yields exactly these.
+octets also a position that it does not mark. `decode` yields exactly these. What is executed at a pc is the paper's
+opcode(pc): a trap wherever the bitmask marks no opcode, or an undefined one.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Instruction(NamedTuple):
     """One decoded instruction; operands that its format lacks are 0.
 
     `x` and `y` are unsigned 64-bit immediates, or for offsets the target's pc (which may lie outside the code).
-    An invalid opcode decodes to the row of `trap` with `valid` False.
+    An opcode that is undefined or not marked decodes to the row of `trap` with `valid` False.
     """
 
     pc: int
@@ -57,11 +58,11 @@ def skip(starts: bytes, pc: int) -> int:
 
 
 def decode_at(blob: Blob, spec: Spec, pc: int) -> Instruction:
-    """The instruction at any pc, whether or not the bitmask marks it; beyond the code it is a trap."""
+    """The instruction at any pc: a trap where the bitmask marks none, and beyond the code."""
     if pc >= len(blob.code):
         return Instruction(pc, 1, TRAP)
     length = skip(blob.starts, pc) + 1
-    row = spec.by_opcode[blob.code[pc]]
+    row = spec.by_opcode[blob.code[pc]] if blob.starts[pc] else None
     if row is None:
         return Instruction(pc, length, TRAP, valid=False)
     return Instruction(pc, length, row, *_operand_reader(row.format)(blob.padded, pc, length - 1))
@@ -84,6 +85,11 @@ def decode(blob: Blob, spec: Spec) -> Iterator[Instruction]:
         pc += instruction.length
 
 
+def is_instruction(blob: Blob, spec: Spec, pc: int) -> bool:
+    """Whether the bitmask marks a defined opcode at `pc`, which may lie anywhere."""
+    return 0 <= pc < len(blob.code) and blob.starts[pc] == 1 and spec.by_opcode[blob.code[pc]] is not None
+
+
 def block_starts(blob: Blob, spec: Spec) -> frozenset[int]:
     """The paper's set of pcs where basic blocks begin, the only legal targets of jumps (A.3)."""
     ends = bytes(row is not None and row.ends_block for row in spec.by_opcode)
@@ -94,9 +100,7 @@ def block_starts(blob: Blob, spec: Spec) -> frozenset[int]:
         if ends[code[pc]]:
             found.add(pc + 1 + skip(starts, pc))
         pc = starts.find(1, pc + 1)
-    if spec.validates:
-        found = {n for n in found if n < len(code) and starts[n] and spec.by_opcode[code[n]] is not None}
-    return frozenset(found)
+    return frozenset(pc for pc in found if is_instruction(blob, spec, pc))
 
 
 def is_valid(blob: Blob, spec: Spec) -> bool:
@@ -123,9 +127,7 @@ def invalid_at(blob: Blob, spec: Spec) -> str | None:
 
 def is_entry(blob: Blob, spec: Spec, pc: int) -> bool:
     """Whether a machine may be entered at `pc`: always in 0.7.2, only at an instruction in 0.8.0 (A.1)."""
-    if not spec.validates:
-        return True
-    return pc < len(blob.code) and blob.starts[pc] == 1 and spec.by_opcode[blob.code[pc]] is not None
+    return not spec.validates or is_instruction(blob, spec, pc)
 
 
 _Operands = tuple[int, int, int, int, int]

@@ -143,12 +143,14 @@ def _string_or_hex(octets: bytes) -> str:
 
 
 def _jump_table_lines(blob: Blob, labels: Mapping[int, str]) -> Iterator[str]:
-    size, table = blob.jump_entry_size, blob.jump_table
-    if not size and not table:
+    size, table = blob.jump_entry_size, blob.stored_entries
+    if not size:
+        if blob.jump_count:
+            yield f".jump_table entry_size=0 count={blob.jump_count}"
         return
     setting = f" entry_size={size}"
     for at in range(0, len(table) or 1, _ENTRIES_A_LINE):
-        entries = (labels.get(entry) or str(entry) for entry in table[at : at + _ENTRIES_A_LINE])
+        entries = (labels.get(entry) or _number(entry) for entry in table[at : at + _ENTRIES_A_LINE])
         yield f".jump_table{setting} {', '.join(entries)}".rstrip()
         setting = ""
 
@@ -168,12 +170,12 @@ def _labelled(blob: Blob, instructions: list[Instruction]) -> dict[int, str]:
     """Labels of the visited pcs, and of the end, that are a target or in the jump table."""
     pcs = {instruction.pc for instruction in instructions} | {len(blob.code)}
     wanted = {target for instruction in instructions if (target := _target(instruction)) is not None}
-    return {pc: f"l{pc}" for pc in sorted(pcs & (wanted | set(blob.jump_table)))}
+    return {pc: f"l{pc}" for pc in sorted(pcs & (wanted | blob.jump_targets))}
 
 
 def _dynamic_addresses(blob: Blob, labels: Mapping[int, str]) -> dict[int, str]:
     """Labels by the dynamic address that `@` gives for them: that of their first entry."""
-    first = {pc: index for index, pc in reversed(list(enumerate(blob.jump_table)))}
+    first = {pc: index for index, pc in reversed(list(enumerate(blob.stored_entries or (0,) * bool(blob.jump_count))))}
     return {2 * (index + 1): labels[pc] for pc, index in first.items() if pc in labels}
 
 
@@ -195,9 +197,11 @@ def _code_lines(
             text = _format(instruction, label_of, widths, returns)
             yield f"{_INDENT}{text:<39} ; {pc}"
         else:
-            directive = ".raw" if blob.starts[pc] else ".unmarked"
             octets = blob.code[pc : instruction.next_pc].hex()
-            yield f"{_INDENT}{directive} 0x{octets} ; {pc} {format_instruction(instruction, label_of)}"
+            if blob.starts[pc]:
+                yield f"{_INDENT}.raw 0x{octets} ; {pc} {format_instruction(instruction, label_of)}"
+            else:
+                yield f"{_INDENT}.unmarked 0x{octets} ; {pc} trap ; not marked"
         if blob.starts[pc] and instruction.valid and instruction.row.ends_block:
             yield ""
     if len(blob.code) in labels:

@@ -8,17 +8,17 @@ from __future__ import annotations
 from pvm.isa.expr import DynamicJump, Jump
 from pvm.isa.spec import Spec
 from pvm.program.blob import Blob
-from pvm.program.decode import Instruction, block_starts, decode_at, invalid_at, is_entry
+from pvm.program.decode import Instruction, block_starts, decode_at, invalid_at
 
 
 def why_panic(blob: Blob, spec: Spec, pc: int) -> str:
     """Why executing the instruction at `pc` panicked."""
     if spec.validates and (found := invalid_at(blob, spec)) is not None:
         return f"the program is invalid in {spec.name}: {found}"
-    if not is_entry(blob, spec, pc):
-        return f"no instruction begins at pc {pc}"
     if pc >= len(blob.code):
         return "execution went past the end of the code"
+    if not blob.starts[pc]:
+        return f"no instruction begins at pc {pc}: the bitmask does not mark it"
     instruction = decode_at(blob, spec, pc)
     if not instruction.valid:
         return f"the opcode {blob.code[pc]} is invalid"

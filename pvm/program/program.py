@@ -5,7 +5,7 @@ In: bytes in one of three formats. Out: a frozen `Program`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -43,8 +43,8 @@ class Program:
         return self.blob.code
 
     @property
-    def jump_table(self) -> tuple[int, ...]:
-        """j, the dynamic jump table."""
+    def jump_table(self) -> Sequence[int]:
+        """j, the dynamic jump table: a tuple, or `pvm.program.blob.ZeroEntries`."""
         return self.blob.jump_table
 
     @staticmethod

@@ -27,13 +27,12 @@ def define_load(w: Writer, spec: Spec) -> None:
 def _load_program(w: Writer) -> Function:
     """(): put the program that was read into the engine memory, and say in the state where it is."""
     draft = Draft("load_program")
-    size, needed, records = draft.local("size", I64), draft.local("needed", I64), draft.local("records", I64)
+    size, records = draft.local("size", I64), draft.local("records", I64)
     p = Parsed(w)
     length = p.code_length.wide()
     # The layout is computed with values: the same formula as for every host.
     layout = abi.program_layout(*(cast(int, value) for value in (length, p.jump_count.wide(), records)))
     addresses = {name: cast(Value, address) for name, address in layout[0].items()}
-    stray_room = abi.RECORD.size * (length + 4) + abi.GROWTH * abi.WASM_PAGE
     too_large = w.fail(
         blame(w), "program: ", w.put_number(p.code_length), " bytes of code are more than the interpreter can hold"
     )
@@ -42,8 +41,7 @@ def _load_program(w: Writer) -> Function:
     return draft.function(
         records.set((w.call("count_instructions") + p.code_length // (MAX_SKIP + 1) + 2).wide()),
         size.set(cast(Value, layout[1])),
-        needed.set(size + stray_room),
-        when(needed > _MAX_MEMORY, too_large),
+        when(size > _MAX_MEMORY, too_large),
         when(
             both(pages > engine.pages(), engine.grow(missing).equals(0xFFFFFFFF)),
             w.call("no_memory"),
@@ -51,6 +49,7 @@ def _load_program(w: Writer) -> Function:
         *(put_state(name, _low(address)) for name, address in addresses.items()),
         put_state("code_length", p.code_length),
         put_state("jump_count", p.jump_count),
+        put_state("zero_entries", p.zero_entries),
         engine.copy(state("code"), host, p.code, p.code_length),
         w.call("unpack_bitmask"),
         engine.fill(state("starts") + p.code_length, 1, abi.PADDING),
@@ -85,7 +84,7 @@ def _unpack_bitmask(w: Writer) -> Function:
 
 
 def _unpack_jump_table(w: Writer) -> Function:
-    """(): 4 bytes for each entry; those that need more lead nowhere all the same."""
+    """(): 4 bytes for each entry; larger ones lead nowhere all the same."""
     draft = Draft("unpack_jump_table")
     number, octet, entry = draft.local("number"), draft.local("octet"), draft.local("entry", I64)
     place = draft.local("place")
@@ -100,7 +99,7 @@ def _unpack_jump_table(w: Writer) -> Function:
             while_(
                 octet,
                 octet.set(octet - 1),
-                entry.set(entry << 8 | host.byte(place + octet).wide()),
+                when(entry <= 0xFFFFFFFF, entry.set(entry << 8 | host.byte(place + octet).wide())),
             ),
             place.add(p.jump_size),
             engine.set_word(state("jump_table") + (number << 2), low),

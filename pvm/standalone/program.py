@@ -10,6 +10,7 @@ length is compared with what is left before it is used.
 
 from __future__ import annotations
 
+from pvm.program.blob import REACHABLE_ENTRIES
 from pvm.program.standard import ADDRESS_SPACE, INPUT_SIZE, PAGE_SIZE, ZONE_SIZE
 from pvm.standalone import wasi
 from pvm.standalone.files import file_length
@@ -23,6 +24,7 @@ from pvm.wasm.values import (
     Value,
     Variable,
     both,
+    choose,
     leave,
     sequence,
     value_of,
@@ -44,7 +46,7 @@ class Parsed:
         self.read_write, self.read_write_size = w.variable("read_write"), w.variable("read_write_size")
         self.heap_pages, self.stack_size = w.variable("heap_pages"), w.variable("stack_size")
         self.jump_table, self.jump_count = w.variable("jump_table"), w.variable("jump_count")
-        self.jump_size = w.variable("jump_size")
+        self.jump_size, self.zero_entries = w.variable("jump_size"), w.variable("zero_entries")
         self.code, self.code_length = w.variable("code"), w.variable("code_length")
         self.bitmask = w.variable("bitmask")
 
@@ -217,7 +219,6 @@ def _parse_blob(w: Writer) -> Function:
     count = draft.local("count", I64)
     c, p = _Cursor(w), Parsed(w)
     size = p.jump_size
-    wide_entry = w.put("jump table entry size: ", w.put_number(size), " bytes, but an entry has at most 8")
     table_length = count * size.wide()  # meant where count is at most what is left, so that it fits
     missing_table = w.put(
         "jump table of ", w.put_number(count), " entries: needs ", w.call("put_count", count, size),
@@ -227,9 +228,6 @@ def _parse_blob(w: Writer) -> Function:
     left_over = w.put(
         "bitmask: ", w.put_number(c.size - c.at), " bytes are left over after offset ", w.put_number(c.at)
     )
-    empty_entries = w.put(
-        "jump table: ", w.put_number(count), " entries of 0 bytes are more than the blob has bytes"
-    )
     unused = p.code_length & 7
     last = host.byte(p.bitmask + (p.code_length >> 3))
     beyond = w.put("bitmask: bits are set beyond the ", w.put_number(p.code_length), " bytes of code")
@@ -238,32 +236,32 @@ def _parse_blob(w: Writer) -> Function:
         _read(w, "jump table length"), count.set(c.number),
         _read(w, "jump table entry size", 1), size.set(c.number.narrow()),
         _read(w, "code length"),
-        when(both(count.differs(0), size > 8), wide_entry, leave(0)),
         when(is_missing, missing_table, leave(0)),
         p.jump_table.set(c.data + c.at),
         c.at.add((count * size.wide()).narrow()),
         _take_part(w, "code", c.number), p.code.set(c.part), p.code_length.set(c.number.narrow()),
         _take_part(w, "bitmask", (p.code_length.wide() + 7) >> 3), p.bitmask.set(c.part),
         when(c.at.differs(c.size), left_over, leave(0)),
-        when(both(~size, count > c.size.wide()), empty_entries, leave(0)),
         when(both(unused, last >> unused), beyond, leave(0)),
-        p.jump_count.set(count.narrow()),
+        p.jump_count.set(choose(size, count.narrow(), 0)),
+        p.zero_entries.set(choose(size, 0, choose(count > REACHABLE_ENTRIES, REACHABLE_ENTRIES, count.narrow()))),
         value_of(1),
         result=I32,
     )  # fmt: skip
 
 
 def _put_count(w: Writer) -> Function:
-    """(count: i64, size): print the product, which may exceed 64 bits, in decimal; size is at most 8."""
+    """(count: i64, size): print the product, which may exceed 64 bits, in decimal; size is at most 255."""
     draft = Draft("put_count")
     count, size = draft.param("count", I64), draft.param("size")
-    # count * size = 10 * (count // 10 * size + carry) + digit: what is printed first stays below 2^64.
+    # count * size = 1000 * (count // 1000 * size + carry) + three digits: what is printed first stays below 2^64.
     low = draft.local("low", I64)
-    rest = count // 10 * size.wide() + low // 10
+    rest = count // 1000 * size.wide() + low // 1000
+    digits = [(low // place % 10).narrow() + ord("0") for place in (100, 10, 1)]
     return draft.function(
-        low.set(count % 10 * size.wide()),
-        when(rest, w.put_number(rest)),
-        w.call("put_byte", (low % 10).narrow() + ord("0")),
+        low.set(count % 1000 * size.wide()),
+        when(rest, w.put_number(rest), *(w.call("put_byte", digit) for digit in digits), leave()),
+        w.put_number(low),
     )
 
 

@@ -216,13 +216,15 @@ def test_a_step_answers_a_host_call(make_engine: Any) -> None:
 
 
 def test_entering_at_any_pc(make_engine: Any) -> None:
-    # In 0.7.2 decoding starts wherever the machine is put: at the operand octet 0x33 a load_imm begins.
+    # In 0.7.2 a machine may be put anywhere; where no opcode is marked it finds a trap, an operand octet 0x33 or not.
     program = assemble(".code\n.raw 0x330533077f\ntrap\n")
     machine = make_engine().instantiate(program, gas=100, pc=2)
-    assert machine.run() == Exit(Reason.PANIC, 5, 98)
-    assert machine.registers[7] == 0x7F
+    assert machine.run() == Exit(Reason.PANIC, 2, 99)
     machine.pc = 70
-    assert machine.run() == Exit(Reason.PANIC, 70, 97)
+    assert machine.run() == Exit(Reason.PANIC, 70, 98)
+    machine.pc = 0
+    assert machine.run() == Exit(Reason.PANIC, 5, 96)
+    assert machine.registers[5] == 0x7F0733
 
 
 def test_sbrk(make_engine: Any) -> None:
@@ -416,7 +418,7 @@ def test_machines_are_not_copied(make_engine: Any) -> None:
 
 
 def test_stray_entries_again_and_again(make_engine: Any) -> None:
-    """Every octet of a block as an entry: each makes the interpreter decode from there, none may leave a trace."""
+    """Every octet of a block as an entry: where none is marked a trap is found, and none may leave a trace."""
     program = Program(Blob(bytes([100, 0x12] * 40), pack_bitmask(bytes([1, 0] * 40))))
     machine = make_engine().instantiate(program, gas=0)
     for gas in (0, 1, 5, 100):

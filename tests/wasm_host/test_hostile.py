@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -15,8 +16,8 @@ from typing import Any
 
 import pytest
 
+from pvm import Reason
 from pvm.emit.recompiler import recompile
-from pvm.errors import ProgramError
 from pvm.fuzz import Case, transcript
 from pvm.isa import GP_072
 from pvm.program import Blob, Program, decode, pack_bitmask
@@ -165,10 +166,11 @@ def test_four_million_octets(tables: bool, most: int) -> None:
         assert peak < most, name
 
 
-def test_entries_of_no_octets_are_bounded_by_the_program() -> None:
-    """A short program cannot ask for a long jump table."""
-    rest = b"\0\1\0\1"
-    assert Program.parse(b"\5" + rest, "plain").jump_table == (0,) * 5
-    for count in (b"\6", b"\xff" * 9):
-        with pytest.raises(ProgramError, match="more than the blob has bytes"):
-            Program.parse(count + rest, "plain")
+def test_entries_of_no_octets_take_no_memory(make_engine: Any) -> None:
+    """A short program may have 2^64 - 1 of them."""
+    program = Program.parse(b"\xff" * 9 + b"\0\1\0\1", "plain")
+    tracemalloc.start()
+    machine = make_engine().instantiate(program)
+    assert machine.run().reason is Reason.PANIC
+    assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    tracemalloc.stop()

@@ -76,8 +76,8 @@ def gather(program: Program, spec: Spec) -> dict[str, Any]:
         "code_bytes": len(blob.code), "instructions": len(instructions),
         "basic_blocks": sum(pc < len(blob.code) for pc in starts),
         "jump_table": {
-            "entries": len(blob.jump_table), "entry_size": blob.jump_entry_size,
-            "no_block_starts": sorted({pc for pc in blob.jump_table if pc not in starts}),
+            "entries": blob.jump_count, "entry_size": blob.jump_entry_size,
+            "no_block_starts": sorted(blob.jump_targets - starts),
         },
         "instruction_mix": dict(mix.most_common()),
         "invalid_opcodes": [i.pc for i in instructions if not i.valid],

@@ -69,14 +69,14 @@ def _names(labels: dict[int, str]) -> Callable[[int], str]:
 def _comment(loaded: Loaded, number: int, instruction: Instruction) -> str | None:
     """What a reader would not see from the text."""
     index, pc = loaded.index, instruction.pc
+    if not loaded.program.blob.starts[pc]:
+        return "not marked by the bitmask: panics"
     if not instruction.valid:
         return f"opcode {loaded.program.code[pc]} is invalid: panics"
     if index.kinds[number] == JUMP and not index.starts_block(index.targets[number]):
         return "panics: no block starts there"
     if (call := _call(loaded, instruction)) is not None:
         return call
-    if not loaded.program.blob.starts[pc]:
-        return "not marked by the bitmask"
     return None
 
 

@@ -81,7 +81,7 @@ class Loaded:
             for pc, name in self.survey.labels:
                 named.setdefault(pc, name)
         index, size = self.index, len(self.program.code)
-        targets = {target for target in index.targets if 0 <= target < size}.union(self.program.jump_table)
+        targets = {target for target in index.targets if 0 <= target < size}.union(self.program.blob.jump_targets)
         for pc in sorted(targets):
             if len(named) >= KEPT_LABELS:
                 break
@@ -178,7 +178,7 @@ def opened_value(loaded: Loaded, progress: Progress) -> dict[str, Any]:
         "handle": loaded.handle, "kind": "program" if loaded.trace is None else "trace", "name": loaded.name,
         "format": program.format, "spec": loaded.spec.name, "metadata": _metadata(program.metadata),
         "code_length": len(program.code), "instructions": len(index.pcs), "blocks": index.blocks.count(1),
-        "jump_table": len(program.jump_table), "entry_points": _entry_points(loaded),
+        "jump_table": program.blob.jump_count, "entry_points": _entry_points(loaded),
         "segments": [
             {"name": s.name, "address": s.address, "length": s.length, "access": s.access}
             for s in (() if program.sections is None else program.sections.segments())
@@ -249,7 +249,7 @@ def _notes(loaded: Loaded) -> list[str]:
     ]  # fmt: skip
     if lost:
         notes.append(f"{_counted(lost, 'jump')} to where no block starts, and so {_panic(lost)}.")
-    wrong = [pc for pc in set(program.jump_table) if not index.starts_block(pc)]
+    wrong = [pc for pc in program.blob.jump_targets if not index.starts_block(pc)]
     if wrong:
         notes.append(f"{len(wrong):,} of the jump table's targets are no block starts.")
     invalid = [

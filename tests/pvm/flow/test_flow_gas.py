@@ -21,7 +21,7 @@ def flows(draw: st.DrawFn) -> tuple[Flow, list[int], set[int]]:
         blocks.append(Block(number, number + 1, number, Follows.BLOCK, 1, target, draw(st.booleans()), Ending.BRANCH))
     looks = {0, *(b.target for number, b in enumerate(blocks) if b.target is not None and b.target <= number)}
     costs = [draw(COSTS) for _ in range(count)]
-    flow = Flow(b"", [], tuple(blocks), {}, frozenset(), frozenset())
+    flow = Flow(b"", b"", [], tuple(blocks), {}, frozenset(), frozenset())
     return flow, costs, looks
 
 

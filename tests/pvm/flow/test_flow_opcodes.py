@@ -18,14 +18,17 @@ def test_they_are_what_decoding_yields(spec: Spec, data: st.DataObject) -> None:
     every = data.draw(st.sampled_from([2, 4, 41]))
     draws = data.draw(st.binary(min_size=len(code), max_size=len(code)))
     blob = Blob(code, pack_bitmask(bytes(draw % every == 0 for draw in draws)))
-    opcodes, pcs = instructions_of(blob, spec)
+    visited, opcodes, pcs = instructions_of(blob, spec)
     expected = list(decode(blob, spec))
     assert pcs == [*(instruction.pc for instruction in expected), len(code)]
-    assert list(opcodes) == [*(code[instruction.pc] for instruction in expected), 0]
+    trap = spec.opcodes["trap"]
+    marked = [code[instruction.pc] if blob.starts[instruction.pc] else trap for instruction in expected]
+    assert list(opcodes) == [*marked, trap]
+    assert [visited[instruction.pc] for instruction in expected] == marked
     offsets = opcodes_of(spec).offsets
     for instruction in expected:
         fields = [field for field in instruction.row.format.immediates if field.offset and instruction.valid]
-        immediates = offsets[code[instruction.pc]]
+        immediates = offsets[visited[instruction.pc]]
         assert bool(fields) == bool(immediates)
         for field in fields:
             target = target_of(blob, immediates, instruction.pc, instruction.next_pc)
@@ -34,7 +37,7 @@ def test_they_are_what_decoding_yields(spec: Spec, data: st.DataObject) -> None:
 
 def test_kinds() -> None:
     program = assemble(".code\nadd_64 r1, r2, r3\necalli 5\nsbrk r1, r2\nbranch_eq r1, r2, end\njump end\nend:\ntrap\n")
-    opcodes, _ = instructions_of(program.blob, GP_072)
+    _, opcodes, _ = instructions_of(program.blob, GP_072)
     table = opcodes_of(GP_072)
     assert list(opcodes.translate(table.kinds)) == [STRAIGHT, CALLS, CALLS, ENDS, ENDS, ENDS, ENDS]
     assert [table.falls[opcode] for opcode in opcodes] == [True, False, True, True, False, False, False]

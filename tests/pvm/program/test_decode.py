@@ -64,14 +64,31 @@ def test_decode_visits_what_execution_visits() -> None:
 
 def test_blocks_start_after_terminators() -> None:
     program = assemble(".code\nload_imm r1, 5\njump end\nload_imm r2, 1\nend: trap\n")
-    starts = [i.pc for i in decode(program.blob, GP_072)]
-    assert block_starts(program.blob, GP_072) == {0, starts[2], len(program.code)}  # 0.7.2: the end too
-    assert block_starts(program.blob, GP_080) == {0, starts[2]}
+    pcs = [i.pc for i in decode(program.blob, GP_072)]
+    for spec in (GP_072, GP_080):
+        assert block_starts(program.blob, spec) == {0, pcs[2]}  # not the end of the code, where no opcode is
 
 
 def test_an_unmarked_terminator_starts_no_block() -> None:
     code = b"\x01\x00\x00"
-    assert block_starts(blob(code, b"\0\0\1"), GP_072) == {0, 3}
+    assert block_starts(blob(code, b"\0\0\1"), GP_072) == set()
+    assert block_starts(blob(b"\x64\x12\x01\x00", b"\1\0\0\1"), GP_072) == {0}
+
+
+def test_blocks_start_at_marked_and_defined_opcodes_alone() -> None:
+    """After three terminators: an undefined opcode, an octet that is not marked (after 24 of that kind), the end."""
+    code = b"\x01\xff\x01" + bytes(25) + b"\x00"
+    starts = b"\1\1\1" + bytes(25) + b"\1"
+    assert block_starts(blob(code, starts), GP_072) == {0}
+    assert block_starts(blob(b"\xff\x00", b"\1\1"), GP_072) == set()  # nor at 0
+
+
+def test_an_opcode_that_is_not_marked_is_a_trap() -> None:
+    b = blob(b"\x33\x07\x05\x01", b"\1\0\0\1")
+    found = [decode_at(b, GP_072, pc) for pc in range(5)]
+    assert [(i.row.name, i.valid) for i in found] == [
+        ("load_imm", True), ("trap", False), ("trap", False), ("fallthrough", True), ("trap", True),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

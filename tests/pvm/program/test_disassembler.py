@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from pvm.program import (
     format_instruction,
     pack_bitmask,
 )
+from pvm.program.blob import ZeroEntries
 
 SHARED = Path(__file__).parents[4] / "shared"
 SPECS = st.sampled_from([GP_072, GP_080, GAS_VECTORS])
@@ -81,13 +83,28 @@ def test_text() -> None:
 
 
 def test_unmarked_octets_show_what_would_run() -> None:
-    blob = Blob(bytes(30), bytes(4))
+    blob = Blob(b"\x01" * 30, bytes(4))
     assert disassemble(Program(blob)) == f"""\
 .plain
 .code
-    .unmarked 0x{"00" * 25} ; 0 trap
-    .unmarked 0x{"00" * 5} ; 25 trap
+    .unmarked 0x{"01" * 25} ; 0 trap ; not marked
+    .unmarked 0x{"01" * 5} ; 25 trap ; not marked
 """
+
+
+@pytest.mark.parametrize(
+    ("table", "size", "line"),
+    [
+        (ZeroEntries(1), 0, "entry_size=0 count=1"),
+        (ZeroEntries((1 << 64) - 1), 0, "entry_size=0 count=18446744073709551615"),
+        ((5, (1 << 2040) - 1), 255, f"entry_size=255 5, {(1 << 2040) - 1:#x}"),
+        ((), 255, "entry_size=255"),
+    ],
+)
+def test_odd_jump_tables(table: Sequence[int], size: int, line: str) -> None:
+    program = Program(Blob(b"\x01", b"\1", table, size))
+    assert f".jump_table {line}\n" in disassemble(program)
+    check(program)
 
 
 def test_format_instruction() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pvm.errors import InputError, ProgramError
 from pvm.program import Blob, Program, Sections, pack_bitmask
+from pvm.program.blob import ZeroEntries
 from pvm.program.codec import encode_natural, read_natural
 
 BLOB = Blob(b"\x33\x07\x05\x00", pack_bitmask(b"\1\0\0\1"), (3, 0x1234), 2)
@@ -46,14 +49,43 @@ def test_blob_round_trip() -> None:
         (b"\0\0\1\0\1\0", "1 bytes are left over"),
         (b"\0\0\1\0\3", "set beyond the 1 bytes"),
         (b"\2\1\1\0\0\1", "code: needs|bitmask"),
-        (b"\2\x09\1" + bytes(18) + b"\0\1", "entry size: 9 bytes"),
-        (b"\xff" + b"\xff" * 8 + b"\0\1\0\1", "entries of 0 bytes"),
+        (b"\2\x09\1" + bytes(17), "jump table of 2 entries: needs 18 bytes at offset 3, but only 17"),
         (b"\xff" + b"\xff" * 8 + b"\4\1\0\1", "jump table of"),
     ],
 )
 def test_bad_blobs(data: bytes, message: str) -> None:
     with pytest.raises(ProgramError, match=message):
         Blob.parse(data)
+
+
+@pytest.mark.parametrize("size", [1, 4, 8, 9, 100, 255])
+def test_jump_tables_with_entries_of_any_size(size: int) -> None:
+    entries = (0, 1, 255, (1 << 8 * size) - 1)
+    data = b"\4" + bytes([size]) + b"\1" + b"".join(entry.to_bytes(size, "little") for entry in entries) + b"\0\1"
+    blob = Blob.parse(data)
+    assert blob.jump_table == entries
+    assert blob.jump_targets == {*entries}
+    assert blob.encode() == data
+
+
+@pytest.mark.parametrize("count", [1, 5, 1 << 31, (1 << 64) - 1])
+def test_jump_tables_of_no_octets(count: int) -> None:
+    """However many entries there are, all are 0, and they take no memory."""
+    data = encode_natural(count) + b"\0\1\0\1"
+    blob = Blob.parse(data)
+    assert (blob.jump_count, blob.jump_targets, blob.stored_entries) == (count, {0}, ())
+    assert blob.jump_table[min(count, 1 << 30) - 1] == 0
+    with pytest.raises(IndexError):
+        blob.jump_table[sys.maxsize]
+    assert blob.encode() == data
+
+
+def test_entries_of_no_octets_are_the_same_however_they_are_given() -> None:
+    assert Blob(b"\0", b"\1", (0, 0)) == Blob(b"\0", b"\1", ZeroEntries(2))
+    assert list(ZeroEntries(5)[1:3]) == [0, 0]
+    for table, size in (((1,), 0), (ZeroEntries(2), 1), (ZeroEntries(1 << 64), 0)):
+        with pytest.raises(ProgramError, match="jump table: "):
+            Blob(b"\0", b"\1", table, size)
 
 
 def test_standard_program_layout() -> None:
