@@ -18,7 +18,7 @@ ORDER = (
     "pvm.version", "pvm.errors", "pvm.printable", "pvm.suggestions", "pvm.report",
     "pvm.wasm",  # knows nothing about the PVM
     "pvm.isa", "pvm.jam", "pvm.program", "pvm.gas", "pvm.machine", "pvm.abi", "pvm.reference",
-    "pvm.vectors", "pvm.trace", "pvm.fuzz", "pvm.examples", "pvm.log", "pvm.flow", "pvm.emit", "pvm.standalone",
+    "pvm.log", "pvm.vectors", "pvm.trace", "pvm.fuzz", "pvm.examples", "pvm.flow", "pvm.emit", "pvm.standalone",
     "wasm_host", "web",
     "wasm_host.others", "wasm_host.bench", "wasm_host.compare", "wasm_host.cli",
 )  # fmt: skip

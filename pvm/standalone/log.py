@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pvm import abi
 from pvm.jam.host_calls.table import LOG_LEVELS, WHAT
-from pvm.log import LONGEST
+from pvm.log import LOG_LINES, LONGEST
 from pvm.program.standard import ADDRESS_SPACE, ZONE_SIZE
 from pvm.standalone import wasi
 from pvm.standalone.output import file
@@ -30,17 +30,24 @@ def define_log(w: Writer) -> None:
 
 
 def _log(w: Writer) -> Function:
-    """(): print the entry that the registers describe."""
+    """(): print the entry that the registers describe, or once that there were too many."""
+    lines = w.variable("log_lines")
     target = sequence(w.put(" ["), w.call("put_message", register(_TARGET), register(_TARGET_LENGTH)), w.put("]"))
-    return Draft("log").function(
-        file(w).set(wasi.STANDARD_ERROR),
+    entry = sequence(
         w.put("log "), w.call("put_level", register(_LEVEL)),
         when(register(_TARGET_LENGTH).differs(0), target),
         w.put(": "), w.call("put_message", register(_MESSAGE), register(_MESSAGE_LENGTH)),
         w.put("\n"), w.call("flush"),
+    )  # fmt: skip
+    last = sequence(w.put(f"pvm: {LOG_LINES:,} lines of log shown, the others are not\n"), w.call("flush"))
+    return Draft("log").function(
+        file(w).set(wasi.STANDARD_ERROR),
+        when(lines < LOG_LINES, entry),
+        when(lines.equals(LOG_LINES), last),
+        when(lines <= LOG_LINES, lines.add(1)),
         file(w).set(wasi.STANDARD_OUTPUT),
         set_register(7, WHAT),
-    )  # fmt: skip
+    )
 
 
 def _put_level(w: Writer) -> Function:

@@ -12,7 +12,7 @@ from pvm.abi import EXIT_CODES
 from pvm.emit.recompiler import Translation
 from pvm.emit.region import NO_TARGET
 from pvm.isa import Spec
-from pvm.jam.host_calls.table import LOG_CALL
+from pvm.jam.host_calls.table import LOG_CALL, UNKNOWN_GAS
 from pvm.machine import Reason
 from pvm.standalone.load import is_instruction
 from pvm.standalone.writer import Writer, host, put_state, state
@@ -29,21 +29,28 @@ def valid(w: Writer) -> Variable:
 
 def define_run(w: Writer, spec: Spec, metering: str, translation: Translation | None) -> None:
     """Add the functions."""
-    w.define(_run(w), _may_run(w, spec), _find(w))
+    w.define(_run(w, spec), _may_run(w, spec), _find(w))
     w.define(_interpret(w) if translation is None else _go_on(w, metering, translation))
 
 
-def _run(w: Writer) -> Function:
+def _run(w: Writer, spec: Spec) -> Function:
     """() -> the exit code of the run; `log` is answered on the way. To stop where nothing may run is a panic."""
     draft = Draft("run_to_exit")
     code = draft.local("code")
+    cost = UNKNOWN_GAS[spec.name]
     panic, host_call = EXIT_CODES[Reason.PANIC], EXIT_CODES[Reason.HOST_CALL]
     is_log = both(code.equals(host_call), state("call").equals(LOG_CALL))
     return draft.function(
         while_(
             w.call("may_run"),
             code.set(w.call("go_on")),
-            when(is_log, w.call("log"), code.set(abi.STOPPED)),
+            when(
+                is_log,
+                when(state("gas") < cost, put_state("gas", 0), leave(EXIT_CODES[Reason.OUT_OF_GAS])),
+                put_state("gas", state("gas") - cost),
+                w.call("log"),
+                code.set(abi.STOPPED),
+            ),
             when(code.differs(abi.STOPPED), leave(code)),
         ),
         value_of(panic),

@@ -1,9 +1,16 @@
-"""Recorded runs: reading, writing and replaying ecalli traces."""
+"""Recorded runs, traces of host calls (ecalli) and of instructions: written, read, replayed, compared, answered."""
 
-from pvm.trace.ecalli import Call, End, MemoryChunk, State, Trace, format_trace, parse_trace
+from pvm.trace.answer_file import Listed, parse_answers, parse_default
+from pvm.trace.answers import UNANSWERED, Answer, Answers, Host, give
+from pvm.trace.differ import Comparison, Difference, Side, compare_traces
+from pvm.trace.drive import Run
+from pvm.trace.ecalli import Call, End, MemoryChunk, State, Trace, format_trace, is_trace, parse_calls, parse_trace
+from pvm.trace.recorded import Divergence, Recorded
 from pvm.trace.replay import Replay, answer, replay, start_machine, start_of_trace
 
 __all__ = [
-    "Call", "End", "MemoryChunk", "Replay", "State", "Trace", "answer", "format_trace", "parse_trace", "replay",
-    "start_machine", "start_of_trace",
+    "UNANSWERED", "Answer", "Answers", "Call", "Comparison", "Difference", "Divergence", "End", "Host", "Listed",
+    "MemoryChunk", "Recorded", "Replay", "Run", "Side", "State", "Trace", "answer", "compare_traces", "format_trace",
+    "give", "is_trace", "parse_answers", "parse_calls", "parse_default", "parse_trace", "replay", "start_machine",
+    "start_of_trace",
 ]  # fmt: skip

@@ -2,16 +2,18 @@
 
 In: the lines of a recorded run. Out: a frozen `Trace`. Lines that are none of the format's are ignored, and a line
 may carry a logger's prefix. Each event keeps the number of its line.
+
+The format ends with HALT, OOG or PANIC. `HOST=N`, a host call that nobody answered, is ours.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from pvm.errors import TraceError
-from pvm.machine import REGISTER_COUNT, Reason
+from pvm.machine import REGISTER_COUNT, Exit, Reason
 from pvm.printable import counted
 
 Registers = tuple[int, ...]  # 13 unsigned 64-bit integers
@@ -50,7 +52,7 @@ class Call:
 
 @dataclass(frozen=True)
 class End:
-    """How the run ended: HALT, OUT_OF_GAS or PANIC with its argument."""
+    """How the run ended: HALT, OUT_OF_GAS, PANIC with its argument, or HOST_CALL with the call's number."""
 
     reason: Reason
     state: State
@@ -68,12 +70,14 @@ class Trace:
     end: End
 
 
-_ENDS = {"HALT": Reason.HALT, "OOG": Reason.OUT_OF_GAS, "PANIC": Reason.PANIC}
+_ENDS = {"HALT": Reason.HALT, "OOG": Reason.OUT_OF_GAS, "PANIC": Reason.PANIC, "HOST": Reason.HOST_CALL}
 _END_NAMES = {reason: name for name, reason in _ENDS.items()}
+_WITH_ARGUMENT = ("PANIC", "HOST")
 
 # A line is one of the format's when one of these begins it, or follows white space in it (a logger's prefix).
 _KEYWORD = re.compile(
-    r"(?:^|\s)(program 0x|memwrite 0x|memread 0x|start pc=|ecalli=|setreg r|setgas <-|HALT pc=|OOG pc=|PANIC=)(.*)$"
+    r"(?:^|\s)(program 0x|memwrite 0x|memread 0x|start pc=|ecalli=|setreg r|setgas <-"
+    r"|HALT pc=|OOG pc=|PANIC=|HOST=)(.*)$"
 )
 _COMMENT = re.compile(r"(?:^|\s)comment\s")
 _CHUNK = re.compile(r"([0-9a-fA-F]{1,8}) len=(\d{1,10}) (<-|->) 0x([0-9a-fA-F]*)")
@@ -81,14 +85,37 @@ _STATE = re.compile(r"(\d+) gas=(\d+)((?: r\d{2}=0x[0-9a-fA-F]{1,16})*)")
 _REGISTER = re.compile(r" r(\d{2})=0x([0-9a-fA-F]+)")
 _SETREG = re.compile(r"(\d{2}) <- 0x([0-9a-fA-F]{1,16})")
 _CALL = re.compile(r"(\d{1,20}) pc=(.*)")
-_PANIC = re.compile(r"(\d{1,20}) pc=(.*)")
+_ARGUMENT = re.compile(r"(\d{1,20}) pc=(.*)")
 _SETGAS = re.compile(r" (\d{1,20})")
+_FIRST = ("program 0x", "start pc=", "ecalli=")
 _U64 = 1 << 64
 _U32 = 1 << 32
 
 
 def parse_trace(text: str | bytes) -> Trace:
     """Read a trace. Raises TraceError that names the line and what is wrong with it."""
+    return _read(text).finish()
+
+
+def parse_calls(text: str | bytes) -> tuple[Call, ...]:
+    """The host calls of a trace, which may be cut off. Raises TraceError for a malformed line."""
+    reader = _read(text)
+    reader.finish_call()
+    return tuple(reader.calls)
+
+
+def is_trace(text: str) -> bool:
+    """Whether any line tells of a program, a start or a host call."""
+    return any(found[1] in _FIRST for line in text.splitlines() if (found := find_event(line)))
+
+
+def find_event(line: str) -> re.Match[str] | None:
+    """The event in a line, as its keyword and the rest; None for a comment and for any other line."""
+    found = _KEYWORD.search(line)
+    return None if found is None or _COMMENT.search(line, 0, found.start(1)) else found
+
+
+def _read(text: str | bytes) -> _Reader:
     if isinstance(text, bytes):
         try:
             text = text.decode("utf-8")
@@ -96,10 +123,10 @@ def parse_trace(text: str | bytes) -> Trace:
             raise TraceError(f"not UTF-8 at byte {error.start}") from None
     reader = _Reader()
     for number, line in enumerate(text.splitlines(), 1):
-        found = _KEYWORD.search(line)
-        if found and not _COMMENT.search(line, 0, found.start(1)):
+        found = find_event(line)
+        if found:
             reader.take(found[1], found[2].rstrip(), number)
-    return reader.finish()
+    return reader
 
 
 class _Reader:
@@ -162,7 +189,7 @@ class _Reader:
 
     def on_ecalli(self, rest: str, line: int) -> None:
         self._need(self.start is not None, "a host call before the start", line)
-        self._finish_call()
+        self.finish_call()
         found = _match(_CALL, rest)
         self.number = _below(int(found[1]), _U64, "host call number")
         self.state = _state(found[2], line)
@@ -178,14 +205,15 @@ class _Reader:
 
     def on_end(self, name: str, rest: str, line: int) -> None:
         self._need(self.start is not None, "the end before the start", line)
-        self._finish_call()
+        self.finish_call()
         argument = 0
-        if name == "PANIC":
-            found = _match(_PANIC, rest)
-            argument, rest = int(found[1]), found[2]
+        if name in _WITH_ARGUMENT:
+            found = _match(_ARGUMENT, rest)
+            argument, rest = _below(int(found[1]), _U64, "argument"), found[2]
         self.end = End(_ENDS[name], _state(rest, line), argument)
 
-    def _finish_call(self) -> None:
+    def finish_call(self) -> None:
+        """The call that was being read has all its lines."""
         if self.state is not None:
             self.calls.append(
                 Call(self.number, self.state, tuple(self.reads), tuple(self.writes), tuple(self.registers), self.gas)
@@ -208,6 +236,7 @@ _EVENTS: dict[str, Callable[[_Reader, str, int], None]] = {
     "HALT pc=": lambda reader, rest, line: reader.on_end("HALT", rest, line),
     "OOG pc=": lambda reader, rest, line: reader.on_end("OOG", rest, line),
     "PANIC=": lambda reader, rest, line: reader.on_end("PANIC", rest, line),
+    "HOST=": lambda reader, rest, line: reader.on_end("HOST", rest, line),
 }
 
 
@@ -248,28 +277,47 @@ def _state(rest: str, line: int) -> State:
 
 def format_trace(trace: Trace) -> str:
     """The trace as text that `parse_trace` reads back (line numbers apart)."""
-    return "\n".join(_lines(trace)) + "\n"
+    calls = "".join(map(format_call, trace.calls))
+    return format_start(trace.program, trace.memory, trace.start) + calls + format_end(trace.end)
 
 
-def _lines(trace: Trace) -> Iterator[str]:
-    yield f"program 0x{trace.program.hex()}"
-    yield from _format_chunks("memwrite", "<-", trace.memory)
-    yield f"start {_format_state(trace.start)}"
-    for call in trace.calls:
-        yield f"ecalli={call.number} {_format_state(call.state)}"
-        yield from _format_chunks("memread", "->", call.reads)
-        yield from _format_chunks("memwrite", "<-", call.writes)
-        yield from (f"setreg r{register:02} <- {value:#x}" for register, value in call.registers)
-        if call.gas is not None:
-            yield f"setgas <- {call.gas}"
-    name = _END_NAMES[trace.end.reason]
-    yield f"{name}{f'={trace.end.argument}' if name == 'PANIC' else ''} {_format_state(trace.end.state)}"
+def format_start(program: bytes, memory: Iterable[MemoryChunk], start: State) -> str:
+    """The lines before the first host call."""
+    chunks = _format_chunks("memwrite", "<-", memory)
+    return f"program 0x{program.hex()}\n{chunks}start {format_state(start)}\n"
 
 
-def _format_chunks(keyword: str, arrow: str, chunks: Iterable[MemoryChunk]) -> Iterator[str]:
-    return (f"{keyword} 0x{c.address:08x} len={len(c.data)} {arrow} 0x{c.data.hex()}" for c in chunks)
+def format_call(call: Call) -> str:
+    """The lines of one host call."""
+    registers = (f"setreg r{register:02} <- {value:#x}\n" for register, value in call.registers)
+    return "".join((
+        f"ecalli={call.number} {format_state(call.state)}\n",
+        _format_chunks("memread", "->", call.reads),
+        _format_chunks("memwrite", "<-", call.writes),
+        *registers,
+        f"setgas <- {call.gas}\n" if call.gas is not None else "",
+    ))  # fmt: skip
 
 
-def _format_state(state: State) -> str:
+def format_end(end: End) -> str:
+    """The last line."""
+    name = _END_NAMES[end.reason]
+    return f"{name}{f'={end.argument}' if name in _WITH_ARGUMENT else ''} {format_state(end.state)}\n"
+
+
+def _format_chunks(keyword: str, arrow: str, chunks: Iterable[MemoryChunk]) -> str:
+    return "".join(f"{keyword} 0x{c.address:08x} len={len(c.data)} {arrow} 0x{c.data.hex()}\n" for c in chunks)
+
+
+def format_state(state: State) -> str:
+    """pc, gas and the registers that are not zero."""
     registers = (f" r{i:02}={value:#x}" for i, value in enumerate(state.registers) if value)
     return f"pc={state.pc} gas={state.gas}" + "".join(registers)
+
+
+def end_of(exit: Exit, registers: Sequence[int]) -> End:
+    """What the last line says of an exit. To an invocation a page fault is a panic (A.8), here with its address."""
+    state = State(exit.pc, exit.gas, tuple(registers))
+    if exit.reason is Reason.PAGE_FAULT:
+        return End(Reason.PANIC, state, exit.address or 0)
+    return End(exit.reason, state, exit.call or 0)

@@ -40,6 +40,8 @@ def replay(trace: Trace, engine: AnyEngine, program: Program | None = None) -> R
         used += gas - exit.gas
         answer(machine, call)
         gas = machine.gas
+    if _ends_at_call(trace, machine):
+        return Replay(len(trace.calls), used, None)
     exit = machine.run()
     difference = _end_difference(trace, machine, exit)
     if difference is not None:
@@ -73,8 +75,12 @@ def start_of_trace(trace: Trace, program: Program) -> Start:
 
 
 def _arguments(trace: Trace, program: Program) -> bytes:
-    """Arguments of the length that r8 gives, for their pages; what they hold is among what was recorded."""
-    return bytes(min(trace.start.registers[8], INPUT_SIZE)) if _is_standard(program, trace.start) else b""
+    """Arguments as long as r8 says, or as what was recorded of them, which is their contents: here they get pages."""
+    if program.sections is None:
+        return b""
+    length = trace.start.registers[8] if _is_standard(trace.start) else 0
+    ends = (c.address + len(c.data) for c in trace.memory if c.address >= ARGUMENTS_START)
+    return bytes(min(max((length, *(end - ARGUMENTS_START for end in ends))), INPUT_SIZE))
 
 
 def _recorded(trace: Trace, program: Program) -> tuple[Segment, ...]:
@@ -96,10 +102,9 @@ def answer(machine: Machine, call: Call) -> None:
         machine.gas = call.gas
 
 
-def _is_standard(program: Program, state: State) -> bool:
-    """Whether the recorded start is that of a standard program."""
-    fixed = (state.registers[0], state.registers[1], state.registers[7])
-    return program.sections is not None and fixed == (HALT_ADDRESS, STACK_END, ARGUMENTS_START)
+def _is_standard(state: State) -> bool:
+    """Whether the recorded registers are those in which a standard program starts."""
+    return (state.registers[0], state.registers[1], state.registers[7]) == (HALT_ADDRESS, STACK_END, ARGUMENTS_START)
 
 
 def _call_difference(call: Call, machine: Machine, exit: Exit) -> str | None:
@@ -117,11 +122,21 @@ def _call_difference(call: Call, machine: Machine, exit: Exit) -> str | None:
     )
 
 
+def _ends_at_call(trace: Trace, machine: Machine) -> bool:
+    """Whether the host ended the run, as recorded, with the answer that it gave last."""
+    end = trace.end.state
+    if not trace.calls or trace.calls[-1].state.pc != end.pc or trace.end.reason is Reason.HOST_CALL:
+        return False
+    return (machine.pc, machine.gas, tuple(machine.registers)) == (end.pc, end.gas, end.registers)
+
+
 def _end_difference(trace: Trace, machine: Machine, exit: Exit) -> str | None:
     # To an invocation a page fault is a panic (A.8), and that is how traces record it.
     reason = Reason.PANIC if exit.reason is Reason.PAGE_FAULT else exit.reason
     if reason is not trace.end.reason:
         return f"expected {trace.end.reason.value}, got {exit.reason.value} at pc {exit.pc}"
+    if exit.call is not None and exit.call != trace.end.argument:
+        return f"expected host call {trace.end.argument}, got host call {exit.call}"
     return next(_state_differences(trace.end.state, machine, exit), None)
 
 

@@ -32,6 +32,7 @@ from wasm_host.cli import (
     replay,
     run,
     shape,
+    trace,
     vectors,
     wat,
     web,
@@ -42,6 +43,7 @@ from wasm_host.cli.help import Commands
 _COMPLETE = "_PVM_COMPLETE"
 _COMMANDS = (
     demo.command, run.command, inspect.command, assembly.asm, assembly.disasm, vectors.command, replay.command,
+    trace.command,
     isa.command, shape.command, wat.command, build.command, bench.command, compare.command, fuzz.command, cache.command,
     web.command, help.command,
 )  # fmt: skip

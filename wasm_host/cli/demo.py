@@ -13,15 +13,17 @@ from rich.text import Text
 from pvm.examples import EXAMPLES, Example
 from pvm.isa import SPEC_NAMES
 from pvm.isa import spec as find_spec
+from pvm.jam.host_calls.table import UNKNOWN_GAS
 from pvm.log import log_handlers
-from pvm.machine import METERINGS, Reason
+from pvm.machine import METERINGS
 from pvm.program import assemble
 from wasm_host.cli.engines import TIERS, json_option, make_engine
 from wasm_host.cli.failures import FAILURE, SUCCESS
+from wasm_host.cli.outcome import Outcome, timed_run
 from wasm_host.cli.output import Bar, brief_bytes, console, duration, fancy, mark, new_table, print_json, tracked
-from wasm_host.cli.run import Outcome, timed_run
 
 _SPEC, _METERING = SPEC_NAMES[0], METERINGS[0]
+_LOG_GAS = UNKNOWN_GAS[_SPEC]
 _SHORTEST = 10_000  # gas; of shorter runs the speed says little
 _NEXT = (
     ("pvm run example:hello --args 4a616d", "run one program on your own arguments, here “Jam”"),
@@ -72,16 +74,16 @@ def command(as_json: bool) -> int:
 def _run(example: Example) -> Shown:
     program = assemble(example.source, find_spec(_SPEC))
     engine = make_engine(TIERS[0], _SPEC, _METERING)
-    machine = engine.instantiate(program, example.args, example.gas, host=log_handlers(lambda line: None))
+    machine = engine.instantiate(program, example.args, example.gas, host=log_handlers(lambda line: None, _LOG_GAS))
     outcome = timed_run(machine, program, example.gas)
     expected = example.expected(example.args)
-    return Shown(example, outcome, outcome.exit.reason is Reason.HALT and outcome.result == expected)
+    return Shown(example, outcome, outcome.halted and outcome.result == expected)
 
 
 def _as_dict(one: Shown) -> dict[str, Any]:
     return {
         "name": one.example.name, "title": one.example.title, "passed": one.passed,
-        "status": one.outcome.exit.reason.value, "result": one.outcome.result.hex(), "gas_used": one.outcome.gas_used,
+        "status": one.outcome.status, "result": one.outcome.result.hex(), "gas_used": one.outcome.gas_used,
         "seconds": one.outcome.seconds, "instructions_per_second": one.instructions_per_second,
     }  # fmt: skip
 
@@ -125,7 +127,7 @@ def _life_width(one: Shown) -> int:
 
 
 def _result(outcome: Outcome) -> str:
-    return brief_bytes(outcome.result) if outcome.exit.reason is Reason.HALT else outcome.exit.reason.value
+    return brief_bytes(outcome.result) if outcome.halted else outcome.status
 
 
 def life_picture(cells: bytes, width: int, height: int) -> str:

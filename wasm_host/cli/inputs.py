@@ -170,16 +170,16 @@ class FiniteRange(click.FloatRange):
         return number
 
 
-def read_args(text: str) -> bytes:
-    """The value of --args: hexadecimal, or @ and a file (@- is standard input)."""
+def read_args(text: str, option: str = "--args") -> bytes:
+    """The value of an option such as --args: hexadecimal, or @ and a file (@- is standard input)."""
     if text.startswith("@"):
-        with blamed_on("--args"):
+        with blamed_on(option):
             return read_bytes(text[1:])
     digits = text.removeprefix("0x").removeprefix("0X")
     wrong = re.search(r"[^0-9a-fA-F]", digits)
     if wrong:
         offset = len(text) - len(digits) + wrong.start()
-        raise InputError(f"--args: {wrong[0]!r} at character {offset + 1} is no hexadecimal digit (a file is @FILE)")
+        raise InputError(f"{option}: {wrong[0]!r} at character {offset + 1} is no hexadecimal digit (a file is @FILE)")
     if len(digits) % 2:
-        raise InputError(f"--args: {len(digits)} hexadecimal digits, but each byte takes two")
+        raise InputError(f"{option}: {len(digits)} hexadecimal digits, but each byte takes two")
     return bytes.fromhex(digits)

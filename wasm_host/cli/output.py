@@ -45,7 +45,7 @@ class _Console(Console):
     def print(self, *objects: Any, **options: Any) -> None:
         """Print tables so that they fit; without the blanks that fill lines up where no terminal shows them."""
         objects = tuple(fitted(one, self.width) if isinstance(one, Table) else one for one in objects)
-        if sys.stdout.isatty():
+        if self.file.isatty():
             super().print(*objects, **options)
             return
         with self.capture() as captured:
@@ -53,10 +53,11 @@ class _Console(Console):
         self.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
-def console() -> Console:
-    """Standard output for people. Text is shown as it is, without markup."""
-    piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
-    return _Console(markup=False, highlight=False, emoji=False, soft_wrap=False, width=_PIPE_WIDTH if piped else None)
+def console(stderr: bool = False) -> Console:
+    """Standard output for people, or standard error. Text is shown as it is, without markup."""
+    piped = not (sys.stderr if stderr else sys.stdout).isatty() and "COLUMNS" not in os.environ
+    width = _PIPE_WIDTH if piped else None
+    return _Console(markup=False, highlight=False, emoji=False, soft_wrap=False, width=width, stderr=stderr)
 
 
 def print_json(value: dict[str, Any]) -> None:

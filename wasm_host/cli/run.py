@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import Any
+from contextlib import ExitStack
 
 import click
-from rich.text import Text
 
 from pvm.errors import InputError
 from pvm.isa import spec as find_spec
-from pvm.log import log_handlers
-from pvm.machine import DEFAULT_GAS, Exit, Machine, Reason
-from pvm.printable import as_text, escaped
-from pvm.program import Program, decode_at, format_instruction, why_panic
+from pvm.machine import DEFAULT_GAS
+from pvm.program import Program
 from pvm.program.facts import find_entry
-from pvm.report import Report
+from pvm.trace import MemoryChunk, Run
 from wasm_host.cli.engines import (
     format_option,
     json_option,
@@ -27,24 +23,20 @@ from wasm_host.cli.engines import (
     spec_option,
     tier_option,
 )
-from wasm_host.cli.failures import FAILURE, SUCCESS, blamed_on
+from wasm_host.cli.failures import FAILURE, INTERRUPTED, SUCCESS, blamed_on
+from wasm_host.cli.hosting import (
+    answers_option,
+    default_answer_option,
+    divergence_option,
+    log_lines_option,
+    read_hosting,
+)
 from wasm_host.cli.inputs import STDIN, load_program, number_type, read_args
-from wasm_host.cli.output import console, counted, duration, facts_table, new_table
-
-_STYLES = {Reason.HALT: "bold green", Reason.HOST_CALL: "bold yellow"}
-_SHOWN_RESULT = 256  # bytes
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A finished run."""
-
-    program: Program
-    exit: Exit
-    gas_used: int
-    registers: tuple[int, ...]
-    result: bytes
-    seconds: float
+from wasm_host.cli.outcome import INTERRUPTED as WAS_INTERRUPTED
+from wasm_host.cli.outcome import STOPPED, Outcome, instruction_at, outcome_of, report_text, show_outcome
+from wasm_host.cli.output import console
+from wasm_host.cli.starting import Start, load_option, map_option, read_start, reg_option
+from wasm_host.cli.streams import refuse_same, stream
 
 
 @click.command("run")
@@ -53,6 +45,17 @@ class Outcome:
 @click.option("--gas", type=number_type(64), metavar="N", help=f"Gas to start with. [default: {DEFAULT_GAS:,}]")
 @click.option("--pc", type=number_type(32), metavar="N", help="Where to start. [default: 0]")
 @click.option("--entry", metavar="NAME", help="Where to start, by name: refine, accumulate, is_authorized.")
+@reg_option
+@map_option
+@load_option
+@answers_option
+@default_answer_option
+@divergence_option
+@log_lines_option
+@click.option("--step", type=number_type(64), metavar="N", help="Stop after N instructions and show where.")
+@click.option("--trace", metavar="FILE", help="Write a line for each instruction; - is standard output.")
+@click.option("--trace-memory", is_flag=True, help="With --trace: also what instructions load and store.")
+@click.option("--record", metavar="FILE", help="Write an ecalli trace, which `pvm replay` verifies.")
 @tier_option
 @spec_option
 @metering_option
@@ -61,114 +64,114 @@ class Outcome:
 @format_option
 @json_option
 def command(
-    program: str, args: str | None, gas: int | None, pc: int | None, entry: str | None, tier: str, spec: str,
+    program: str, args: str | None, gas: int | None, pc: int | None, entry: str | None, registers: tuple[str, ...],
+    maps: tuple[str, ...], loads: tuple[str, ...], answers: str | None, default_answer: str | None, on_divergence: str,
+    log_lines: int, step: int | None, trace: str | None, trace_memory: bool, record: str | None, tier: str, spec: str,
     metering: str, protection: str, no_cache: bool, format_: str, as_json: bool,
 ) -> int:  # fmt: skip
     """Run PROGRAM until it halts, panics, faults, runs out of gas or makes a host call.
 
     PROGRAM is a file, - for standard input, or example:NAME, whose own arguments and gas are used unless others are
-    given. Numbers are decimal, or hexadecimal with 0x. Host call 100 (log) goes to standard error and the run goes on;
-    any other ends it. The exit status is 0 only after a halt.
+    given. Numbers are decimal, or hexadecimal with 0x. The exit status is 0 after a halt, and when --step stopped the
+    run. Ctrl-C shows where it was.
+
+    Host call 100 (log) is answered, and what it logs goes to standard error. Any other ends the run, unless --answers
+    has an answer for it, or --default-answer. Host calls take gas as on the network: 10 each in 0.7.2; in 0.8.0 what
+    their prices begin with, log and unknown ones 1,000. A trace that is answered from says itself what its calls took.
+
+    With --trace -, everything else goes to standard error. A traced program is single-stepped on every tier, at some
+    200,000 instructions a second; `pvm trace diff` compares traces.
 
     \b
     Examples:
       pvm run example:hello
       pvm run example:hello --args 4a616d --json
       pvm run program.pvmasm --args @input.bin --gas 0x10000
+      pvm run plain.pvmasm --reg r7=0x20000 --load 0x20000=@input.bin
       pvm run service.jam --entry accumulate --spec 0.8.0 --metering block
+      pvm run service.jam --pc 5 --answers service.log --record again.log
+      pvm run service.jam --pc 5 --default-answer NONE --trace ours.txt
+      pvm run example:sieve --step 1000 --trace - | tail -3
       pvm asm loop.pvmasm -o - | pvm run - --tier reference
     """
-    if program == STDIN and args == f"@{STDIN}":
-        raise InputError("--args: standard input is the program already")
     if entry is not None and pc is not None:
         raise InputError("--entry: --pc says already where to start")
+    if trace_memory and trace is None:
+        raise InputError("--trace-memory: it adds to what --trace writes, which is missing")
+    if trace == record == STDIN:
+        raise InputError("--record: standard output has the trace of instructions already")
+    _check_stdin(program, args, answers, loads)
+    refuse_same({"--trace": trace, "--record": record}, {"the program": program, "the file of answers": answers})
+    version = find_spec(spec)
     engine = make_engine(tier, spec, metering, no_cache, protection)
-    loaded = load_program(program, format_, find_spec(spec))
+    loaded = load_program(program, format_, version)
     if entry is not None:
         with blamed_on("--entry"):
             pc = find_entry(loaded.program, entry)
     given = loaded.example
     arguments = read_args(args) if args is not None else given.args if given else b""
     gas = gas if gas is not None else given.gas if given else DEFAULT_GAS
+    start = read_start(registers, maps, loads)
+    hosting = read_hosting(answers, default_answer, on_divergence, log_lines, version)
     with blamed_on(loaded.label):
-        machine = engine.instantiate(loaded.program, arguments, gas, pc, log_handlers(_log))
-    outcome = timed_run(machine, loaded.program, gas)
+        machine = engine.instantiate(loaded.program, arguments, gas, pc)
+    is_mapped = start.apply(machine)
+    before = _recorded_memory(loaded.program, start, arguments, is_mapped) if record is not None else ()
+    run = Run(machine, loaded.program, version, hosting.host, memory=trace_memory)
+    outcome = _run(run, before, trace, record, gas, step)
     if as_json:
-        click.echo(report_of(outcome, tier, spec, metering).as_json())
-    else:
-        _show(outcome, spec)
-    return SUCCESS if outcome.exit.reason is Reason.HALT else FAILURE
+        text = report_text(outcome, tier, spec, metering, hosting.facts(run.answered))
+        click.echo(text, err=STDIN in (trace, record))
+    elif outcome.status != WAS_INTERRUPTED:
+        show_outcome(outcome, spec, console(STDIN in (trace, record)), hosting.rows(run.answered))
+    if outcome.status == WAS_INTERRUPTED:
+        _tell_interrupted(outcome, spec)
+        return INTERRUPTED
+    return SUCCESS if outcome.halted or outcome.status == STOPPED else FAILURE
 
 
-def timed_run(machine: Machine, program: Program, gas: int) -> Outcome:
-    """Run a machine that was instantiated with `gas`."""
-    began = time.perf_counter()
-    exit = machine.run()
-    seconds = time.perf_counter() - began
-    result = machine.result() if exit.reason is Reason.HALT else b""
-    return Outcome(program, exit, gas - exit.gas, tuple(machine.registers), result, seconds)
+def _check_stdin(program: str, args: str | None, answers: str | None, loads: tuple[str, ...]) -> None:
+    """Standard input can be one thing."""
+    named = [("--args", args or "", f"@{STDIN}"), ("--answers", answers or "", STDIN)]
+    named += [("--load", load, f"=@{STDIN}") for load in loads]
+    taken = "the program" if program == STDIN else ""
+    for option, value, end in named:
+        if value == end or (option == "--load" and value.endswith(end)):
+            if taken:
+                raise InputError(f"{option}: standard input is {taken} already")
+            taken = f"the value of {option}"
 
 
-def report_of(outcome: Outcome, tier: str, spec: str, metering: str) -> Report:
-    """What --json prints."""
-    exit = outcome.exit
-    return Report(
-        exit.reason.value, exit.pc, exit.gas, outcome.gas_used, outcome.registers, outcome.result.hex(), exit.address,
-        exit.call, tier, spec, metering, outcome.program.format,
-    )  # fmt: skip
+def _recorded_memory(program: Program, start: Start, arguments: bytes, is_mapped: bool) -> tuple[MemoryChunk, ...]:
+    """What the record says of memory. Raises InputError for what the format cannot say."""
+    if is_mapped and program.sections is not None:
+        raise InputError("--record: an ecalli trace cannot say that a standard program has more pages (--map, --load)")
+    if any(access == "r" for _, _, access in start.maps):
+        raise InputError("--record: an ecalli trace cannot say that pages are only readable (--map)")
+    if Program.parse(program.encode()) != program:
+        raise InputError("--record: the program would be read back as another format")
+    return start.chunks(program, arguments)
 
 
-def _log(line: str) -> None:
-    click.echo(line, err=True)
+def _run(
+    run: Run, before: tuple[MemoryChunk, ...], trace: str | None, record: str | None, gas: int, step: int | None
+) -> Outcome:
+    """Run to an exit, for `step` instructions, or to Ctrl-C, and write the traces."""
+    machine, status, exit = run.machine, STOPPED, None
+    with ExitStack() as files:
+        run.trace = files.enter_context(stream(trace))
+        run.record = files.enter_context(stream(record))
+        began = time.perf_counter()
+        try:
+            run.begin(run.program.encode() if record is not None else b"", before)
+            exit = run.to_end(step)
+        except KeyboardInterrupt:
+            status = WAS_INTERRUPTED
+        seconds = time.perf_counter() - began
+        run.finish(exit, status)
+    return outcome_of(machine, run.program, gas, exit, seconds, status, run.pc)
 
 
-def _show(outcome: Outcome, spec: str) -> None:
-    exit, out = outcome.exit, console()
-    rows: list[tuple[str, Any]] = [
-        ("Status", _status(outcome, spec)),
-        ("pc", f"{exit.pc}   {_instruction(outcome, spec)}"),
-        ("Gas", f"{outcome.gas_used:,} used, {exit.gas:,} left"),
-        ("Time", duration(outcome.seconds)),
-    ]
-    if exit.reason is Reason.HALT:
-        rows += _result_rows(outcome.result)
-    out.print(facts_table(rows))
-    out.print()
-    registers = new_table()
-    registers.add_column("Register")
-    registers.add_column("Hexadecimal", no_wrap=True)
-    registers.add_column("Decimal", justify="right", no_wrap=True)
-    for number, value in enumerate(outcome.registers):
-        registers.add_row(f"r{number}", f"0x{value:016x}", f"{value}", style=None if value else "dim")
-    out.print(registers)
-
-
-def _status(outcome: Outcome, spec: str) -> Text:
-    exit = outcome.exit
-    panic = why_panic(outcome.program.blob, find_spec(spec), exit.pc) if exit.reason is Reason.PANIC else ""
-    notes = {
-        Reason.PANIC: f": {panic}",
-        Reason.PAGE_FAULT: f" at address {exit.address:#x}" if exit.address is not None else "",
-        Reason.HOST_CALL: f" {exit.call}, which `pvm run` does not answer",
-        Reason.OUT_OF_GAS: " (--gas gives more)",
-    }
-    return Text(exit.reason.value, _STYLES.get(exit.reason, "bold red")).append(notes.get(exit.reason, ""), "default")
-
-
-def _instruction(outcome: Outcome, spec: str) -> str:
-    if outcome.exit.pc >= len(outcome.program.code):
-        return "(after the end of the code)"
-    instruction = decode_at(outcome.program.blob, find_spec(spec), outcome.exit.pc)
-    return " ".join(format_instruction(instruction).split())
-
-
-def _result_rows(result: bytes) -> list[tuple[str, Any]]:
-    text = as_text(result)
-    rows: list[tuple[str, Any]] = [("Result", counted(len(result), "byte"))]
-    if result:
-        rows.append(("", result[:_SHOWN_RESULT].hex()))
-        if len(result) > _SHOWN_RESULT:
-            rows.append(("", "… (--json shows all)"))
-    if text is not None:
-        rows.append(("", f'"{escaped(text[:_SHOWN_RESULT])}{"…" * (len(text) > _SHOWN_RESULT)}"'))
-    return rows
+def _tell_interrupted(outcome: Outcome, spec: str) -> None:
+    where = f"pc {outcome.pc} ({instruction_at(outcome.program, outcome.pc, spec)})"
+    click.echo(f"pvm: interrupted at {where}: {outcome.gas_used:,} gas used, {outcome.gas:,} left", err=True)

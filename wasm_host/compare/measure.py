@@ -12,6 +12,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 from pvm.errors import EngineError
+from pvm.jam.host_calls.table import UNKNOWN_GAS
 from pvm.log import log_handlers
 from pvm.machine import AnyEngine, Exit, Machine, Reason
 from pvm.program import Program
@@ -99,7 +100,8 @@ def recorded_outcome(task: Task) -> Outcome:
 
 def _run(task: Task, trace: Trace | None, program: Program, engine: AnyEngine, timed: Timed) -> _Run:
     if trace is None:
-        machine = engine.instantiate(program, task.args, task.gas, task.pc, log_handlers(lambda line: None))
+        log = log_handlers(lambda line: None, UNKNOWN_GAS[task.spec])
+        machine = engine.instantiate(program, task.args, task.gas, task.pc, log)
         exit, seconds = timed(machine)
         return _Run(machine, exit, task.gas - exit.gas, seconds, [])
     machine = start_machine(trace, engine, program)

@@ -6,7 +6,7 @@ In: a task that is a program. Out: an `Outcome`; memory and result are not seen.
 from __future__ import annotations
 
 from pvm.errors import ResourceError
-from pvm.jam.host_calls.table import LOG_CALL, WHAT
+from pvm.jam.host_calls.table import GAS_072, LOG_CALL, WHAT
 from pvm.machine import Reason
 from pvm.program import Program
 from wasm_host.compare.measure import fastest
@@ -35,7 +35,7 @@ def run_anan_as(task: Task) -> Outcome:
     data = Program(program.blob, program.sections).encode()  # without metadata
     request = {
         "build": DEFAULT_BUILD, "program": data.hex(), "args": task.args.hex(), "gas": str(task.gas), "pages": 0,
-        "pc": task.pc, "plain": program.sections is None, "log": {"call": LOG_CALL, "r7": str(WHAT)},
+        "pc": task.pc, "plain": program.sections is None, "log": {"call": LOG_CALL, "r7": str(WHAT), "gas": GAS_072},
     }  # fmt: skip
     with AnanAs(installed) as other:
         first = other.ask(request)

@@ -27,7 +27,7 @@ _COLUMNS = ("pc", "Gas left", "Registers", "Memory", "Agrees", "Cold", "Warm", "
 def renderables(compared: Compared) -> Iterator[RenderableType]:
     """The table of one input, and below it why rows are missing and what differs."""
     verdict, used, fastest = compared.verdict, compared.used, compared.fastest()
-    length = "" if used is None else f": {used:,} {_unit(compared, used)}"
+    length = "" if used is None else f": {used:,} gas used"
     table = Table(
         title=escaped(compared.task.name) + length, title_justify="left", title_style="bold", header_style="bold",
         box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0),
@@ -71,7 +71,7 @@ def markdown(compared: Sequence[Compared]) -> str:
         cells = [_ratio(_warm(result), one.fastest()) for result, one in zip(results, compared, strict=True)]
         seen = sum(isinstance(result, Outcome) for result in results)
         lines.append([name, *cells, "no" if not agrees else "yes" if seen == len(compared) else f"yes, {seen}"])
-    lines.append(["instructions", *(f"{one.used:,}" if one.used is not None else "-" for one in compared), ""])
+    lines.append(["gas used", *(f"{one.used:,}" if one.used is not None else "-" for one in compared), ""])
     lines.append(["the fastest", *(duration(one.fastest()) for one in compared), ""])
     rows = [f"| {' | '.join(line)} |".replace("|  |", "| |") for line in lines]
     return "\n".join([rows[0], "|" + "---|" * (len(titles) + 2), *rows[1:]])
@@ -149,10 +149,3 @@ def _ratio(seconds: float | None, fastest: float | None) -> str:
 
 def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 99.5 else f"{value:#.3g}"
-
-
-def _unit(compared: Compared, used: int) -> str:
-    """What gas is: by instruction each takes 1."""
-    if compared.task.metering != "instruction":
-        return "gas used"
-    return "instruction" if used == 1 else "instructions"

@@ -1,7 +1,7 @@
 // Runs PVM programs on anan-as and times them. Started by anan_as.py: node anan_as.mjs FOLDER BUILD...
 //
 // In: requests, one JSON object a line: {build, program, args, gas, pages, pc, plain, log}; bytes are hexadecimal. `plain`
-// is the format, `log` the number of a host call that is answered with [r7] and forgotten; both and pc may be left out.
+// is the format, `log` a host call (call, r7, gas) that is answered and forgotten; both and pc may be left out.
 // Out: one JSON object a line: {ns, whole, status, argument, pc, gas, registers}. `ns` is the run alone, `whole` also has
 // the making of the machine.
 
@@ -13,7 +13,7 @@ const [folder, ...names] = process.argv.slice(2);
 // The engine reports on the console, which must not mix with the answers.
 console.log = console.info = console.warn = () => {};
 
-const HOST_CALL = 3;
+const [HOST_CALL, OUT_OF_GAS] = [3, 4]; // of its statuses
 const builds = {};
 for (const name of names) {
   builds[name] = await import(pathToFileURL(join(folder, `${name}.js`)).href);
@@ -34,8 +34,12 @@ function run({ build, program, args, gas, pages, pc: start = 0, plain = false, l
   const from = process.hrtime.bigint();
   let pause = engine.pvmResume(machine, budget, start, false);
   while (log !== null && pause.status === HOST_CALL && pause.exitCode === log.call) {
+    if (pause.gas < BigInt(log.gas)) {
+      pause = { status: OUT_OF_GAS, pc: pause.pc, registers: pause.registers, gas: 0n };
+      break;
+    }
     engine.pvmSetRegisters(machine, pause.registers.with(7, BigInt(log.r7)));
-    pause = engine.pvmResume(machine, pause.gas, pause.nextPc, false);
+    pause = engine.pvmResume(machine, pause.gas - BigInt(log.gas), pause.nextPc, false);
   }
   const end = process.hrtime.bigint();
   const ns = Number(end - from);

@@ -26,11 +26,11 @@ def test_all_engines_but_chromium_agree_on_a_program(pvm):
     report = json.loads(found.stdout)
     assert (report["agrees"], report["interrupted"], report["unusable"]) == (True, False, [])
     [one] = report["inputs"]
-    assert (one["input"], one["format"], one["agrees"], one["gas_used"]) == ("example:hello", "standard", True, 41)
+    assert (one["input"], one["format"], one["agrees"], one["gas_used"]) == ("example:hello", "standard", True, 51)
     ended = {name: engine for name, engine in one["engines"].items() if engine["status"] == "ended"}
     assert {"reference", "interpreter", "recompiler-software", "auto"} <= set(ended)
     for engine in ended.values():
-        assert (engine["exit"], engine["gas"], len(engine["registers"])) == ("halt", 99_959, 13)
+        assert (engine["exit"], engine["gas"], len(engine["registers"])) == ("halt", 99_949, 13)
         assert engine["cold_seconds"] > 0 and engine["ratio"] >= 1 and engine["differences"] == []
         assert engine["memory"] == (None if "memory" in engine["not_seen"] else ended["reference"]["memory"])
     for engine in one["engines"].values():
@@ -41,7 +41,7 @@ def test_the_table(pvm, tmp_path):
     (tmp_path / "fault.pvmasm").write_text(".code\nstore_u8 [0x54321], r1\ntrap\n")
     found = pvm("compare", tmp_path / "fault.pvmasm", "example:hello", *OURS)
     assert (found.status, found.stderr) == (0, "")
-    for part in ("fault.pvmasm: 1 instruction\n", "example:hello: 41 instructions\n", "page-fault 0x54000", "99,959"):
+    for part in ("fault.pvmasm: 1 gas used\n", "example:hello: 51 gas used\n", "page-fault 0x54000", "99,949"):
         assert part in found.text
     assert found.last_line == "2 inputs: all that ran agree"
 
@@ -50,11 +50,11 @@ def test_one_table_in_markdown(pvm):
     found = pvm("compare", "example:hello", "example:fibonacci", "--markdown", *OURS, "--skip", "reference")
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in found.text.splitlines()]
     assert [line[0] for line in lines] == [
-        "", "---", "interpreter", "recompiler-software", "instructions", "the fastest"
+        "", "---", "interpreter", "recompiler-software", "gas used", "the fastest"
     ]  # fmt: skip
     assert lines[0][1:] == ["hello", "fibonacci", "agrees"]
     assert [line[3] for line in lines[2:4]] == ["yes", "yes"]
-    assert lines[4][1:3] == ["41", "197,023"]
+    assert lines[4][1:3] == ["51", "197,023"]
 
 
 class Lying(Workshop):
@@ -72,7 +72,7 @@ def test_a_wrong_engine_leads_to_status_1_and_is_named(pvm, monkeypatch):
     monkeypatch.setattr("wasm_host.compare.workshop.Workshop", Lying)
     found = pvm("compare", "example:hello", *OURS)
     assert found.status == 1
-    assert "differs: recompiler-software: gas 99960, reference has 99959" in found.text
+    assert "differs: recompiler-software: gas 99950, reference has 99949" in found.text
     assert "differs: recompiler-software: r12 0x5, reference has 0x0" in found.text
     assert found.last_line == "1 of 1 input: not all agree and came to an end"
     report = json.loads(pvm("compare", "example:hello", *OURS, "--json").stdout)
