@@ -22,7 +22,18 @@ from pvm.emit.context import Context, costs_of
 from pvm.emit.region import NO_TARGET, REGION_TYPE, Region
 from pvm.emit.state import get_state, set_state
 from pvm.emit.straight import accesses_of, codes_of
-from pvm.flow import AFTER_CALL, BASIC_BLOCK, HEAVIEST, MAX_WEIGHT, Flow, Shape, flow_of, marks_of, shape_of, weights_of
+from pvm.flow import (
+    AFTER_CALL,
+    BASIC_BLOCK,
+    HEAVIEST,
+    MAX_WEIGHT,
+    Flow,
+    Shape,
+    flow_of,
+    shape_of,
+    visited_code,
+    weights_of,
+)
 from pvm.isa.spec import Spec
 from pvm.program.blob import Blob
 from pvm.version import __version__
@@ -99,7 +110,7 @@ def why_interpreted(blob: Blob, spec: Spec) -> str | None:
 @lru_cache(maxsize=16)
 def weight_of_program(blob: Blob, spec: Spec) -> int:
     """What the instructions of a program weigh. Remembered for the last programs: every machine asks for it."""
-    return sum(bytes(compress(blob.code, marks_of(blob))).translate(weights_of(spec)))
+    return sum(bytes(compress(*visited_code(blob, spec))).translate(weights_of(spec)))
 
 
 def recompile(

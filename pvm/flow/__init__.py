@@ -12,9 +12,9 @@ from pvm.flow.opcodes import (
     SBRK,
     STRAIGHT,
     Ending,
-    marks_of,
     opcodes_of,
     target_of,
+    visited_code,
 )
 from pvm.flow.shape import Loop, Shape, shape_of
 from pvm.flow.weights import HEAVIEST, weights_of
@@ -22,5 +22,5 @@ from pvm.flow.weights import HEAVIEST, weights_of
 __all__ = [
     "AFTER_CALL", "BASIC_BLOCK", "BRANCH", "CALL", "DYNAMIC", "FALLS", "HEAVIEST", "JUMP", "MAX_WEIGHT", "PANIC",
     "SBRK", "SPLIT", "STRAIGHT", "Block", "Ending", "Flow", "Follows", "Loop", "Shape", "flow_of", "gas_needs",
-    "marks_of", "opcodes_of", "shape_of", "target_of", "weights_of",
+    "opcodes_of", "shape_of", "target_of", "visited_code", "weights_of",
 ]  # fmt: skip
