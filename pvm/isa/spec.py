@@ -60,9 +60,9 @@ SPEC_NAMES: tuple[str, ...] = ("0.7.2", "0.8.0")
 
 
 def elsewhere(name: str) -> str:
-    """For messages about an instruction that a version lacks: ", but of 0.8.0 (--spec 0.8.0)"."""
+    """For messages about an instruction that a version lacks: "; 0.8.0 has it (--spec 0.8.0)"."""
     found = [version for version in SPEC_NAMES if name in SPECS[version].opcodes]
-    return f", but of {found[0]} (--spec {found[0]})" if found else ""
+    return f"; {found[0]} has it (--spec {found[0]})" if found else ""
 
 
 def spec(name: str | Spec) -> Spec:

@@ -9,12 +9,11 @@ import click
 
 from pvm.errors import InputError
 from pvm.isa import spec as find_spec
-from pvm.printable import escaped
 from pvm.program import assemble, decode, disassemble, jumps_to_no_block
 from wasm_host.cli.engines import format_option, spec_option
 from wasm_host.cli.failures import SUCCESS, blamed_on
 from wasm_host.cli.inputs import EXAMPLE_PREFIX, STDIN, label_of, load_program, read_source
-from wasm_host.cli.output import counted, write_output
+from wasm_host.cli.output import counted, report_written, write_output
 
 PROGRAM_SUFFIX = ".pvm"
 _STDOUT = "-"
@@ -51,11 +50,8 @@ def asm(source: str, output: str | None, spec: str) -> int:
     target = _default_output(source) if output is None else output
     _refuse_same(source, target)
     write_output(target, data)
-    if target != _STDOUT:
-        instructions = counted(len(decoded), "instruction")
-        click.echo(
-            f"{escaped(target)}: {counted(len(data), 'byte')}, {program.format}, {instructions}, opcodes of {spec}"
-        )
+    instructions = counted(len(decoded), "instruction")
+    report_written(target, data, program.format, instructions, f"opcodes of {spec}", err=False)
     return SUCCESS
 
 
@@ -80,7 +76,9 @@ def disasm(program: str, output: str, spec: str, format_: str) -> int:
     loaded = load_program(program, format_, version)
     text = disassemble(loaded.program, version)
     _refuse_same(program, output)
-    write_output(output, text.encode("utf-8"))
+    data = text.encode("utf-8")
+    write_output(output, data)
+    report_written(output, data, f"assembly of {loaded.label}", f"opcodes of {spec}")
     return SUCCESS
 
 

@@ -13,7 +13,7 @@ from wasm_host.cli.batch import cluster_option, do_all, workers_option
 from wasm_host.cli.engines import json_option
 from wasm_host.cli.failures import FAILURE, INTERRUPTED, SUCCESS, blamed_on
 from wasm_host.cli.inputs import STDIN, FiniteRange, label_of, read_bytes
-from wasm_host.cli.output import Bar, check_output, console, is_stdout, print_json, write_output
+from wasm_host.cli.output import Bar, check_output, console, is_stdout, print_json, report_written, write_output
 
 # Not to import what measures before it is needed keeps the other commands' start short.
 if TYPE_CHECKING:
@@ -129,6 +129,8 @@ def command(
     if html is not None:  # last: if the disk is full now, the figures have been shown
         page = report_page(report, comparison).encode(errors="replace")
         write_output("-" if page_only else html, page)
+        if not as_json:
+            report_written(html, page, "the report as a page")
     if report.interrupted and saved is None:
         return INTERRUPTED
     return FAILURE if report.problems or (comparison is not None and comparison.worse) else SUCCESS

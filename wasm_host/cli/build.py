@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
+
 import click
 
+from pvm.emit.recompiler import why_interpreted
 from pvm.errors import InputError
 from pvm.isa import spec as find_spec
 from pvm.machine import DEFAULT_GAS, start_of
@@ -12,13 +16,13 @@ from pvm.program import invalid_at
 from pvm.standalone import Defaults, interpreter_command, program_command
 from wasm_host.cli.engines import format_option, metering_option, spec_option
 from wasm_host.cli.failures import SUCCESS, blamed_on
-from wasm_host.cli.inputs import load_program, number_type, read_args
-from wasm_host.cli.output import write_output
+from wasm_host.cli.inputs import EXAMPLE_PREFIX, load_program, number_type, read_args
+from wasm_host.cli.output import is_stdout, report_written, write_output
 
 
 @click.command("build")
 @click.argument("program", required=False)
-@click.option("-o", "--output", metavar="OUT", required=True, help="Where to write; - is standard output.")
+@click.option("-o", "--output", metavar="OUT", help="Where to write; - is standard output.")
 @click.option("--interpreter", is_flag=True, help="The interpreter alone, which runs the program files it is given.")
 @click.option("--args", metavar="HEX|@FILE", help="Arguments of runs that give none. [default: none]")
 @click.option("--gas", type=number_type(64), metavar="N", help=f"Gas of such runs. [default: {DEFAULT_GAS:,}]")
@@ -27,7 +31,7 @@ from wasm_host.cli.output import write_output
 @metering_option
 @format_option
 def command(
-    program: str | None, output: str, interpreter: bool, args: str | None, gas: int | None, pc: int, spec: str,
+    program: str | None, output: str | None, interpreter: bool, args: str | None, gas: int | None, pc: int, spec: str,
     metering: str, format_: str,
 ) -> int:  # fmt: skip
     """Make a WebAssembly module of PROGRAM that wasmtime, or any runtime with WASI, runs as a command.
@@ -50,16 +54,15 @@ def command(
       wasmtime compile sieve.wasm && wasmtime run --allow-precompiled sieve.cwasm
     """
     version = find_spec(spec)
-    if interpreter:
-        if program is not None:
-            raise InputError("program: --interpreter makes a module that takes any")
+    if interpreter and program is not None:
+        raise InputError("program: --interpreter makes a module that takes any")
+    target = _named_output(program, output, interpreter)
+    if program is None:
         if format_ == "asm":
             raise InputError("--format: the module assembles nothing; choose auto, jam, standard or plain")
         defaults = Defaults(b"" if args is None else read_args(args), DEFAULT_GAS if gas is None else gas, pc)
-        module = interpreter_command(version, metering, format_, defaults)
+        module, content = interpreter_command(version, metering, format_, defaults), "the interpreter"
     else:
-        if program is None:
-            raise InputError("program: missing (--interpreter makes a module that takes any)")
         loaded = load_program(program, format_, version)
         given = loaded.example
         arguments = read_args(args) if args is not None else given.args if given else b""
@@ -70,5 +73,26 @@ def command(
         with blamed_on(loaded.label):
             start_of(loaded.program, defaults.args, defaults.gas, defaults.pc, None)
             module = program_command(loaded.program, version, metering, defaults)
-    write_output(output, module)
+        why = found or why_interpreted(loaded.program.blob, version)
+        content = f"{loaded.label} translated" if why is None else f"{loaded.label}, interpreted ({why})"
+    write_output(target, module)
+    report_written(target, module, content, f"spec {spec}", f"gas by {metering}", err=False)
+    if not is_stdout(target):
+        words = ["wasmtime", "run", target] if program is not None else ["wasmtime", "run", "--dir", ".", target]
+        more = "PROGRAM " if program is None else ""
+        click.echo(escaped(f"run it: {shlex.join(words)} {more}[--args HEX] [--gas N] [--pc N]"))
     return SUCCESS
+
+
+def _named_output(program: str | None, output: str | None, interpreter: bool) -> str:
+    """Where to write. Raises InputError that says all that is missing, the program first."""
+    missing = []
+    if program is None and not interpreter:
+        takes = "a file, - for standard input, or example:NAME; --interpreter makes a module that takes any"
+        missing.append(f"program: missing ({takes})")
+    if output is None:
+        name = "core" if interpreter else Path((program or "").removeprefix(EXAMPLE_PREFIX)).stem.strip("-") or "out"
+        missing.append(f"--output: missing (where to write, such as -o {shlex.quote(name)}.wasm; - is standard output)")
+    if output is None or missing:
+        raise InputError("; ".join(missing))
+    return output

@@ -172,6 +172,13 @@ def write_output(path: str, data: bytes) -> None:
         _write_file(path, data)
 
 
+def report_written(path: str, data: bytes, *facts: str, err: bool = True) -> None:
+    """Say that a file was written, how large it is, and more: on standard error, for commands whose result is the file
+    on standard output. Nothing is said of what went to standard output itself."""
+    if not is_stdout(path):
+        click.echo(escaped(f"{path}: {', '.join((counted(len(data), 'byte'), *facts))}"), err=err)
+
+
 def check_output(path: str) -> None:
     """Raises InputError when a file cannot be written, before there is anything to write."""
     if path == "-":

@@ -15,7 +15,7 @@ from pvm.wasm.text import to_text
 from wasm_host.cli.engines import format_option, metering_option, spec_option
 from wasm_host.cli.failures import SUCCESS, blamed_on
 from wasm_host.cli.inputs import EXAMPLE_PREFIX, STDIN, Loaded, label_of, load_program, read_bytes
-from wasm_host.cli.output import write_output
+from wasm_host.cli.output import counted, report_written, write_output
 from wasm_host.cli.shape import protection_option, region_option, warn_of_invalid
 
 _MAGIC = b"\0asm"
@@ -59,7 +59,9 @@ def command(
     else:
         with blamed_on(label_of(source or "")):
             text = to_text(interpreter_bytes() if found is None else found)
-    write_output(output, text.encode("utf-8"))
+    data = text.encode("utf-8")
+    write_output(output, data)
+    report_written(output, data, counted(text.count("\n"), "line"))
     return SUCCESS
 
 

@@ -171,7 +171,7 @@ def test_data() -> None:
         ("there: jump ther", 1, "did you mean there?"),
         (".equ size, 5\nload_imm r7, siez", 2, "unknown value 'siez': did you mean size?"),
         (".rodta", 1, "unknown instruction '.rodta': did you mean .rodata?"),
-        ("unlikely", 1, "unlikely is no instruction of 0.7.2, but of 0.8.0 (--spec 0.8.0)"),
+        ("unlikely", 1, "unlikely is no instruction of 0.7.2; 0.8.0 has it (--spec 0.8.0)"),
         ("load_imm r7, @nowhere", 1, "unknown label 'nowhere'"),
         ("a: trap\na: trap", 2, "'a' is defined twice"),
         ("sp: trap", 1, "reserved"),

@@ -47,7 +47,7 @@ def wasmtime(command, tmp_path):
 
 @pytest.mark.parametrize("name", [example.name for example in EXAMPLES])
 def test_examples_print_what_pvm_run_prints(name, pvm, wasmtime, tmp_path):
-    assert pvm("build", f"example:{name}", "-o", tmp_path / "out.wasm").stdout == b""
+    assert pvm("build", f"example:{name}", "-o", tmp_path / "out.wasm").status == 0
     expected = pvm("run", f"example:{name}", "--tier", "recompiler", "--json")
     found = wasmtime("run", "out.wasm")
     assert (found.returncode, found.stdout, found.stderr) == (0, expected.text, expected.stderr)
@@ -195,6 +195,23 @@ def test_defaults_are_baked_in(pvm, wasmtime, tmp_path):
     assert (bytes.fromhex(found["result"]), found["gas"] + found["gas_used"]) == (b"Hello, J!", 100)
 
 
+def test_it_says_what_it_wrote_and_how_to_run_it(pvm, tmp_path):
+    out, large = tmp_path / "out file.wasm", tmp_path / "large.pvm"
+    found = pvm("build", "example:hello", "-o", out)
+    size = f"{out.stat().st_size:,} bytes"
+    assert found.stderr == "" and found.text.splitlines() == [
+        f"{out}: {size}, example:hello translated, spec 0.7.2, gas by instruction",
+        f"run it: wasmtime run '{out}' [--args HEX] [--gas N] [--pc N]",
+    ]
+    found = pvm("build", "--interpreter", "-o", out, "--metering", "block").text
+    assert "bytes, the interpreter, spec 0.7.2, gas by block\n" in found
+    assert found.endswith(f"wasmtime run --dir . '{out}' PROGRAM [--args HEX] [--gas N] [--pc N]\n")
+    large.write_bytes(assemble("fallthrough\n" * 262_145 + "trap").encode())
+    found = pvm("build", large, "-o", out).text
+    assert f"bytes, {large}, interpreted (more than 262,144 instructions), spec" in found
+    assert pvm("build", "example:hello", "-o", "-").stdout.startswith(b"\0asm")
+
+
 def test_building_needs_no_wasmtime_command(tmp_path):
     code = "from wasm_host.cli import main; main(['build', 'example:hello', '-o', 'out.wasm'])"
     root = str(Path(__file__).parents[3])
@@ -204,8 +221,10 @@ def test_building_needs_no_wasmtime_command(tmp_path):
 
 def test_bad_input(bad_input, tmp_path):
     out = tmp_path / "out.wasm"
-    bad_input(("build",), "--output: missing")
+    bad_input(("build",), "error: program: missing (a file,", "; --output: missing (where to write")
     bad_input(("build", "-o", out), "program: missing")
+    bad_input(("build", "example:sieve"), "error: --output: missing (where to write, such as -o sieve.wasm;")
+    bad_input(("build", "--interpreter"), "error: --output: missing (where to write, such as -o core.wasm;")
     bad_input(("build", "--interpreter", "example:hello", "-o", out), "program: --interpreter makes a module")
     bad_input(("build", "--interpreter", "--format", "asm", "-o", out), "--format: ")
     bad_input(("build", "example:none", "-o", out), "example:none")

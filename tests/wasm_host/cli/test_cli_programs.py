@@ -9,7 +9,7 @@ import stat
 import pytest
 
 from pvm.examples import EXAMPLES, example
-from pvm.isa import ROWS
+from pvm.isa import GP_072, GP_080, ROWS
 from pvm.program import Program, assemble
 
 
@@ -18,7 +18,8 @@ def test_asm_and_disasm_are_inverse(pvm, tmp_path, name):
     binary, text = tmp_path / "p.pvm", tmp_path / "p.pvmasm"
     result = pvm("asm", f"example:{name}", "-o", binary)
     assert result.status == 0 and "instructions" in result.text and "p.pvm: " in result.text
-    assert pvm("disasm", binary, "-o", text).stdout == b""
+    written = pvm("disasm", binary, "-o", text)
+    assert written.stdout == b"" and written.stderr.endswith(f" bytes, assembly of {binary}, opcodes of 0.7.2\n")
     assert pvm("asm", text, "-o", "-").stdout == binary.read_bytes() == assemble(example(name).source).encode()
     assert pvm("disasm", "-", stdin=binary.read_bytes()).stdout == text.read_bytes()
 
@@ -155,9 +156,46 @@ def test_isa_of_some(pvm):
     assert "unlikely" in {row["name"] for row in new} and "sbrk" not in {row["name"] for row in new}
 
 
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (("200",), ["add_64"]),
+        (("0xC8", "--spec", "0.7.2"), ["add_64"]),
+        (("2",), ["unlikely"]),
+        (("101", "--spec", "0.7.2"), ["sbrk"]),
+        (("branch_eq",), ["branch_eq"]),  # the name itself comes before what it is a part of
+        (("rem_s",), ["rem_s_32", "rem_s_64"]),
+        (("REM_U_*",), ["rem_u_32", "rem_u_64"]),
+        (("offset",), ["jump"]),
+        (("reg_reg_imm_imm",), ["load_imm_jump_ind"]),
+    ],
+)
+def test_isa_finds_by_opcode_format_and_part_of_a_name(pvm, words, names):
+    found = json.loads(pvm("isa", *words, "--json").text)["instructions"]
+    assert sorted(row["name"] for row in found) == names
+
+
+def test_isa_by_an_opcode_with_two_meanings(pvm):
+    both = [
+        opcode for opcode in range(256)
+        if GP_072.by_opcode[opcode] and GP_080.by_opcode[opcode]
+        and GP_072.by_opcode[opcode] is not GP_080.by_opcode[opcode]
+    ]  # fmt: skip
+    assert len(json.loads(pvm("isa", str(both[0]), "--json").text)["instructions"]) == 2
+    [one] = json.loads(pvm("isa", str(both[0]), "--spec", "0.8.0", "--json").text)["instructions"]
+    assert one["opcode_080"] == both[0]
+
+
 def test_isa_refuses_unknown_names(bad_input):
     bad_input(("isa", "ad_64"), "ad_64: no such instruction; did you mean add_64")
-    bad_input(("isa", "sbrk", "--spec", "0.8.0"), "sbrk: this version has no such instruction")
+    bad_input(("isa", "reg_reg_im_imm"), "did you mean reg_reg_imm_imm")
+    bad_input(("isa", ""), ": no such instruction\n")
+    bad_input(
+        ("isa", "sbrk", "--spec", "0.8.0"), "sbrk: this version has no such instruction; 0.7.2 has it (--spec 0.7.2)"
+    )
+    bad_input(("isa", "256"), "256: an opcode is from 0 to 255")
+    bad_input(("isa", "255"), "255: no instruction of 0.7.2 or 0.8.0 has this opcode\n")
+    bad_input(("isa", "2", "--spec", "0.7.2"), "of 0.7.2 has this opcode; in 0.8.0 it is unlikely (--spec 0.8.0)")
 
 
 @pytest.mark.parametrize(("spec", "name"), [("0.7.2", "fetch"), ("0.8.0", "grow_heap")])

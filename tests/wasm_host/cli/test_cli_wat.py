@@ -22,7 +22,9 @@ def test_wat(pvm, tmp_path):
     assert pvm("wat").text == expected
     module, out = tmp_path / "module.wasm", tmp_path / "module.wat"
     module.write_bytes(interpreter_bytes())
-    assert pvm("wat", module, "-o", out).stdout == b"" and out.read_text() == expected
+    written = pvm("wat", module, "-o", out)
+    assert written.stdout == b"" and written.stderr.startswith(f"{out}: {out.stat().st_size:,} bytes, ")
+    assert out.read_text() == expected
     assert pvm("wat", "-", stdin=b"\0asm\1\0\0\0").text.startswith("(module")
 
 
