@@ -85,9 +85,9 @@ STATE: dict[str, Field] = _fields(
     ("starts", 4),  # address of the bitmask, one byte for each octet of code, which 32 ones follow
     ("jump_table", 4),  # address of 4-byte entries: pcs, then (prepared) records or 0
     ("jump_count", 4),  # entries there
-    ("zero_entries", 4),  # entries of no octets that a dynamic jump reaches: each is the pc 0, and none is in memory
     ("index", 4),  # address of 4 zero bytes for each pc from 0 to code_length: its record, plus 1 at block starts
     ("records", 4),  # address of the decoded instructions, which end the memory
+    ("zero_entries", 4),  # jump table entries of no octets that can be reached: each is the pc 0, and none is in memory
     ("records_end", 4),  # address after the last one
     ("exit", 4),  # code of the last exit, until the host has taken it: a host interrupted in between loses none
     ("entry", 4),  # of the recompiled program: where it is entered, or goes on after a host call
