@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from pvm import ReferenceEngine
 from pvm.examples import EXAMPLES
 from pvm.fuzz import Case, memory_case, random_case, transcript
 from pvm.machine import Reason
-from pvm.program import assemble
+from pvm.program import Program, assemble
 from pvm.trace import parse_trace, replay
 from pvm.vectors import parse_vector, run_vector
 from wasm_host.others.guest_engine import GuestEngine
@@ -55,6 +56,20 @@ def test_recorded_runs_as_embedders_replay_them(tab: Page, shared: Path, tier: s
     found = {path.stem: replay(parse_trace(path.read_bytes()), engine).difference for path in files}
     assert {name: difference for name, difference in found.items() if difference} == {}
     assert len(found) == 9
+
+
+@pytest.mark.parametrize("metering", ["instruction", "block"])
+@pytest.mark.parametrize("tier", TIERS)
+def test_opcodes_and_targets_that_are_none(tab: Page, shared: Path, tier: str, metering: str) -> None:
+    engine = GuestEngine(tab, tier, metering=metering)
+    for case in json.loads((shared / "cases" / "engine-0.7.2.json").read_text())["cases"]:
+        program = Program.parse(bytes.fromhex(case["program"]), "plain")
+        machine = engine.instantiate(program, gas=case["gas"], pc=case["pc"])
+        for register, value in case.get("registers", {}).items():
+            machine.registers[int(register)] = value
+        exit = machine.run()
+        found = {"status": exit.reason.value, "pc": exit.pc, "gas": exit.gas, "r7": machine.registers[7]}
+        assert {name: found[name] for name in case["expect"]} == case["expect"], case["name"]
 
 
 @pytest.mark.parametrize("make", [random_case, memory_case])

@@ -12,6 +12,7 @@ from pvm.examples import example
 from pvm.isa import GP_072, GP_080
 from pvm.program import FORMAT_NAMES, Blob, Program, assemble, is_valid
 from pvm.program.codec import encode_natural
+from pvm.standalone import program_command
 
 HELLO = assemble(example("hello").source)
 SMALL = assemble(".code\nstart: load_imm r7, 5\njump_ind r7\n.jump_table start")
@@ -25,6 +26,7 @@ BAD = (
     b"", b"\0", b"\0\0", b"\xff", b"\x80", b"\x80\x01\0\0", b"\xff" * 9, b"\xff" + bytes(8), b"\xfe" * 9,
     _blob(0, 0, 2**64 - 1, b""), _blob(2**64 - 1, 8, 0, b""), _blob(2**64 - 1, 7, 0, b"12345"), _blob(2**61, 8, 1, b""),
     _blob(2**64 - 1, 0, 0, b""), _blob(3, 0, 0, b""), _blob(1, 9, 0, bytes(9)), _blob(1, 255, 0, b""),
+    _blob(3, 255, 0, b""), _blob(2**64 - 1, 255, 0, b""), _blob(10**19 + 7, 201, 0, b""), _blob(1000, 1, 0, b""),
     _blob(0, 255, 1, b"\0\1"), _blob(0, 0, 1, b"\0\2"), _blob(0, 0, 1, b"\0\1more"), _blob(0, 0, 8, bytes(8)),
     SMALL.encode()[:-1], SMALL.encode() + b"\0", HELLO.encode()[:-1], HELLO.encode() + b"x", HELLO.encode()[:20],
     b"\xff\xff\xff" * 5, b"\0\0\0\0\0\0" + b"\xff\xff" + b"\0\0\0" + b"\0\0\0\0",
@@ -67,7 +69,7 @@ def test_damaged_files(run_core):
             _check(run_core, bytes(damaged), random.choice(FORMAT_NAMES))
 
 
-@pytest.mark.parametrize("size", range(9))
+@pytest.mark.parametrize("size", [*range(10), 16, 255])
 def test_jump_tables(size, run_core, expect):
     """Of entries of any size, those beyond 32 bits included; the first leads to a halt, the others panic."""
     largest = (1 << 8 * size) - 1
@@ -77,6 +79,42 @@ def test_jump_tables(size, run_core, expect):
         status, text = expect(machine, 50, "interpreter", GP_072, "instruction", "plain")
         found = run_core(program.encode(), GP_072, "instruction", "--gas", 50, format="plain")
         assert (found.status, found.stdout) == (status, text)
+
+
+@pytest.mark.parametrize("count", [1, 4, 2**31 - 1, 2**64 - 1])
+def test_jump_tables_of_no_octets(count, run_core, expect):
+    """All entries are 0. The address is 2, as in the other tests, or that of an entry which few tables have."""
+    for address in (2, 4, 10, 2**31 - 2):
+        source = f".code\nload_imm r7, {address}\njump_ind r7\n.jump_table entry_size=0 count={count}"
+        program = assemble(source)
+        machine = ReferenceEngine().instantiate(program, gas=50)
+        status, text = expect(machine, 50, "interpreter", GP_072, "instruction", "plain")
+        found = run_core(program.encode(), GP_072, "instruction", "--gas", 50, format="plain")
+        assert (found.status, found.stdout) == (status, text)
+
+
+CORNERS = (
+    ".unmarked 0x330705\ntrap", ".unmarked 0x0a07\ntrap", ".raw 0xff\ntrap", "jump 2\ntrap\n.unmarked 0x00",
+    "jump pc + 5", "jump pc + 200", "jump pc - 9", "jump pc + 5\n.raw 0xff", "jump pc + 5\n.unmarked 0x01\ntrap",
+    "load_imm_jump r7, 9, pc + 1", "branch_eq r1, r1, pc + 1\ntrap", "load_imm r3, 2\njump_ind r3\n.jump_table 1",
+    "load_imm r7, 9\n" + ".unmarked 0x0000000000000000000000000000\n" * 2 + "trap",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("source", CORNERS)
+def test_opcodes_and_targets_that_are_none(source, run_core, run_module, expect):
+    """As the engines have it, read from a file and translated ahead, from pc 0 and from an octet in the middle."""
+    program = assemble(f".code\n{source}\n")
+    for metering in ("instruction", "block"):
+        for pc in (0, 1):
+            expected = expect(
+                ReferenceEngine(metering=metering).instantiate(program, gas=2, pc=pc),
+                2, "interpreter", GP_072, metering, "plain",
+            )  # fmt: skip
+            found = run_core(program.encode(), GP_072, metering, "--gas", 2, "--pc", pc, format="plain")
+            assert (found.status, found.stdout) == expected
+            found = run_module(program_command(program, GP_072, metering), "--gas", 2, "--pc", pc)
+            assert (found.status, found.stdout.replace("recompiler", "interpreter")) == expected
 
 
 def test_programs_that_0_8_0_refuses(run_core, expect):
