@@ -10,7 +10,18 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 
-from pvm.fuzz import Case, Disagreement, Make, compare, memory_case, mutated_case, random_case, shrink
+from pvm.fuzz import (
+    CORNERS,
+    Case,
+    Disagreement,
+    Make,
+    compare,
+    corner_case,
+    memory_case,
+    mutated_case,
+    random_case,
+    shrink,
+)
 from pvm.program import Program
 from wasm_host.compiled import wasmtime_engine
 from wasm_host.engine import HARDWARE, SOFTWARE, Engine
@@ -19,7 +30,7 @@ from wasm_host.protection import obstacle
 from wasm_host.recompiler import Compiled
 from wasm_host.translations import Translations
 
-FAMILIES: tuple[str, ...] = ("random", "memory", "mutant")
+FAMILIES: tuple[str, ...] = ("random", "memory", "mutant", *CORNERS)
 ALL = "all"
 DIED = Disagreement("unknown", 0, "died", "12 exits", "the process that ran it died")
 
@@ -102,6 +113,8 @@ def make_case(family: str, seed: int, programs: Sequence[Program]) -> Case:
     """The case of a seed in a family."""
     if family == "mutant":
         return mutated_case(seed, programs)
+    if family in CORNERS:
+        return corner_case(family, seed)
     return random_case(seed) if family == "random" else memory_case(seed)
 
 

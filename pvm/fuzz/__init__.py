@@ -1,11 +1,12 @@
 """Differential fuzzing: programs whose whole course must be the same on every engine.
 
-In: a seed. Out: a `Case` of one of three families, its `transcript` on an engine, a `Disagreement` of two engines, and
+In: a seed. Out: a `Case` of one of seven families, its `transcript` on an engine, a `Disagreement` of two engines, and
 the smallest case that still shows it (`shrink`), which can be saved and read again.
 """
 
 from pvm.fuzz.cases import Case, random_case
 from pvm.fuzz.compare import Disagreement, Make, compare
+from pvm.fuzz.corners import CORNERS, corner_case
 from pvm.fuzz.memory import memory_case
 from pvm.fuzz.mutants import mutated_case
 from pvm.fuzz.saved import format_case, parse_case
@@ -13,6 +14,6 @@ from pvm.fuzz.shrink import shrink
 from pvm.fuzz.transcript import Observation, observe, observed_pages, start, transcript
 
 __all__ = [
-    "Case", "Disagreement", "Make", "Observation", "compare", "format_case", "memory_case", "mutated_case", "observe",
-    "observed_pages", "parse_case", "random_case", "shrink", "start", "transcript",
+    "CORNERS", "Case", "Disagreement", "Make", "Observation", "compare", "corner_case", "format_case", "memory_case",
+    "mutated_case", "observe", "observed_pages", "parse_case", "random_case", "shrink", "start", "transcript",
 ]  # fmt: skip

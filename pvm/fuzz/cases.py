@@ -31,6 +31,7 @@ class Case:
     fewer than `refill` more. The host changes the access to `remapped` pages at host calls, of which it answers number
     `ANSWERED` by a handler. A transcript has at most `rounds` exits. With `is_blank` the pages start with
     zeros instead of random contents. So many pages were `left_out` of the case, with which chance goes on as before.
+    With `moves_pc` the host sometimes sets pc at exits after which the program could go on where it is.
     """
 
     seed: int
@@ -48,6 +49,7 @@ class Case:
     rounds: int = ROUNDS
     is_blank: bool = False
     left_out: int = 0
+    moves_pc: bool = False
 
 
 def random_case(seed: int) -> Case:

@@ -41,7 +41,7 @@ def format_case(case: Case, disagreement: Disagreement, found_by: str, repeat: s
             "pages": [{"address": f"{address:#x}", "access": access} for address, access in case.pages],
             "contents": [{"address": f"{address:#x}", "octets": data.hex()} for address, data in case.contents],
             "is_blank": case.is_blank, "left_out": case.left_out, "refill": case.refill, "rounds": case.rounds,
-            "remapped": [f"{address:#x}" for address in case.remapped],
+            "remapped": [f"{address:#x}" for address in case.remapped], "moves_pc": case.moves_pc,
         },
     }, indent=2) + "\n"  # fmt: skip
 
@@ -66,7 +66,7 @@ def parse_case(text: str | bytes) -> Case:
         max(1, _number(fields, "refill", GAS_LIMIT, 40)),
         tuple(_address({"remapped": one}, "remapped") for one in _list(fields, "remapped")),
         _number(fields, "rounds", MOST_ROUNDS, ROUNDS), fields.get("is_blank") is True,
-        _number(fields, "left_out", MOST_PAGES, 0),
+        _number(fields, "left_out", MOST_PAGES, 0), fields.get("moves_pc") is True,
     )  # fmt: skip
 
 

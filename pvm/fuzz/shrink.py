@@ -186,7 +186,7 @@ def _simpler(line: str) -> Iterator[str]:
 
 
 def _fewer_exits(shrinker: _Shrinker) -> None:
-    shrinker.try_all(rounds=[rounds for rounds in range(1, 12) if rounds < shrinker.case.rounds])
+    shrinker.try_all(rounds=[rounds for rounds in range(1, 12) if rounds < shrinker.case.rounds], moves_pc=[False])
 
 
 def _fewer_pages(shrinker: _Shrinker) -> None:

@@ -105,4 +105,7 @@ def _go_on(case: Case, machine: Machine, exit: Exit, random: Random) -> bool:
             if random.random() < 0.5:
                 return False
             machine.pc = random.randrange(64)
+            return True
+    if case.moves_pc and random.random() < 0.3:
+        machine.pc = random.randrange(64)
     return True

@@ -30,8 +30,8 @@ TABLES = (
           "load_ind_u32 load_ind_i32 load_ind_u64 add_imm_32 and_imm xor_imm or_imm mul_imm_32 set_lt_u_imm "
           "set_lt_s_imm shlo_l_imm_32 shlo_r_imm_32 shar_r_imm_32 neg_add_imm_32 set_gt_u_imm set_gt_s_imm "
           "shlo_l_imm_alt_32 shlo_r_imm_alt_32 shar_r_imm_alt_32 cmov_iz_imm cmov_nz_imm add_imm_64 mul_imm_64 "
-          "shlo_l_imm_64 shlo_r_imm_64 shar_r_imm_64 neg_add_imm_64 shlo_l_imm_alt_64 shlo_r_imm_alt_64 shar_r_imm_alt_64 rot_r_64_imm "
-          "rot_r_64_imm_alt rot_r_32_imm rot_r_32_imm_alt"),  # A.5.10
+          "shlo_l_imm_64 shlo_r_imm_64 shar_r_imm_64 neg_add_imm_64 shlo_l_imm_alt_64 shlo_r_imm_alt_64 "
+          "shar_r_imm_alt_64 rot_r_64_imm rot_r_64_imm_alt rot_r_32_imm rot_r_32_imm_alt"),  # A.5.10
     (170, "branch_eq branch_ne branch_lt_u branch_lt_s branch_ge_u branch_ge_s"),  # A.5.11
     (180, "load_imm_jump_ind"),  # A.5.12
     (190, "add_32 sub_32 mul_32 div_u_32 div_s_32 rem_u_32 rem_s_32 shlo_l_32 shlo_r_32 shar_r_32 add_64 sub_64 mul_64 "

@@ -6,7 +6,7 @@ is read again from its octets.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pvm.fuzz import Case
 from pvm.machine import (
@@ -85,7 +85,7 @@ class SecondMachine(Machine):
         return Registers(self.state.registers)
 
     @registers.setter
-    def registers(self, values: list[int]) -> None:
+    def registers(self, values: Sequence[int]) -> None:
         self.state.registers = list(values)
 
     @property

@@ -10,11 +10,12 @@ another way than the text.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 from tests.second_reading.code import TERMINATORS, Code
 from tests.second_reading.mutations import CONDITIONS, LOADS, STORES, THREE, TWO, TWO_IMMEDIATE
-from tests.second_reading.operands import Operands, operands, sext
+from tests.second_reading.operands import operands, sext
 
 PAGE = 2**12
 HALT, PANIC, OUT_OF_GAS, FAULT, HOST = "halt", "panic", "out-of-gas", "page-fault", "host-call"
@@ -100,10 +101,11 @@ class State:
 
 
 class _Exceptional(Exception):
-    """A.4: the set x is not empty; its least member."""
+    """A.4: the set x is not empty. The exit that its least member makes."""
 
     def __init__(self, least: int) -> None:
-        self.least = least
+        index = least % 2**32
+        self.exit = Exit(PANIC) if index < 2**16 else Exit(FAULT, PAGE * (index // PAGE))
 
 
 def run(code: Code | None, state: State, practice: Practice = Practice(), steps: int | None = None) -> Exit | None:
@@ -133,18 +135,19 @@ def step(code: Code | None, state: State, practice: Practice) -> Exit | None:
         return Exit(PANIC)
     if code.version == "0.8.0" and not (code.whole_is_valid and code.is_instruction(state.pc)):
         return Exit(PANIC)  # deblob is an error: nothing is charged
-    before, charged = state.gas, state.charged
+    name = code.opcode(state.pc)
+    if not practice.charge_faults and code.version == "0.7.2":
+        try:
+            _mutate(code, deepcopy(state), name, list(state.registers))
+        except _Exceptional as exceptional:
+            return exceptional.exit
     if not _charge(code, state, practice):
         return Exit(OUT_OF_GAS)
-    name = code.opcode(state.pc)
     registers = list(state.registers)
     try:
-        exit, pc = _mutate(code, state, name, operands(code, state.pc), registers)
+        exit, pc = _mutate(code, state, name, registers)
     except _Exceptional as exceptional:
-        if not practice.charge_faults:
-            state.gas, state.charged = before, charged
-        index = exceptional.least % 2**32
-        return Exit(PANIC) if index < 2**16 else Exit(FAULT, PAGE * (index // PAGE))
+        return exceptional.exit
     if exit is None or exit.reason in (HALT, PANIC):
         state.registers = registers
     if exit is None:
@@ -168,11 +171,9 @@ def _charge(code: Code, state: State, practice: Practice) -> bool:
     return True
 
 
-def _mutate(
-    code: Code, state: State, name: str, given: Operands, registers: list[int]
-) -> tuple[Exit | None, int]:
+def _mutate(code: Code, state: State, name: str, registers: list[int]) -> tuple[Exit | None, int]:
     """The instruction's mutations: its exit, or None and the next pc. `registers` become those after it."""
-    pc = state.pc
+    pc, given = state.pc, operands(code, state.pc)
     onwards = pc + 1 + code.skip(pc)
     a, b, d = (0 if index is None else state.registers[index] for index in (given.a, given.b, given.d))
     x, y = given.x or 0, given.y or 0

@@ -42,7 +42,8 @@ _SEED = click.IntRange(0, (1 << 63) - 1)
 @click.option("--seed", type=_SEED, default=0, show_default=True, metavar="N", help="The first program's seed.")
 @click.option(
     "--kind", type=click.Choice((ALL, *FAMILIES)), default=ALL, show_default=True,
-    help="Any octets and rows, programs that work on memory, real programs changed a little; all take turns.",
+    help="Any octets and rows, programs that work on memory, real programs changed a little, bitmasks that disagree "
+    "with the code, undefined opcodes, odd targets, odd jump tables; all take turns.",
 )  # fmt: skip
 @click.option(
     "--mutate", multiple=True, metavar="PATH",

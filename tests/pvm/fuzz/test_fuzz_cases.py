@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,14 +13,27 @@ from hypothesis import strategies as st
 
 from pvm import InputError, ReferenceEngine
 from pvm.examples import EXAMPLES
-from pvm.fuzz import Disagreement, format_case, memory_case, mutated_case, parse_case, random_case, transcript
+from pvm.fuzz import (
+    CORNERS,
+    Disagreement,
+    corner_case,
+    format_case,
+    memory_case,
+    mutated_case,
+    parse_case,
+    random_case,
+    transcript,
+)
 from pvm.program import Program, assemble
 
 PROGRAMS = tuple(assemble(example.source) for example in EXAMPLES)
 SAVED = json.loads(format_case(memory_case(1), Disagreement("auto", 1, "gas", "a", "b"), "found", "again"))
 
 
-@pytest.mark.parametrize("make", [random_case, memory_case, lambda seed: mutated_case(seed, PROGRAMS)])
+@pytest.mark.parametrize(
+    "make",
+    [random_case, memory_case, lambda seed: mutated_case(seed, PROGRAMS), *(partial(corner_case, x) for x in CORNERS)],
+)
 def test_a_seed_means_a_case(make: Any) -> None:
     assert [make(seed) for seed in range(20)] == [make(seed) for seed in range(20)]
     assert len({make(seed).program for seed in range(40)}) > 20

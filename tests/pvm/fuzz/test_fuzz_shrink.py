@@ -10,7 +10,18 @@ import pytest
 
 from pvm import ReferenceEngine
 from pvm.examples import example
-from pvm.fuzz import Case, compare, format_case, memory_case, mutated_case, parse_case, random_case, shrink
+from pvm.fuzz import (
+    CORNERS,
+    Case,
+    compare,
+    corner_case,
+    format_case,
+    memory_case,
+    mutated_case,
+    parse_case,
+    random_case,
+    shrink,
+)
 from pvm.isa import spec as find_spec
 from pvm.program import Program, assemble, block_starts, decode, decode_at
 
@@ -162,7 +173,9 @@ def test_tries_are_bounded() -> None:
 def test_a_saved_case_is_read_again() -> None:
     broken = engines("xor", wrong_register)
     programs = [assemble(example("blake2b").source), assemble(example("sort").source)]
-    for case in (random_case(5), memory_case(7), mutated_case(11, programs), replace(NOTHING, is_blank=True, rounds=3)):
+    corners = [corner_case(family, 3) for family in CORNERS]
+    odd = replace(NOTHING, is_blank=True, rounds=3, moves_pc=True)
+    for case in (random_case(5), memory_case(7), mutated_case(11, programs), *corners, odd):
         found = compare(case, broken) or compare(replace(NOTHING, program=assemble("xor r1, r2, r3").encode()), broken)
         assert found is not None
         assert parse_case(format_case(case, found, "pvm fuzz --count 1", "pvm fuzz --repeat x")) == case

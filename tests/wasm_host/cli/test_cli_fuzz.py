@@ -13,6 +13,7 @@ import pytest
 from pvm.fuzz import Case, parse_case
 from wasm_host import Engine, fuzzing
 from wasm_host.cli import fuzz
+from wasm_host.fuzzing import ALL, FAMILIES
 
 
 class Lying(Engine):
@@ -36,7 +37,7 @@ def lying(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("kind", ["all", "random", "memory", "mutant"])
+@pytest.mark.parametrize("kind", [ALL, *FAMILIES])
 def test_engines_agree(pvm: Callable[..., Any], kind: str) -> None:
     done = pvm("fuzz", "--count", 6, "--kind", kind)
     assert (done.status, done.last_line) == (0, "6 passed, 0 failed")
