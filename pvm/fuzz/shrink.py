@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from pvm.errors import PvmError
 from pvm.fuzz.cases import Case
 from pvm.machine import REGISTER_COUNT
-from pvm.program import Program, assemble, disassemble
+from pvm.program import Program, assemble, disassemble, pack_bitmask
 
 TRIES = 600  # cases that are tried at most
 SIMPLE_LINES = 64  # instructions, above which none is replaced by a simpler one
@@ -148,6 +148,19 @@ def _fewer_instructions(shrinker: _Shrinker) -> None:
     shrinker.thin(listing.instructions, lambda kept: listing.with_instructions(kept).case(shrinker.case))
 
 
+def _shorter_code(shrinker: _Shrinker) -> None:
+    """Octets off the end, whether or not they are marked: nothing else moves."""
+    step = len(Program.parse(shrinker.case.program, format="plain").code)
+    while step > 0 and shrinker.left > 0:
+        blob = Program.parse(shrinker.case.program, format="plain").blob
+        length = len(blob.code) - step
+        starts = pack_bitmask(blob.starts[: max(0, length)])
+        if length < 0 or not shrinker.take(
+            replace(shrinker.case, program=replace(blob, code=blob.code[:length], bitmask=starts).encode())
+        ):
+            step //= 2
+
+
 def _fewer_entries(shrinker: _Shrinker) -> None:
     listing = _listing(shrinker.case)
     shrinker.thin(listing.table, lambda kept: replace(listing, table=kept).case(shrinker.case))
@@ -225,6 +238,6 @@ def _simpler_registers(shrinker: _Shrinker) -> None:
 
 
 _PASSES: tuple[Callable[[_Shrinker], None], ...] = (
-    _fewer_exits, _fewer_instructions, _fewer_entries, _fewer_pages, _simpler_registers, _less_gas,
+    _fewer_exits, _fewer_instructions, _shorter_code, _fewer_entries, _fewer_pages, _simpler_registers, _less_gas,
     _simpler_instructions,
 )  # fmt: skip

@@ -23,7 +23,7 @@ from pvm.fuzz import (
     shrink,
 )
 from pvm.isa import spec as find_spec
-from pvm.program import Program, assemble, block_starts, decode, decode_at
+from pvm.program import Blob, Program, assemble, block_starts, decode, decode_at, pack_bitmask
 
 NOTHING = Case(0, "random", assemble("trap").encode(), "0.7.2", "instruction", 0, 10, (0,) * 13, ())
 
@@ -152,6 +152,14 @@ def test_a_start_in_the_middle_is_kept() -> None:
     case = replace(NOTHING, program=program.encode(), pc=pc)
     small = shrunk(case, engines("xor", wrong_register))
     assert small is not None and instructions(small)[:1] == ["xor"] and small.pc == 0
+
+
+def test_octets_that_are_not_marked_go() -> None:
+    code = bytes([1, 51, 1, 7, *range(60), 0])  # fallthrough, load_imm, what nothing enters, trap
+    blob = Blob(code, pack_bitmask(bytes(at in (0, 1, len(code) - 1) for at in range(len(code)))))
+    small = shrunk(replace(NOTHING, program=blob.encode()), engines("load_imm", wrong_octet))
+    assert small is not None and instructions(small)[0] == "load_imm"
+    assert len(Program.parse(small.program, format="plain").code) <= 3
 
 
 def test_what_cannot_be_shrunk_stays() -> None:
