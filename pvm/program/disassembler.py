@@ -174,8 +174,8 @@ def _labelled(blob: Blob, instructions: list[Instruction]) -> dict[int, str]:
 
 
 def _dynamic_addresses(blob: Blob, labels: Mapping[int, str]) -> dict[int, str]:
-    """Labels by the dynamic address that `@` gives for them: that of their first entry."""
-    first = {pc: index for index, pc in reversed(list(enumerate(blob.stored_entries or (0,) * bool(blob.jump_count))))}
+    """Labels by the dynamic address that `@` gives for them: that of their first entry, which takes octets."""
+    first = {pc: index for index, pc in reversed(list(enumerate(blob.stored_entries)))}
     return {2 * (index + 1): labels[pc] for pc, index in first.items() if pc in labels}
 
 

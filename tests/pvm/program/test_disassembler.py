@@ -107,6 +107,13 @@ def test_odd_jump_tables(table: Sequence[int], size: int, line: str) -> None:
     check(program)
 
 
+def test_an_address_in_a_table_of_no_octets_is_a_number() -> None:
+    """`@` would append another entry."""
+    program = Program(Blob(assemble("load_imm r3, 2\njump_ind r3").code, bytes([9]), ZeroEntries(100), 0))
+    assert "@" not in disassemble(program)
+    check(program)
+
+
 def test_format_instruction() -> None:
     source = """
         branch_ne_imm r8, -1, there
