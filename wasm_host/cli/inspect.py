@@ -27,6 +27,7 @@ from pvm.program.facts import ENTRY_POINTS, metadata_text
 from wasm_host.cli.engines import format_option, json_option, spec_option
 from wasm_host.cli.failures import SUCCESS
 from wasm_host.cli.inputs import load_program
+from wasm_host.cli.outcome import NO_INSTRUCTION
 from wasm_host.cli.output import console, counted, facts_table, new_table, print_json
 
 _SHOWN_MIX, _SHOWN_METADATA, _SHOWN_PCS = 20, 64, 8
@@ -66,13 +67,15 @@ def gather(program: Program, spec: Spec) -> dict[str, Any]:
     """Everything that the command shows, as its JSON object."""
     blob = program.blob
     instructions = list(decode(blob, spec))
-    mix = Counter(i.row.name if i.valid else "(invalid opcode)" for i in instructions)
+    unmarked = [i.pc for i in instructions if not blob.starts[i.pc]]
+    invalid = [i.pc for i in instructions if not i.valid and blob.starts[i.pc]]
+    mix = Counter(_kind(blob, i) for i in instructions)
     calls = Counter(i.x for i in instructions if i.row.name == _HOST_CALL)
     starts = block_starts(blob, spec)
     return {
         "format": program.format, "spec": spec.name, "size": len(program.encode()),
         "metadata": _metadata(program.metadata), **_memory(program),
-        "entry_points": _entry_points(blob, spec, {i.pc for i in instructions}),
+        "entry_points": _entry_points(blob, spec, {i.pc for i in instructions if blob.starts[i.pc]}),
         "code_bytes": len(blob.code), "instructions": len(instructions),
         "basic_blocks": sum(pc < len(blob.code) for pc in starts),
         "jump_table": {
@@ -80,11 +83,17 @@ def gather(program: Program, spec: Spec) -> dict[str, Any]:
             "no_block_starts": sorted(blob.jump_targets - starts),
         },
         "instruction_mix": dict(mix.most_common()),
-        "invalid_opcodes": [i.pc for i in instructions if not i.valid],
+        "invalid_opcodes": invalid, "unmarked": unmarked,
         "host_calls": {str(number): calls[number] for number in sorted(calls)},
         "host_call_names": {str(number): call_name(number, spec) for number in sorted(calls)},
         "valid_080": is_valid(blob, GP_080), "invalid_080": invalid_at(blob, GP_080),
     }  # fmt: skip
+
+
+def _kind(blob: Blob, instruction: Instruction) -> str:
+    if instruction.valid:
+        return instruction.row.name
+    return "(invalid opcode)" if blob.starts[instruction.pc] else "(not marked)"
 
 
 def _metadata(metadata: bytes | None) -> dict[str, Any] | None:
@@ -157,6 +166,8 @@ def _overview(facts: dict[str, Any]) -> list[tuple[str, str]]:
                  f"{counted(facts['basic_blocks'], 'basic block')}"),
         ("Jump table", _jump_text(jumps)),
         ("Invalid opcodes", _pcs_text(facts["invalid_opcodes"], "none")),
+        *([("Not marked", f"{_pcs_text(facts['unmarked'], '')}, where execution gets to and panics")]
+          if facts["unmarked"] else []),
         ("Valid in 0.8.0", "yes" if facts["valid_080"] else f"no, it panics at once: {facts['invalid_080']}"),
     ]  # fmt: skip
     return rows
@@ -203,7 +214,7 @@ def _entry_table(facts: dict[str, Any]) -> Table:
     table.add_column("Purpose")
     table.add_column("Instruction")
     for entry in facts["entry_points"]:
-        table.add_row(str(entry["pc"]), entry["purpose"], entry["instruction"] or "(no instruction begins here)")
+        table.add_row(str(entry["pc"]), entry["purpose"], entry["instruction"] or NO_INSTRUCTION)
     return table
 
 

@@ -129,10 +129,15 @@ def _is_call(program: Program, pc: int, spec: str) -> bool:
     return instruction.valid and any(isinstance(effect, HostCall) for effect in instruction.row.effects)
 
 
+NO_INSTRUCTION = "(no instruction begins here)"
+
+
 def instruction_at(program: Program, pc: int, spec: str) -> str:
-    """The instruction at a pc as assembly."""
+    """The instruction at a pc as assembly, or why there is none."""
     if pc >= len(program.code):
         return "(after the end of the code)"
+    if not program.blob.starts[pc]:
+        return NO_INSTRUCTION
     return " ".join(format_instruction(decode_at(program.blob, find_spec(spec), pc)).split())
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 
 import pytest
 
 from pvm.examples import EXAMPLES, example
 from pvm.isa import GP_072, GP_080, ROWS
-from pvm.program import Program, assemble
+from pvm.program import Blob, Program, assemble
 
 
 @pytest.mark.parametrize("name", [known.name for known in EXAMPLES])
@@ -101,7 +102,7 @@ def test_inspect_json(pvm):
     found = json.loads(pvm("inspect", "-", "--format", "asm", "--json", stdin=source).text)
     assert set(found) == {
         "format", "spec", "size", "metadata", "sections", "segments", "heap", "entry_points", "code_bytes",
-        "instructions", "basic_blocks", "jump_table", "instruction_mix", "invalid_opcodes", "host_calls",
+        "instructions", "basic_blocks", "jump_table", "instruction_mix", "invalid_opcodes", "unmarked", "host_calls",
         "host_call_names", "valid_080", "invalid_080",
     }  # fmt: skip
     assert found["format"] == "jam" and found["metadata"] == {"hex": b"a test".hex(), "text": "a test"}
@@ -128,6 +129,26 @@ def test_inspect_a_plain_program_with_invalid_opcodes(pvm):
     assert result.status == 0
     assert "plain" in result.text and "2, at pc 0, 1" in result.text and "(invalid opcode)" in result.text
     assert "no, it panics at once: the opcode" in result.text
+
+
+@pytest.mark.parametrize("spec", ["0.7.2", "0.8.0"])
+def test_inspect_and_run_tell_what_no_bit_marks(pvm, spec):
+    """load_imm r7, 5, entered in its middle; and 33 octets of which only the last is marked."""
+    middle = Program(Blob(bytes([51, 7, 5, 0]), b"\x09")).encode()
+    found = pvm("run", "-", "--pc", 1, "--spec", spec, stdin=middle).text
+    assert "panic: no instruction begins at pc 1: the bitmask does not mark it\n" in found
+    assert re.search(r"^pc +1   \(no instruction begins here\)$", found, re.MULTILINE)
+    stray = Program(Blob(bytes(34), b"\0\0\0\0\2")).encode()
+    found = pvm("inspect", "-", "--spec", spec, stdin=stray).text
+    for line in (
+        "Invalid opcodes  none", "Not marked       2, at pc 0, 25, where execution gets to and panics",
+        "Valid in 0.8.0   no, it panics at once: the bitmask marks no instruction at pc 0",
+        " 0  refine, is-authorized  (no instruction begins here)", "(not marked)      2  66.7 %",
+    ):  # fmt: skip
+        assert f"{line}\n" in found
+    facts = json.loads(pvm("inspect", "-", "--spec", spec, "--json", stdin=stray).text)
+    assert (facts["unmarked"], facts["invalid_opcodes"]) == ([0, 25], [])
+    assert facts["entry_points"][0]["instruction"] is None
 
 
 def test_inspect_refuses_bad_input(bad_input, tmp_path):
