@@ -40,6 +40,9 @@ class Segment:
 class Sections:
     """`read_only` is o, `read_write` is w, `heap_pages` is z, `stack_size` (bytes) is s.
 
+    `read_only_zeros` bytes of zeros come after `read_only` and are o, too. Parsing a standard program gives none: they
+    are for other formats, which do not write them out.
+
     Raises ProgramError unless they fit their fields and the address space (A.7's condition).
     """
 
@@ -47,15 +50,21 @@ class Sections:
     read_write: bytes = b""
     heap_pages: int = 0
     stack_size: int = 0
+    read_only_zeros: int = 0
 
     def __repr__(self) -> str:
         return (
-            f"<Sections of {len(self.read_only)} bytes read-only, {len(self.read_write)} read-write, "
+            f"<Sections of {self.read_only_size} bytes read-only, {len(self.read_write)} read-write, "
             f"{self.heap_pages} heap pages, {self.stack_size} bytes of stack>"
         )
 
     def __post_init__(self) -> None:
         self._check()
+
+    @property
+    def read_only_size(self) -> int:
+        """|o|, in bytes."""
+        return len(self.read_only) + self.read_only_zeros
 
     @property
     def heap_end(self) -> int:
@@ -69,7 +78,7 @@ class Sections:
 
     @property
     def _read_write_start(self) -> int:
-        return 2 * ZONE_SIZE + round_up(len(self.read_only), ZONE_SIZE)
+        return 2 * ZONE_SIZE + round_up(self.read_only_size, ZONE_SIZE)
 
     def segments(self, arguments: bytes = b"") -> tuple[Segment, ...]:
         """The accessible memory at the start, by address. Raises InputError when the arguments exceed 2^24 bytes."""
@@ -78,7 +87,7 @@ class Sections:
         stack = round_up(self.stack_size, PAGE_SIZE)
         start = self._read_write_start
         segments = (
-            Segment("read-only", ZONE_SIZE, round_up(len(self.read_only), PAGE_SIZE), "r", self.read_only),
+            Segment("read-only", ZONE_SIZE, round_up(self.read_only_size, PAGE_SIZE), "r", self.read_only),
             Segment("read-write", start, self.heap_end - start, "rw", self.read_write),
             Segment("stack", STACK_END - stack, stack, "rw"),
             Segment("arguments", ARGUMENTS_START, round_up(len(arguments), PAGE_SIZE), "r", arguments),
@@ -88,22 +97,22 @@ class Sections:
     def encode(self, blob: bytes) -> bytes:
         """The standard program made of these sections and an encoded program blob."""
         return b"".join((
-            len(self.read_only).to_bytes(3, "little"), len(self.read_write).to_bytes(3, "little"),
+            self.read_only_size.to_bytes(3, "little"), len(self.read_write).to_bytes(3, "little"),
             self.heap_pages.to_bytes(2, "little"), self.stack_size.to_bytes(3, "little"),
-            self.read_only, self.read_write, len(blob).to_bytes(4, "little"), blob,
+            self.read_only, bytes(self.read_only_zeros), self.read_write, len(blob).to_bytes(4, "little"), blob,
         ))  # fmt: skip
 
     def _check(self) -> None:
         """Raises ProgramError unless the sections fit their fields and the address space (A.7's condition)."""
         for what, size, limit in (
-            ("read-only data", len(self.read_only), 1 << 24), ("read-write data", len(self.read_write), 1 << 24),
+            ("read-only data", self.read_only_size, 1 << 24), ("read-write data", len(self.read_write), 1 << 24),
             ("heap pages", self.heap_pages, 1 << 16), ("stack size", self.stack_size, 1 << 24),
         ):  # fmt: skip
             if not 0 <= size < limit:
                 raise ProgramError(f"{what}: {size} is not below {limit}")
         needed = (
             5 * ZONE_SIZE
-            + round_up(len(self.read_only), ZONE_SIZE)
+            + round_up(self.read_only_size, ZONE_SIZE)
             + round_up(len(self.read_write) + self.heap_pages * PAGE_SIZE, ZONE_SIZE)
             + round_up(self.stack_size, ZONE_SIZE)
             + INPUT_SIZE

@@ -73,7 +73,7 @@ def program_command(
     if sections is None:
         start = w.call("start_plain")
     else:
-        sizes = len(sections.read_only), len(sections.read_write), sections.heap_pages, sections.stack_size
+        sizes = sections.read_only_size, len(sections.read_write), sections.heap_pages, sections.stack_size
         start = w.call("start_standard", *sizes)
     _define_command(w, spec, (start, valid(w).set(int(may_run))))
     jumps = [] if translation is None else [(place.numbers["entries"], translation.jumps)]
