@@ -5,7 +5,9 @@ from pvm.program.blob import Blob, pack_bitmask
 from pvm.program.decode import Instruction, block_starts, decode, decode_at, invalid_at, is_entry, is_valid, skip
 from pvm.program.disassembler import disassemble, disassemble_lines, format_instruction
 from pvm.program.explain import jumps_to_no_block, why_panic
+from pvm.program.polkavm import Export, PolkavmBlob, parse_polkavm
 from pvm.program.program import FORMAT_NAMES, Program
+from pvm.program.recognise import Recognised, from_hex, recognise
 from pvm.program.standard import PAGE_SIZE, Sections, Segment
 from pvm.program.survey import Survey, survey
 
@@ -13,8 +15,11 @@ __all__ = [
     "FORMAT_NAMES",
     "PAGE_SIZE",
     "Blob",
+    "Export",
     "Instruction",
+    "PolkavmBlob",
     "Program",
+    "Recognised",
     "Sections",
     "Segment",
     "Survey",
@@ -25,11 +30,14 @@ __all__ = [
     "disassemble",
     "disassemble_lines",
     "format_instruction",
+    "from_hex",
     "invalid_at",
     "is_entry",
     "is_valid",
     "jumps_to_no_block",
     "pack_bitmask",
+    "parse_polkavm",
+    "recognise",
     "skip",
     "survey",
     "why_panic",

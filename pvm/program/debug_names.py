@@ -23,7 +23,7 @@ _SET_DEPTH, _SET_NAMESPACE, _SET_FUNCTION = 1, 5, 6
 _WITH_NUMBER = frozenset((_SET_DEPTH, _SET_NAMESPACE, _SET_FUNCTION, 7, 8, 9, 10, 12, 13))
 _WITHOUT_NUMBER = frozenset((2, 3, 4, 11))
 # Any other ends the program or the description of an instruction; the lowest frame is named by then.
-_MOST_STEPS = 16  # of a line program: frames are described from the lowest on, by at most eight instructions each
+_MOST_STEPS = 8  # of a line program: polkatool names the lowest frame by the fourth
 _LONGEST = 200  # octets of a namespace or a name that are kept
 
 
@@ -63,7 +63,7 @@ def _joined(functions: list[Function]) -> list[Function]:
 
 
 class _Names:
-    """The strings that were asked for, each read once. Long ones are cut: offsets may lead into each other's strings."""
+    """The strings that were asked for, each read once. Long ones are cut: offsets may lead into others."""
 
     def __init__(self, strings: bytes) -> None:
         self._strings, self._known = strings, dict[int, str]()

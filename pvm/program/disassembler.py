@@ -24,6 +24,7 @@ from typing import NamedTuple
 from pvm.isa.expr import signed64
 from pvm.isa.spec import GP_072, Spec
 from pvm.isa.spec import spec as find_spec
+from pvm.printable import escaped
 from pvm.program.assembly_syntax import (
     Kind,
     Offset,
@@ -36,12 +37,14 @@ from pvm.program.assembly_syntax import (
 )
 from pvm.program.blob import Blob
 from pvm.program.decode import Instruction, decode
+from pvm.program.facts import call_symbol
 from pvm.program.program import Program
 from pvm.program.standard import Sections
 
 _INDENT = "    "
 _OCTETS_A_LINE = 32
 _ENTRIES_A_LINE = 8
+_HOST_CALL = "ecalli"
 _MAX_ATTEMPTS = 3  # to find the widths of offsets that need not be written
 _ZEROS = re.compile(rb"\0*")
 
@@ -54,12 +57,13 @@ def disassemble(program: Program, spec: Spec | str = GP_072) -> str:
 def disassemble_lines(program: Program, spec: Spec | str = GP_072) -> Iterator[str]:
     """The same text line by line, for those who do not need all of it."""
     spec = find_spec(spec)
+    yield from _container_lines(program)
     yield from _header_lines(program)
     instructions = list(decode(program.blob, spec))
     labels = _labelled(program.blob, instructions)
     yield from _jump_table_lines(program.blob, labels)
     yield ".code"
-    yield from _code_lines(program.blob, spec, instructions, labels)
+    yield from _code_lines(program, spec, instructions, labels)
 
 
 def format_instruction(instruction: Instruction, label_of: Callable[[int], str] | None = None) -> str:
@@ -107,6 +111,28 @@ def _number(value: int) -> str:
     return str(value) if -(1 << 16) < value < 1 << 16 else hex(value)
 
 
+def _container_lines(program: Program) -> Iterator[str]:
+    """What assembly cannot say of a PolkaVM blob, as comments."""
+    found = program.polkavm
+    if found is None:
+        return
+    yield f"; a PolkaVM blob, {found.instruction_set.name}; this text makes a standard program of it"
+    for number, symbol in enumerate(found.imports):
+        if symbol:
+            yield f"; import {number} {escaped(symbol)}"
+
+
+def _notes(program: Program) -> dict[int, list[str]]:
+    """A PolkaVM blob's exports and functions by the pc where they begin, as comments."""
+    notes: dict[int, list[str]] = {}
+    if program.polkavm is not None:
+        for export in program.polkavm.exports:
+            notes.setdefault(export.pc, []).append(f"; export {escaped(export.name)}")
+        for function in program.polkavm.functions:
+            notes.setdefault(function.pc, []).append(f"; function {escaped(function.name)}")
+    return notes
+
+
 # --- header and data ---------------------------------------------------------------------------------------------
 
 
@@ -123,8 +149,10 @@ def _header_lines(program: Program) -> Iterator[str]:
 
 
 def _data_lines(sections: Sections) -> Iterator[str]:
-    for name, data in ((".rodata", sections.read_only), (".data", sections.read_write)):
-        if data:
+    for name, data, more in (
+        (".rodata", sections.read_only, sections.read_only_zeros), (".data", sections.read_write, 0)
+    ):  # fmt: skip
+        if data or more:
             yield name
         at = 0
         while at < len(data):
@@ -135,6 +163,8 @@ def _data_lines(sections: Sections) -> Iterator[str]:
             else:
                 yield f"{_INDENT}.hex {data[at : at + _OCTETS_A_LINE].hex()}"
                 at += _OCTETS_A_LINE
+        if more:
+            yield f"{_INDENT}.zero {more}"
 
 
 def _string_or_hex(octets: bytes) -> str:
@@ -180,13 +210,15 @@ def _dynamic_addresses(blob: Blob, labels: Mapping[int, str]) -> dict[int, str]:
 
 
 def _code_lines(
-    blob: Blob, spec: Spec, instructions: list[Instruction], labels: Mapping[int, str]
+    program: Program, spec: Spec, instructions: list[Instruction], labels: Mapping[int, str]
 ) -> Iterator[str]:
+    blob, notes = program.blob, _notes(program)
     written = [_written_widths(blob, spec, instruction) for instruction in instructions]
     _keep_fitting(instructions, written, labels)
     returns = _dynamic_addresses(blob, labels)
     for instruction, widths in zip(instructions, written, strict=True):
         pc = instruction.pc
+        yield from notes.get(pc, ())
         if pc in labels:
             yield f"{labels[pc]}:"
 
@@ -195,7 +227,8 @@ def _code_lines(
 
         if widths is not None:
             text = _format(instruction, label_of, widths, returns)
-            yield f"{_INDENT}{text:<39} ; {pc}"
+            symbol = call_symbol(program, instruction.x, spec) if instruction.row.name == _HOST_CALL else None
+            yield f"{_INDENT}{text:<39} ; {pc}{f' {escaped(symbol)}' if symbol else ''}"
         else:
             octets = blob.code[pc : instruction.next_pc].hex()
             if blob.starts[pc]:

@@ -1,7 +1,7 @@
 """PolkaVM blobs: the `.polkavm` files that polkatool links, read into the same parts as standard programs.
 
-In: the bytes of a container, `PVM\\0`, a version octet, E_8 of its length, then sections: a number, their length (E) and
-contents, up to section 0. Out: a frozen `PolkavmBlob`.
+In: the bytes of a container: `PVM\\0`, a version octet, E_8 of its length, then sections, which are a number, their
+length (E) and contents, up to section 0. Out: a frozen `PolkavmBlob`.
 
 The version says which instruction set the code is in, and so which version of the Gray Paper numbers its opcodes:
 
@@ -162,9 +162,9 @@ def _parts(data: bytes) -> Iterator[Part]:
         number, offset = read_fixed(data, offset, 1, "section number")
         if number == _END:
             break
-        is_known = number in _NAMES or number >= _OPTIONAL
-        if not is_known or (number <= before if number < _OPTIONAL else False):
-            raise ProgramError(f"section {number} at offset {offset - 1} is {'out of order' if is_known else 'unknown'}")
+        if number < _OPTIONAL and (number not in _NAMES or number <= before):
+            wrong = "out of order" if number in _NAMES else "unknown"
+            raise ProgramError(f"section {number} at offset {offset - 1} is {wrong}")
         before = min(number, _OPTIONAL)
         name = _NAMES.get(number, f"section {number}")
         size, offset = read_natural(data, offset, f"length of {name}")

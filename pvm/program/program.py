@@ -1,6 +1,6 @@
 """Programs as users hold them: a blob, and for standard programs its sections, for services its metadata.
 
-In: bytes in one of three formats. Out: a frozen `Program`.
+In: bytes in one of four formats. Out: a frozen `Program`.
 """
 
 from __future__ import annotations
@@ -12,29 +12,35 @@ from functools import cached_property
 from pvm.errors import InputError, InputTypeError, ProgramError
 from pvm.program.blob import Blob
 from pvm.program.codec import encode_natural
+from pvm.program.polkavm import MAGIC, PolkavmBlob, parse_polkavm
+from pvm.program.recognise import recognise
 from pvm.program.standard import Sections, parse_metadata, parse_standard
 from pvm.suggestions import unknown
 
-FORMAT_NAMES: tuple[str, ...] = ("auto", "jam", "standard", "plain")
+FORMAT_NAMES: tuple[str, ...] = ("auto", "jam", "standard", "plain", "polkavm")
 
 
 @dataclass(frozen=True)
 class Program:
     """A parsed program.
 
-    `sections` is None for a plain program blob, `metadata` is None unless it is a service preimage.
+    `sections` is None for a plain program blob, `metadata` is None unless it is a service preimage, `polkavm` is None
+    unless it comes from a PolkaVM blob.
     """
 
     blob: Blob
     sections: Sections | None = None
     metadata: bytes | None = None
+    polkavm: PolkavmBlob | None = None
 
     def __repr__(self) -> str:
         return f"<Program {self.format}: {self.blob!r}>"
 
     @property
     def format(self) -> str:
-        """"jam" (a service preimage), "standard" or "plain"."""
+        """"jam" (a service preimage), "standard", "plain" or "polkavm"."""
+        if self.polkavm is not None:
+            return "polkavm"
         return "plain" if self.sections is None else "standard" if self.metadata is None else "jam"
 
     @property
@@ -51,7 +57,8 @@ class Program:
     def parse(data: bytes, format: str = "auto") -> Program:
         """Read a program in the given format; "auto" takes the format that fits.
 
-        Raises ProgramError (bad bytes), InputTypeError (no bytes) or InputError (unknown format).
+        Raises ProgramError (bad bytes; it says what they are where that can be told), InputTypeError (no bytes) or
+        InputError (unknown format).
         """
         try:
             data = bytes(memoryview(data))
@@ -69,6 +76,8 @@ class Program:
 
     def encode(self) -> bytes:
         """The bytes that `parse` reads, in the program's own format."""
+        if self.polkavm is not None:
+            return self.polkavm.data
         blob = self.encoded_blob
         if self.sections is None:
             return blob
@@ -95,19 +104,31 @@ def _parse_jam(data: bytes) -> Program:
     return _parse_standard(data, offset, metadata)
 
 
+def _parse_polkavm(data: bytes) -> Program:
+    found = parse_polkavm(data)
+    return Program(found.blob, found.sections, polkavm=found)
+
+
 _PARSERS: dict[str, Callable[[bytes], Program]] = {
     "standard": _parse_standard,
     "jam": _parse_jam,
     "plain": _parse_plain,
+    "polkavm": _parse_polkavm,
 }
 
 
 def _detect(data: bytes) -> Program:
     """The first format that reads every byte. Lengths must add up three times over, so two hardly ever fit."""
-    failures = []
-    for name, parse in _PARSERS.items():
+    has_magic, failures = data.startswith(MAGIC), {}
+    for name in ("polkavm", *_PARSERS) if has_magic else _PARSERS:
         try:
-            return parse(data)
+            return _PARSERS[name](data)
         except ProgramError as error:
-            failures.append(f"as {name}: {error}")
-    raise ProgramError("no format fits (" + "; ".join(failures) + ")")
+            failures[name] = str(error)
+    polkavm = failures.pop("polkavm")
+    if has_magic:
+        raise ProgramError(polkavm)
+    found = recognise(data)
+    if found is not None:
+        raise ProgramError(str(found))
+    raise ProgramError("no format fits (" + "; ".join(f"as {name}: {why}" for name, why in failures.items()) + ")")

@@ -2,6 +2,7 @@
 
 from pvm.standalone.module import interpreter_command, program_command
 from pvm.standalone.options import Defaults
+from pvm.standalone.program import INTERPRETED
 from pvm.standalone.wasi import STATUSES
 
-__all__ = ["STATUSES", "Defaults", "interpreter_command", "program_command"]
+__all__ = ["INTERPRETED", "STATUSES", "Defaults", "interpreter_command", "program_command"]

@@ -20,6 +20,7 @@ from pvm.emit.recompiler import REGION_BLOCKS, Translation, is_taken, run_functi
 from pvm.emit.region import REGION_TYPE
 from pvm.emit.state import ENGINE, GUEST
 from pvm.emit.tables import opcode_tables
+from pvm.errors import InputError
 from pvm.isa import Spec
 from pvm.log import LONGEST
 from pvm.machine import Reason
@@ -33,7 +34,7 @@ from pvm.standalone.log import define_log, message
 from pvm.standalone.numbers import define_numbers
 from pvm.standalone.options import Defaults, define_options
 from pvm.standalone.output import define_output
-from pvm.standalone.program import FORMATS, PLAIN, Parsed, blame, define_program
+from pvm.standalone.program import FORMATS, INTERPRETED, PLAIN, Parsed, blame, define_program
 from pvm.standalone.report import define_report
 from pvm.standalone.run import RUN_TRANSLATED, define_run, valid
 from pvm.standalone.start import define_start, read_write_start
@@ -84,7 +85,12 @@ def program_command(
 
 
 def interpreter_command(spec: Spec, metering: str, format: str = "auto", defaults: Defaults | None = None) -> bytes:
-    """A command that interprets the program file that its command line names; `format` as in `Program.parse`."""
+    """A command that interprets the program file that its command line names; `format` is one of `INTERPRETED`.
+
+    Raises InputError for another format, which the module could not read.
+    """
+    if format not in INTERPRETED:
+        raise InputError(f"format {format!r}: choose one of {', '.join(INTERPRETED)}")
     index = interpreter_index(_FIRST)
     w = _writer(index, None)
     define_options(w, defaults or Defaults(), takes_program=True)

@@ -34,6 +34,7 @@ from pvm.wasm.values import (
 
 PLAIN, STANDARD, JAM = "plain", "standard", "jam"
 FORMATS: tuple[str, ...] = (PLAIN, STANDARD, JAM)  # by the value of the global `format`
+INTERPRETED: tuple[str, ...] = ("auto", *FORMATS)  # what the interpreter's module can be told to read
 _DETECTED = (STANDARD, JAM, PLAIN)  # in this order
 
 
@@ -65,7 +66,7 @@ def blame(w: Writer) -> bytes:
 
 
 def define_program(w: Writer, format: str) -> None:
-    """Add the functions. `format` is one of `pvm.program.FORMAT_NAMES`."""
+    """Add the functions. `format` is one of `INTERPRETED`."""
     w.define(
         _take(w), _read_fixed(w), _read_natural(w), _parse_plain(w), _parse_standard(w), _parse_jam(w), _parse_blob(w),
         _parse_program(w, format), _put_count(w),

@@ -9,10 +9,10 @@ import click
 
 from pvm.errors import InputError
 from pvm.isa import spec as find_spec
-from pvm.program import assemble, decode, disassemble, jumps_to_no_block
+from pvm.program import decode, disassemble, jumps_to_no_block
 from wasm_host.cli.engines import format_option, spec_option
-from wasm_host.cli.failures import SUCCESS, blamed_on
-from wasm_host.cli.inputs import EXAMPLE_PREFIX, STDIN, label_of, load_program, read_source
+from wasm_host.cli.failures import SUCCESS
+from wasm_host.cli.inputs import ASM, EXAMPLE_PREFIX, STDIN, label_of, load_program
 from wasm_host.cli.output import counted, report_written, write_output
 
 PROGRAM_SUFFIX = ".pvm"
@@ -36,10 +36,8 @@ def asm(source: str, output: str | None, spec: str) -> int:
       pvm asm example:sieve -o - | pvm run -
     """
     version = find_spec(spec)
-    text = read_source(source)
-    with blamed_on(label_of(source)):
-        program = assemble(text, version)
-        data = program.encode()
+    program = load_program(source, ASM, version).program
+    data = program.encode()
     decoded = list(decode(program.blob, version))
     for instruction, to in jumps_to_no_block(program.blob, version, decoded):
         click.echo(

@@ -13,7 +13,7 @@ from pvm.isa import spec as find_spec
 from pvm.machine import DEFAULT_GAS, start_of
 from pvm.printable import escaped
 from pvm.program import invalid_at
-from pvm.standalone import Defaults, interpreter_command, program_command
+from pvm.standalone import INTERPRETED, Defaults, interpreter_command, program_command
 from wasm_host.cli.engines import format_option, metering_option, spec_option
 from wasm_host.cli.failures import SUCCESS, blamed_on
 from wasm_host.cli.inputs import EXAMPLE_PREFIX, load_program, number_type, read_args
@@ -58,8 +58,8 @@ def command(
         raise InputError("program: --interpreter makes a module that takes any")
     target = _named_output(program, output, interpreter)
     if program is None:
-        if format_ == "asm":
-            raise InputError("--format: the module assembles nothing; choose auto, jam, standard or plain")
+        if format_ not in INTERPRETED:
+            raise InputError(f"--format: the module does not read {format_}; choose one of {', '.join(INTERPRETED)}")
         defaults = Defaults(b"" if args is None else read_args(args), DEFAULT_GAS if gas is None else gas, pc)
         module, content = interpreter_command(version, metering, format_, defaults), "the interpreter"
     else:

@@ -32,7 +32,7 @@ metering_option: Decorator = click.option(
 )  # fmt: skip
 format_option: Decorator = click.option(
     "--format", "format_", type=click.Choice(FORMATS), default="auto", show_default=True,
-    help="What PROGRAM is. auto: assembly if it ends in .pvmasm, else the binary format that fits.",
+    help="What PROGRAM is. auto: assembly if it ends in .pvmasm, else the binary format or hexadecimal text that fits.",
 )  # fmt: skip
 protection_option: Decorator = click.option(
     "--protection", type=click.Choice(PROTECTIONS), default=PROTECTIONS[0], show_default=True,

@@ -21,7 +21,7 @@ from pvm.trace import parse_trace
 from wasm_host.cli.batch import cluster_option, do_all, workers_option
 from wasm_host.cli.engines import json_option
 from wasm_host.cli.failures import FAILURE, INTERRUPTED, SUCCESS, blamed_on, os_reason
-from wasm_host.cli.inputs import FiniteRange, find_files, label_of, load_program, read_bytes
+from wasm_host.cli.inputs import FiniteRange, better_error, find_files, label_of, load_program, read_bytes
 from wasm_host.cli.output import Bar, check_output, counted, print_json, summary, write_output
 from wasm_host.fuzzing import ALL, FAMILIES, Finding, Plan, Tried, engines, examine, task
 
@@ -137,7 +137,11 @@ def _repeat(path: str, as_json: bool) -> int:
     """Run one saved case."""
     data = read_bytes(path)
     with blamed_on(label_of(path)):
-        finding = examine(parse_case(data), engines(), tries=0)
+        try:
+            case = parse_case(data)
+        except InputError as error:
+            raise better_error(data, error, "case") from None
+        finding = examine(case, engines(), tries=0)
     if as_json:
         print_json({"file": path, "agree": finding is None, **({} if finding is None else _difference(finding))})
     else:

@@ -16,18 +16,24 @@ from typing import Any, BinaryIO
 
 import click
 
-from pvm.errors import InputError
+from pvm.errors import InputError, ProgramError
 from pvm.examples import Example, example
 from pvm.isa import Spec
-from pvm.program import FORMAT_NAMES, Program, assemble
+from pvm.program import FORMAT_NAMES, Program, assemble, from_hex
+from pvm.program.facts import check_numbering, identify
 from pvm.suggestions import did_you_mean
 from wasm_host.cli.failures import blamed_on, os_reason
 
 STDIN = "-"
 EXAMPLE_PREFIX = "example:"
+HEX_PREFIX = "hex:"
 ASSEMBLY_SUFFIX = ".pvmasm"
-FORMATS: tuple[str, ...] = (*FORMAT_NAMES, "asm")
+ASM, HEX = "asm", "hex"
+FORMATS: tuple[str, ...] = (*FORMAT_NAMES, ASM, HEX)
 MAX_FILE = 1 << 28  # bytes that are read of one file; far above any program or trace
+_SHOWN_HEX = 16  # digits in a label
+# What error messages that are better than "this is JSON" or "this is text" are about.
+_UNSPECIFIC = frozenset(("json", "text"))
 
 
 @dataclass(frozen=True)
@@ -41,12 +47,17 @@ class Loaded:
 
 def label_of(source: str) -> str:
     """What to call a file argument in messages."""
+    if source.startswith(HEX_PREFIX) and len(source) > len(HEX_PREFIX) + _SHOWN_HEX:
+        return source[: len(HEX_PREFIX) + _SHOWN_HEX] + "…"
     return "standard input" if source == STDIN else source or "''"
 
 
 def read_bytes(source: str) -> bytes:
-    """The bytes of a file, or of standard input for "-"."""
+    """The bytes of a file, of standard input for "-", or those that hex:… spells."""
     label = label_of(source)
+    if source.startswith(HEX_PREFIX):
+        with blamed_on(label):
+            return _spelt(source.removeprefix(HEX_PREFIX))
     try:
         if source == STDIN:
             if sys.stdin is None:
@@ -92,26 +103,61 @@ def _decoded(data: bytes) -> str:
         raise InputError(f"not UTF-8 at byte {error.start}") from None
 
 
-def read_source(source: str) -> str:
-    """Assembly: an example's, or a file's."""
-    if source.startswith(EXAMPLE_PREFIX):
-        return _find_example(source).source
-    return read_text(source)
-
-
 def load_program(source: str, format: str, spec: Spec) -> Loaded:
-    """The program in a file, on standard input, or of an example; assembly is assembled."""
+    """The program in a file, on standard input, of an example, or as hex:…; assembly is assembled.
+
+    Raises InputError that says what else it is where that can be told, and for a program of another version's opcodes
+    where it says so itself.
+    """
     if source.startswith(EXAMPLE_PREFIX):
-        if format not in ("auto", "asm"):
+        if format not in ("auto", ASM):
             raise InputError(f"--format: {source} is assembly, not {format}")
         found = _find_example(source)
         with blamed_on(source):
             return Loaded(source, assemble(found.source, spec), found)
-    label, data = label_of(source), read_bytes(source)
-    is_assembly = format == "asm" or (format == "auto" and source.endswith(ASSEMBLY_SUFFIX))
+    if format == "auto" and source.endswith(ASSEMBLY_SUFFIX):
+        format = ASM
+    return parse_program(label_of(source), read_bytes(source), format, spec)
+
+
+def parse_program(label: str, data: bytes, format: str, spec: Spec) -> Loaded:
+    """The same of bytes that have been read. Octets that are a program come before hexadecimal text that spells one."""
     with blamed_on(label):
-        program = assemble(_decoded(data), spec) if is_assembly else Program.parse(data, format)
+        if format == ASM:
+            return Loaded(label, _assembled(data, spec))
+        program = _parsed(data, format)
+        with blamed_on("--spec"):
+            check_numbering(program, spec)
     return Loaded(label, program)
+
+
+def _parsed(data: bytes, format: str) -> Program:
+    if format == HEX:
+        octets = from_hex(data)
+        if octets is None:
+            raise InputError("not hexadecimal: two digits a byte, 0x before them or not, white space anywhere")
+        return Program.parse(octets)
+    try:
+        return Program.parse(data, format)
+    except ProgramError:
+        octets = from_hex(data) if format == "auto" else None
+        if octets is None:
+            raise
+        with blamed_on("as hexadecimal text"):
+            return Program.parse(octets)
+
+
+def _assembled(data: bytes, spec: Spec) -> Program:
+    try:
+        return assemble(_decoded(data), spec)
+    except InputError as error:
+        raise better_error(data, error, ASM) from None
+
+
+def better_error(data: bytes, error: InputError, kind: str) -> InputError:
+    """`error`, or what the data is if it is clearly of another kind than `kind` (`pvm.program.recognise`)."""
+    found = identify(data)
+    return error if found is None or found.kind in _UNSPECIFIC | {kind} else InputError(str(found))
 
 
 def _find_example(source: str) -> Example:
@@ -142,6 +188,7 @@ def find_files(paths: Sequence[str], suffixes: tuple[str, ...]) -> list[Path]:
 # --- values of options -------------------------------------------------------------------------------------------
 
 _NUMBER = re.compile(r"-?(0[xX][0-9a-fA-F_]*[0-9a-fA-F]|[0-9][0-9_]*)")
+_PREFIX = re.compile(r"^\s*(0[xX])?")
 _LONGEST_NUMBER = 80  # characters; longer ones are out of every range, and Python would refuse to convert them
 
 
@@ -175,11 +222,18 @@ def read_args(text: str, option: str = "--args") -> bytes:
     if text.startswith("@"):
         with blamed_on(option):
             return read_bytes(text[1:])
-    digits = text.removeprefix("0x").removeprefix("0X")
-    wrong = re.search(r"[^0-9a-fA-F]", digits)
+    with blamed_on(option):
+        return _spelt(text, " (a file is @FILE)")
+
+
+def _spelt(text: str, hint: str = "") -> bytes:
+    """The octets that hexadecimal digits spell, two each: 0x before them or not, white space anywhere."""
+    digits = _PREFIX.sub("", text, count=1)
+    wrong = re.search(r"[^0-9a-fA-F\s]", digits)
     if wrong:
         offset = len(text) - len(digits) + wrong.start()
-        raise InputError(f"{option}: {wrong[0]!r} at character {offset + 1} is no hexadecimal digit (a file is @FILE)")
+        raise InputError(f"{wrong[0]!r} at character {offset + 1} is no hexadecimal digit{hint}")
+    digits = "".join(digits.split())
     if len(digits) % 2:
-        raise InputError(f"{option}: {len(digits)} hexadecimal digits, but each byte takes two")
+        raise InputError(f"{len(digits)} hexadecimal digits, but each byte takes two")
     return bytes.fromhex(digits)

@@ -10,10 +10,8 @@ from rich.table import Table
 
 from pvm.isa import GP_080, Spec
 from pvm.isa import spec as find_spec
-from pvm.jam.host_calls.table import call_name
 from pvm.printable import escaped
 from pvm.program import (
-    Blob,
     Instruction,
     Program,
     block_starts,
@@ -23,7 +21,15 @@ from pvm.program import (
     invalid_at,
     is_valid,
 )
-from pvm.program.facts import ENTRY_POINTS, metadata_text
+from pvm.program.facts import ENTRY_POINTS, call_symbol, metadata_text
+from wasm_host.cli.container import (
+    SHOWN_EXPORTS,
+    container_rows,
+    functions_table,
+    gather_container,
+    imports_table,
+    shown_name,
+)
 from wasm_host.cli.engines import format_option, json_option, spec_option
 from wasm_host.cli.failures import SUCCESS
 from wasm_host.cli.inputs import load_program
@@ -42,8 +48,9 @@ _HOST_CALL = "ecalli"
 def command(program: str, spec: str, format_: str, as_json: bool) -> int:
     """Show a program's memory, entry points, blocks and instructions.
 
-    Also its jump table, metadata and host calls. PROGRAM is a file, - for standard input, or example:NAME. Opcodes are
-    read as --spec numbers them.
+    Also its jump table, metadata and host calls, of a PolkaVM blob the sections, imports, exports and functions.
+    PROGRAM is a file, - for standard input, hex:… (its octets), or example:NAME. Opcodes are read as --spec numbers
+    them.
 
     \b
     Examples:
@@ -75,7 +82,7 @@ def gather(program: Program, spec: Spec) -> dict[str, Any]:
     return {
         "format": program.format, "spec": spec.name, "size": len(program.encode()),
         "metadata": _metadata(program.metadata), **_memory(program),
-        "entry_points": _entry_points(blob, spec, {i.pc for i in instructions if blob.starts[i.pc]}),
+        "entry_points": _entry_points(program, spec, {i.pc for i in instructions if blob.starts[i.pc]}),
         "code_bytes": len(blob.code), "instructions": len(instructions),
         "basic_blocks": sum(pc < len(blob.code) for pc in starts),
         "jump_table": {
@@ -85,7 +92,8 @@ def gather(program: Program, spec: Spec) -> dict[str, Any]:
         "instruction_mix": dict(mix.most_common()),
         "invalid_opcodes": invalid, "unmarked": unmarked,
         "host_calls": {str(number): calls[number] for number in sorted(calls)},
-        "host_call_names": {str(number): call_name(number, spec) for number in sorted(calls)},
+        "host_call_names": {str(number): call_symbol(program, number, spec) for number in sorted(calls)},
+        "polkavm": gather_container(program, calls),
         "valid_080": is_valid(blob, GP_080), "invalid_080": invalid_at(blob, GP_080),
     }  # fmt: skip
 
@@ -108,7 +116,7 @@ def _memory(program: Program) -> dict[str, Any]:
         return {"sections": None, "segments": [], "heap": None}
     return {
         "sections": {
-            "read_only": len(sections.read_only), "read_write": len(sections.read_write),
+            "read_only": sections.read_only_size, "read_write": len(sections.read_write),
             "heap_pages": sections.heap_pages, "stack": sections.stack_size,
         },
         "segments": [
@@ -119,11 +127,14 @@ def _memory(program: Program) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _entry_points(blob: Blob, spec: Spec, pcs: set[int]) -> list[dict[str, Any]]:
-    """What stands at the entry points; None where no instruction begins."""
+def _entry_points(program: Program, spec: Spec, pcs: set[int]) -> list[dict[str, Any]]:
+    """What stands at the entry points, or exports; None where no instruction begins."""
+    blob = program.blob
+    found = program.polkavm
+    entries = ENTRY_POINTS if found is None else tuple((export.pc, export.name) for export in found.exports)
     return [
         {"pc": pc, "purpose": purpose, "instruction": _text(decode_at(blob, spec, pc)) if pc in pcs else None}
-        for pc, purpose in ENTRY_POINTS
+        for pc, purpose in entries
     ]
 
 
@@ -138,7 +149,10 @@ def _show(label: str, facts: dict[str, Any]) -> None:
     out = console()
     out.print(escaped(label), style="bold")
     out.print(facts_table(_overview(facts)))
-    tables = (_segments_table(facts), _entry_table(facts), _host_calls_table(facts), _mix_table(facts))
+    container = facts["polkavm"]
+    calls = _host_calls_table(facts) if container is None else imports_table(container)
+    functions = None if container is None else functions_table(container)
+    tables = (_segments_table(facts), _entry_table(facts), calls, functions, _mix_table(facts))
     for table in tables:
         if table is not None:
             out.print()
@@ -148,6 +162,7 @@ def _show(label: str, facts: dict[str, Any]) -> None:
 def _overview(facts: dict[str, Any]) -> list[tuple[str, str]]:
     jumps, sections = facts["jump_table"], facts["sections"]
     rows = [("Format", f"{facts['format']}, {counted(facts['size'], 'byte')}")]
+    rows += container_rows(facts["polkavm"])
     if facts["metadata"] is not None:
         raw, text = facts["metadata"]["hex"], facts["metadata"]["text"]
         if text:
@@ -209,12 +224,17 @@ def _segments_table(facts: dict[str, Any]) -> Table | None:
 
 
 def _entry_table(facts: dict[str, Any]) -> Table:
-    table = new_table("Entry points")
+    entries, is_container = facts["entry_points"], facts["polkavm"] is not None
+    shown = entries[:SHOWN_EXPORTS]
+    table = new_table(
+        ("Exports" if is_container else "Entry points")
+        + (f" ({len(shown)} of {len(entries):,})" if len(shown) < len(entries) else "")
+    )
     table.add_column("pc", justify="right")
-    table.add_column("Purpose")
+    table.add_column("Name" if is_container else "Purpose")
     table.add_column("Instruction")
-    for entry in facts["entry_points"]:
-        table.add_row(str(entry["pc"]), entry["purpose"], entry["instruction"] or NO_INSTRUCTION)
+    for entry in shown:
+        table.add_row(str(entry["pc"]), shown_name(entry["purpose"]), entry["instruction"] or NO_INSTRUCTION)
     return table
 
 

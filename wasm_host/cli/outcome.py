@@ -14,10 +14,10 @@ from rich.text import Text
 
 from pvm.isa import spec as find_spec
 from pvm.isa.expr import HostCall
-from pvm.jam.host_calls.table import call_name
 from pvm.machine import Exit, Machine, Reason
 from pvm.printable import as_text, escaped
 from pvm.program import Program, decode_at, format_instruction, why_panic
+from pvm.program.facts import call_symbol
 from pvm.report import Report, json_text
 from wasm_host.cli.output import counted, duration, facts_table, new_table
 
@@ -107,8 +107,8 @@ def _status(outcome: Outcome, spec: str) -> Text:
 def _note(exit: Exit, program: Program, spec: str) -> str:
     match exit.reason:
         case Reason.HOST_CALL if exit.call is not None:
-            name = call_name(exit.call, spec)
-            call = f"{exit.call} ({name})" if name else f"{exit.call}"
+            name = call_symbol(program, exit.call, find_spec(spec))
+            call = f"{exit.call} ({escaped(name)})" if name else f"{exit.call}"
             return f" {call}, which nothing answers (--answers, --default-answer)"
         case Reason.PAGE_FAULT if exit.address is not None:
             return f" at address {exit.address:#x}"

@@ -28,7 +28,7 @@ from wasm_host.cli.engines import (
     tier_option,
 )
 from wasm_host.cli.failures import blamed_on
-from wasm_host.cli.inputs import find_files
+from wasm_host.cli.inputs import better_error, find_files
 from wasm_host.cli.output import Bar, console, counted, duration, mark, print_json, summary
 from wasm_host.engine import Engine
 from wasm_host.parallel import Task
@@ -169,7 +169,9 @@ def _replay(replayer: _Replayer, source: Source) -> Replayed:
         began = time.perf_counter()
         found = replay(trace, replayer.engine, program)
         return Replayed(source.path, found, time.perf_counter() - began)
-    except (InputError, AddressError) as error:
+    except InputError as error:
+        return Replayed(source.path, _NOTHING, problem=f"{source.path}: {better_error(source.data, error, 'trace')}")
+    except AddressError as error:
         return Replayed(source.path, _NOTHING, problem=f"{source.path}: {error}")
 
 

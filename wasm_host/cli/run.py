@@ -11,7 +11,7 @@ from pvm.errors import InputError
 from pvm.isa import spec as find_spec
 from pvm.machine import DEFAULT_GAS
 from pvm.program import Program
-from pvm.program.facts import find_entry
+from pvm.program.facts import default_entry, find_entry
 from pvm.trace import MemoryChunk, Run
 from wasm_host.cli.engines import (
     format_option,
@@ -43,8 +43,8 @@ from wasm_host.cli.streams import refuse_same, stream
 @click.argument("program")
 @click.option("--args", metavar="HEX|@FILE", help="Arguments, for jam and standard programs. [default: none]")
 @click.option("--gas", type=number_type(64), metavar="N", help=f"Gas to start with. [default: {DEFAULT_GAS:,}]")
-@click.option("--pc", type=number_type(32), metavar="N", help="Where to start. [default: 0]")
-@click.option("--entry", metavar="NAME", help="Where to start, by name: refine, accumulate, is_authorized.")
+@click.option("--pc", type=number_type(32), metavar="N", help="Where to start. [default: 0, or the only export]")
+@click.option("--entry", metavar="NAME", help="Where to start, by name: refine, accumulate, an export of a .polkavm.")
 @reg_option
 @map_option
 @load_option
@@ -71,9 +71,9 @@ def command(
 ) -> int:  # fmt: skip
     """Run PROGRAM until it halts, panics, faults, runs out of gas or makes a host call.
 
-    PROGRAM is a file, - for standard input, or example:NAME, whose own arguments and gas are used unless others are
-    given. Numbers are decimal, or hexadecimal with 0x. The exit status is 0 after a halt, and when --step stopped the
-    run. Ctrl-C shows where it was.
+    PROGRAM is a file, - for standard input, hex:… (its octets), or example:NAME, whose own arguments and gas are used
+    unless others are given. Numbers are decimal, or hexadecimal with 0x. The exit status is 0 after a halt, and when
+    --step stopped the run. Ctrl-C shows where it was.
 
     Host call 100 (log) is answered, and what it logs goes to standard error. Any other ends the run, unless --answers
     has an answer for it, or --default-answer. Host calls take gas as on the network: 10 each in 0.7.2; in 0.8.0 what
@@ -114,6 +114,7 @@ def command(
     start = read_start(registers, maps, loads)
     hosting = read_hosting(answers, default_answer, on_divergence, log_lines, version)
     with blamed_on(loaded.label):
+        pc = default_entry(loaded.program) if pc is None else pc
         machine = engine.instantiate(loaded.program, arguments, gas, pc)
     is_mapped = start.apply(machine)
     before = _recorded_memory(loaded.program, start, arguments, is_mapped) if record is not None else ()

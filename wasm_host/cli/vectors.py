@@ -13,7 +13,7 @@ from pvm.machine import METERINGS
 from pvm.vectors import parse_vector, run_vector
 from wasm_host.cli.batch import Done, Source, cluster_option, do_all, finish, refuse, sources, workers_option
 from wasm_host.cli.engines import json_option, make_engine, no_cache_option, protection_option, tier_option
-from wasm_host.cli.inputs import find_files
+from wasm_host.cli.inputs import better_error, find_files
 from wasm_host.cli.output import Bar, console, counted, mark, print_json, summary
 from wasm_host.parallel import Task
 
@@ -103,7 +103,9 @@ def _check(options: _Options, source: Source) -> Checked:
         engine = make_engine(options.tier, _SPECS[vector.kind], metering, options.no_cache, options.protection)
         differences = tuple(run_vector(vector, engine))
         return Checked(source.path, vector.name, differences, is_partly=vector.skips is not None)
-    except (InputError, AddressError) as error:
+    except InputError as error:
+        return Checked(source.path, problem=f"{source.path}: {better_error(source.data, error, 'vector')}")
+    except AddressError as error:
         return Checked(source.path, problem=f"{source.path}: {error}")
 
 

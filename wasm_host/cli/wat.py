@@ -10,11 +10,10 @@ from pvm.emit.region_text import region_text
 from pvm.errors import InputError
 from pvm.isa import Spec
 from pvm.isa import spec as find_spec
-from pvm.program import Program, assemble
 from pvm.wasm.text import to_text
 from wasm_host.cli.engines import format_option, metering_option, spec_option
 from wasm_host.cli.failures import SUCCESS, blamed_on
-from wasm_host.cli.inputs import EXAMPLE_PREFIX, STDIN, Loaded, label_of, load_program, read_bytes
+from wasm_host.cli.inputs import EXAMPLE_PREFIX, STDIN, Loaded, label_of, load_program, parse_program, read_bytes
 from wasm_host.cli.output import counted, report_written, write_output
 from wasm_host.cli.shape import protection_option, region_option, warn_of_invalid
 
@@ -72,15 +71,4 @@ def _load(source: str, format: str, spec: Spec) -> Loaded | bytes:
         return data
     if source != STDIN:
         return load_program(source, format, spec)
-    with blamed_on(label_of(source)):
-        return Loaded(label_of(source), _parse(data, format, spec))
-
-
-def _parse(data: bytes, format: str, spec: Spec) -> Program:
-    """As `load_program` does, of what has been read from standard input already."""
-    if format != "asm":
-        return Program.parse(data, format)
-    try:
-        return assemble(data.decode("utf-8"), spec)
-    except UnicodeDecodeError as error:
-        raise InputError(f"not UTF-8 at byte {error.start}") from None
+    return parse_program(label_of(source), data, format, spec)  # standard input can be read once

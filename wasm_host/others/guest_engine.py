@@ -74,8 +74,7 @@ class GuestEngine:
         host: Mapping[int, Handler] | None = None,
     ) -> GuestMachine:  # fmt: skip
         start_of(program, args, gas, pc, host)  # refuses what every engine refuses
-        kind = "plain" if program.sections is None else "standard" if program.metadata is None else "jam"
-        opened = self._open(program.encode(), kind)
+        opened = self._open(program.encode(), program.format)
         start = {} if pc is None else {"pc": pc}
         return GuestMachine(self, self._loaded(opened, None, args=args, gas=gas, **start), host)
 

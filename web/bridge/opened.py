@@ -19,8 +19,8 @@ from pvm.flow.index import CALL, JUMP, TRAP, Index, index_of
 from pvm.isa import SPEC_NAMES, Spec
 from pvm.isa import spec as find_spec
 from pvm.printable import counted, escaped
-from pvm.program import FORMAT_NAMES, Program, Survey, invalid_at, survey
-from pvm.program.facts import ENTRY_POINTS, metadata_text
+from pvm.program import FORMAT_NAMES, Program, Survey, from_hex, invalid_at, recognise, survey
+from pvm.program.facts import ENTRY_POINTS, check_numbering, metadata_text
 from pvm.trace import Trace, parse_trace
 from web.bridge.recorded import trace_value
 from web.bridge.values import Big, Params, Progress, Refused, pairs, words
@@ -32,7 +32,9 @@ KEPT_LABELS = 20_000  # of jump targets that the source does not name
 _SHOWN = 5  # pcs in a note
 _LONGEST_NAME = 200  # characters of a file's name that are kept
 _TRACE_MARK = b"program 0x"
-_WASM_MARK = b"\0asm"
+# Not refused when recognised: traces are told by their mark, and of text the errors of assembly say more.
+_READ_FURTHER = frozenset(("trace", "asm", "text", "hex"))
+MOST_ENTRIES = 1000  # of a PolkaVM blob's exports that the page shows
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +116,7 @@ def load(params: Params) -> Loaded:
         except ProgramError as error:
             raise TraceError(f"program: {error}") from None
     assert program is not None
+    check_numbering(program, spec)
     return Loaded(handle, name, spec, program)
 
 
@@ -148,16 +151,22 @@ def handle_of(data: bytes, format: str, spec: Spec) -> str:
 
 
 def _detect(data: bytes) -> tuple[str, Program | None]:
-    """The format of a file by its content: a program that reads to its last byte, a recorded run, assembly."""
+    """The format of a file by its content: a program that reads to its last byte, in octets or spelt in hexadecimal
+    digits, a recorded run, assembly. Raises InputError, which says what else it is where that can be told."""
     try:
         program = Program.parse(data)
         return program.format, program
     except ProgramError as error:
         failure = error
-    if data.startswith(_WASM_MARK):
-        raise InputError("a WebAssembly module, and no PVM program")
+    octets = from_hex(data)
+    if octets is not None:
+        program = Program.parse(octets)
+        return program.format, program
     if _TRACE_MARK in data:
         return "trace", None
+    found = recognise(data)
+    if found is not None and found.kind not in _READ_FURTHER:
+        raise failure
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
@@ -232,7 +241,9 @@ def _entry_points(loaded: Loaded) -> list[dict[str, Any]]:
     """Where the program can be entered: by JAM, at block starts, when it is more than a plain blob."""
     if loaded.program.sections is None:
         return [{"pc": 0, "name": "start"}]
-    index = loaded.index
+    index, polkavm = loaded.index, loaded.program.polkavm
+    if polkavm is not None and polkavm.exports:
+        return [{"pc": one.pc, "name": escaped(one.name[:_LONGEST_NAME])} for one in polkavm.exports[:MOST_ENTRIES]]
     found = [{"pc": pc, "name": name} for pc, name in ENTRY_POINTS if index.starts_block(pc)]
     return found if len(found) > 1 else [{"pc": 0, "name": "start"}]
 
@@ -261,6 +272,9 @@ def _notes(loaded: Loaded) -> list[str]:
     reason = why_interpreted(blob, spec)
     if reason is not None:
         notes.append(f"{reason.capitalize()}: the interpreter runs it, it is not translated.")
+    if program.polkavm is not None:
+        notes.append(f"Its instruction set is {program.polkavm.instruction_set.name}.")
+        notes += [f"{count:,} {name}, which {spec.name} lacks: traps." for name, count in program.polkavm.foreign]
     calls = index.kinds.count(CALL)
     if calls:
         notes.append(f"{counted(calls, 'host call')} in the code.")

@@ -10,9 +10,9 @@ from pvm import ReferenceEngine
 from pvm.errors import ProgramError
 from pvm.examples import example
 from pvm.isa import GP_072, GP_080
-from pvm.program import FORMAT_NAMES, Blob, Program, assemble, is_valid
+from pvm.program import Blob, Program, assemble, is_valid
 from pvm.program.codec import encode_natural
-from pvm.standalone import program_command
+from pvm.standalone import INTERPRETED, program_command
 
 HELLO = assemble(example("hello").source)
 SMALL = assemble(".code\nstart: load_imm r7, 5\njump_ind r7\n.jump_table start")
@@ -51,7 +51,7 @@ def _check(run_core, data, format):
         assert (found.status, found.stdout, found.stderr) == (2, "", f"pvm: error: program.pvm: {message}\n")
 
 
-@pytest.mark.parametrize("format", FORMAT_NAMES)
+@pytest.mark.parametrize("format", INTERPRETED)
 def test_bad_files(format, run_core):
     for data in BAD:
         _check(run_core, data, format)
@@ -66,7 +66,7 @@ def test_damaged_files(run_core):
             for _ in range(random.randrange(1, 4)):
                 octet = random.choice((0, 1, 0x7F, 0x80, 0xC0, 0xFF, random.randrange(256)))
                 damaged[random.randrange(min(len(damaged), 40))] = octet
-            _check(run_core, bytes(damaged), random.choice(FORMAT_NAMES))
+            _check(run_core, bytes(damaged), random.choice(INTERPRETED))
 
 
 @pytest.mark.parametrize("size", [*range(10), 16, 255])

@@ -5,7 +5,8 @@
 import { button, byId, download, h, setText } from "./dom.mjs";
 import { grouped, hexAddress, plural, size } from "./format.mjs";
 
-const FORMATS = { plain: "plain program", standard: "standard program", jam: "service" };
+const FORMATS = { plain: "plain program", standard: "standard program", jam: "service", polkavm: "PolkaVM blob" };
+const ENDINGS = { jam: "jam", polkavm: "polkavm" };
 
 export class ProgramInfo {
   /**
@@ -105,7 +106,7 @@ export class ProgramInfo {
         "p",
         { class: "line" },
         button("save", "Save the program", {
-          onclick: () => download(`${name}.${opened.format === "jam" ? "jam" : "pvm"}`, opened.data),
+          onclick: () => download(`${name}.${ENDINGS[opened.format] ?? "pvm"}`, opened.data),
         }),
         shapeButton,
       ),
