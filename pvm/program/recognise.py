@@ -171,8 +171,10 @@ def _trace(text: str, data: bytes) -> Recognised | None:
 
 
 _WORD = re.compile(r"(?:[A-Za-z_][\w$.]*:\s*)*(\.?[A-Za-z_][\w.]*|)")
-_WORDS = frozenset((*BY_NAME, "ret", "call", ".code", ".plain", ".standard", ".metadata", ".rodata", ".data", ".hex",
-                    ".ascii", ".zero", ".align", ".equ", ".raw", ".unmarked", ".jump_table"))  # fmt: skip
+_WORDS = frozenset((
+    *BY_NAME, "ret", "call", ".code", ".plain", ".standard", ".metadata", ".rodata", ".data", ".hex", ".ascii", ".zero",
+    ".align", ".equ", ".raw", ".unmarked", ".jump_table", ".u8", ".u16", ".u32", ".u64",
+))  # fmt: skip
 
 
 def _assembly(text: str, data: bytes) -> Recognised | None:

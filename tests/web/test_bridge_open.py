@@ -16,6 +16,7 @@ from pvm.examples import EXAMPLES, example
 from pvm.isa import GP_072, GP_080
 from pvm.program import Blob, Program, assemble, decode, pack_bitmask
 from pvm.trace import format_trace, parse_trace
+from tests.pvm.program.polkavm_writer import code, container, exports, imports
 from web.bridge import Big, Bridge
 from web.bridge import opened as opened_module
 from web.bridge.dispatch import KEPT
@@ -153,6 +154,29 @@ def test_what_cannot_be_opened() -> None:
     assert refuse("open", data="text")["where"] == "data"
     assert refuse("open")["where"] == "data"
     assert refuse("assemble", text=b"trap")["where"] == "text"
+
+
+def test_polkavm_blobs() -> None:
+    blob = assemble(".plain\n.code\necalli 0\nret\necalli 1").blob
+    data = container(0, imports([b"say\x1b"]), exports([(0, b"speak"), (2, b"a\nb")]), code(blob))
+    bridge = Bridge()
+    found = ask(bridge, "open", data=data, name="guest.polkavm")
+    assert (found["format"], found["data"]) == ("polkavm", data)
+    assert found["entry_points"] == [{"pc": 0, "name": "speak"}, {"pc": 2, "name": "a\\nb"}]
+    assert "Its instruction set is revive_v1." in found["notes"]
+    lines = ask(bridge, "lines", handle=found["handle"], first=0, count=9)
+    assert [line["comment"] for line in lines] == ["say\\x1b", None, None]
+    assert "opcodes of 0.8.0, not of 0.7.2" in refuse("open", data=container(3, code(blob)))["message"]
+    assert ask(Bridge(), "open", data=container(3, code(blob)), spec="0.8.0")["spec"] == "0.8.0"
+    assert "traps" in ask(Bridge(), "open", data=container(2, code(assemble(".plain\n.code\n.raw 0x02").blob)))["notes"][1]
+    assert "PolkaVM blob: it has" in refuse("open", data=data[:-1])["message"]
+
+
+def test_hexadecimal_text_and_other_files() -> None:
+    data = assemble(".standard\n.code\ntrap").encode()
+    assert ask(Bridge(), "open", data=f"0x{data.hex()}\n".encode())["data"] == data
+    assert refuse("open", data=b"\x7fELF\2\1")["message"].startswith("this is an ELF file of 64 bits")
+    assert refuse("open", data=b'{"initial-regs": []}')["message"] == "this is a test vector: `pvm vectors` runs it"
 
 
 def test_what_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:

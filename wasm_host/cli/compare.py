@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -192,7 +193,7 @@ def _tasks(inputs: tuple[str, ...], given: _Given) -> Iterator[Task | str]:
             if source == ALL_EXAMPLES:
                 for one in EXAMPLES:
                     yield _program(f"{EXAMPLE_PREFIX}{one.name}", arguments, given)
-            elif Path(source).is_dir():
+            elif os.path.isdir(source):
                 yield from _traces(find_files([source], _SUFFIXES), given)
             elif source.endswith(_SUFFIXES):
                 yield from _traces([Path(source)], given)
