@@ -164,11 +164,13 @@ def test_polkavm_blobs() -> None:
     assert (found["format"], found["data"]) == ("polkavm", data)
     assert found["entry_points"] == [{"pc": 0, "name": "speak"}, {"pc": 2, "name": "a\\nb"}]
     assert "Its instruction set is revive_v1." in found["notes"]
+    assert found["imports"] == ["say\\x1b"] and opened(b"trap")["imports"] is None
     lines = ask(bridge, "lines", handle=found["handle"], first=0, count=9)
     assert [line["comment"] for line in lines] == ["say\\x1b", None, None]
     assert "opcodes of 0.8.0, not of 0.7.2" in refuse("open", data=container(3, code(blob)))["message"]
     assert ask(Bridge(), "open", data=container(3, code(blob)), spec="0.8.0")["spec"] == "0.8.0"
-    assert "traps" in ask(Bridge(), "open", data=container(2, code(assemble(".plain\n.code\n.raw 0x02").blob)))["notes"][1]
+    odd = container(2, code(assemble(".plain\n.code\n.raw 0x02").blob))
+    assert "1 memset, which 0.7.2 lacks: traps." in ask(Bridge(), "open", data=odd)["notes"]
     assert "PolkaVM blob: it has" in refuse("open", data=data[:-1])["message"]
 
 

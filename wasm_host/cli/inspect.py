@@ -12,6 +12,7 @@ from pvm.isa import GP_080, Spec
 from pvm.isa import spec as find_spec
 from pvm.printable import escaped
 from pvm.program import (
+    Blob,
     Instruction,
     Program,
     block_starts,

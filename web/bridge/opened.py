@@ -196,7 +196,7 @@ def opened_value(loaded: Loaded, progress: Progress) -> dict[str, Any]:
         "notes": list(_notes(loaded)), "source": loaded.source,
         "source_lines": None if found is None else pairs(found.lines),
         "example": None if loaded.example is None else example_value(loaded.example),
-        "trace": None if loaded.trace is None else trace_value(loaded.trace),
+        "trace": None if loaded.trace is None else trace_value(loaded.trace), "imports": _imports(program),
     }  # fmt: skip
 
 
@@ -235,6 +235,12 @@ def example_value(example: Example) -> dict[str, Any]:
 
 def _metadata(metadata: bytes | None) -> str | None:
     return None if metadata is None else escaped(metadata_text(metadata) or metadata[:64].hex())
+
+
+def _imports(program: Program) -> list[str] | None:
+    """Names of host calls by number that are the program's own, not JAM's: a PolkaVM blob's, "" where one has none."""
+    found = program.polkavm
+    return None if found is None else [escaped(symbol[:_LONGEST_NAME]) for symbol in found.imports]
 
 
 def _entry_points(loaded: Loaded) -> list[dict[str, Any]]:

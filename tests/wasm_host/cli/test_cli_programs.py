@@ -103,7 +103,7 @@ def test_inspect_json(pvm):
     assert set(found) == {
         "format", "spec", "size", "metadata", "sections", "segments", "heap", "entry_points", "code_bytes",
         "instructions", "basic_blocks", "jump_table", "instruction_mix", "invalid_opcodes", "unmarked", "host_calls",
-        "host_call_names", "valid_080", "invalid_080",
+        "host_call_names", "polkavm", "valid_080", "invalid_080",
     }  # fmt: skip
     assert found["format"] == "jam" and found["metadata"] == {"hex": b"a test".hex(), "text": "a test"}
     assert found["host_calls"] == {"3": 2, "100": 1}

@@ -180,8 +180,8 @@ export class Debugger extends Emitter {
       const image = await this.#images.of(this.program, this.settings);
       const parts = await machineParts();
       if (generation !== this.#generation) return;
-      const { trace, spec } = this.program.opened;
-      this.hostCalls = new HostCalls(parts.abi.HOST_CALLS, spec);
+      const { trace, spec, imports } = this.program.opened;
+      this.hostCalls = new HostCalls(parts.abi.HOST_CALLS, spec, imports);
       const counts = this.heat && this.settings.tier !== "recompiler";
       this.isCounting = counts;
       this.#began = trace ? { memory: trace.memory } : { args: this.args };

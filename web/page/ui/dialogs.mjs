@@ -156,7 +156,8 @@ export class Dialogs {
       h(
         "p",
         { class: "soft" },
-        "A program (plain, standard, a service's preimage, or a .polkavm blob; also as hexadecimal text), assembly (.pvmasm), or an ecalli trace.",
+        "A program (plain, standard, a service's preimage, or a .polkavm blob; hexadecimal text, too), assembly " +
+          "(.pvmasm), or an ecalli trace.",
       ),
       h("h3", null, "Examples"),
       list,

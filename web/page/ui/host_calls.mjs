@@ -1,6 +1,8 @@
 /**
  * The host calls of one version: names, what the registers from r7 on mean, and what r7 may return.
  *
+ * A PolkaVM blob brings names of its own, and says nothing of registers.
+ *
  * In: `HOST_CALLS` of `data/abi.json` (`pvm.jam.host_calls`) and the version. A parameter that is an address of `length`
  * bytes is written "name@length" there, where length names another parameter or is a number.
  */
@@ -10,6 +12,7 @@ const SMALL = 1n << 20n; // numbers below it are shown in decimal
 
 export class HostCalls {
   #calls;
+  #imports;
   /** What a call may return in r7 instead of a number: name and value. @type {[string, bigint][]} */
   results;
 
@@ -17,15 +20,17 @@ export class HostCalls {
    * @param {{calls: Record<string, Record<string, {name: string, parameters: string[]}>>,
    *   results: Record<string, string>}} table
    * @param {string} spec
+   * @param {string[]|null} imports the program's own calls in place of the version's, by number
    */
-  constructor(table, spec) {
-    this.#calls = table.calls[spec] ?? {};
+  constructor(table, spec, imports = null) {
+    this.#calls = imports ? {} : (table.calls[spec] ?? {});
+    this.#imports = imports ?? [];
     this.results = Object.entries(table.results).map(([name, value]) => [name, BigInt(value)]);
   }
 
   /** @param {number|bigint} number */
   nameOf(number) {
-    return this.#calls[number]?.name ?? "unknown call";
+    return (this.#calls[number]?.name ?? this.#imports[Number(number)]) || "unknown call";
   }
 
   /**

@@ -12,7 +12,7 @@
  *   entry_points: {pc: number, name: string}[],
  *   segments: {name: string, address: number, length: number, access: string}[],
  *   hash: string, data: Uint8Array, notes: string[], source: string|null, source_lines: Uint32Array|null,
- *   example: ExampleInfo|null, pixels?: PixelFormat|null, trace: object|null}} Opened
+ *   example: ExampleInfo|null, pixels?: PixelFormat|null, trace: object|null, imports: string[]|null}} Opened
  * @typedef {{name: string, title: string, args: string, gas: bigint, pixels: PixelFormat|null}} ExampleInfo
  * @typedef {{address: number, width: number, height: number, stride: number, format: string}} PixelFormat
  * @typedef {{pc: number, octets: string, name: string, text: string, comment: string|null, label: string|null}} Line
