@@ -32,8 +32,8 @@ class Recognised:
 def recognise(data: bytes) -> Recognised | None:
     """What `data` is, None for what cannot be told, which is how plain and standard programs and services are.
 
-    Kinds are "polkavm", "elf", "wasm", "wat", "vector", "trace", "case", "report", "stf", "json", "hex", "hexdump",
-    "asm", "archive", "pointer", "page" and "text".
+    Kinds are "polkavm", "elf", "wasm", "wat", "vector", "trace", "steps", "case", "report", "stf", "json", "hex",
+    "hexdump", "asm", "archive", "pointer", "page" and "text".
     """
     for magic, what in _BINARY:
         if data.startswith(magic):
@@ -162,11 +162,14 @@ def _json(text: str, data: bytes) -> Recognised | None:
 
 # As in traces: a logger's prefix may stand before the word.
 _TRACE = re.compile(r"^(?:[^\n]*\s)?(?:program 0x[0-9a-fA-F]{2}|start pc=\d+ gas=\d|ecalli=\d+ pc=\d)", re.MULTILINE)
+_STEPS = re.compile(r"^(?:[^\n]*\s)?pc=\d+ [a-z]\w+ ", re.MULTILINE)
 
 
 def _trace(text: str, data: bytes) -> Recognised | None:
     if not _TRACE.search(text):
         return None
+    if "program 0x" not in text and _STEPS.search(text):
+        return Recognised("steps", "a trace of instructions", "`pvm trace diff` compares two")
     return Recognised("trace", "a recorded run (an ecalli trace)", "`pvm replay` verifies it")
 
 

@@ -35,6 +35,7 @@ TRACE = "TRACE [ecalli] program 0x0001\nTRACE [ecalli] start pc=5 gas=100\n"
         (b'[{"a": 1}]', "json", "JSON"),
         (TRACE.encode(), "trace", "`pvm replay` verifies it"),
         (b"\x1b[31mTRACE\x1b[0m ecalli=12 pc=17 gas=9\n", "trace", "recorded run"),
+        (b"start pc=0 gas=9\npc=0 jump 5 gas=8 r00=0x0\n", "steps", "`pvm trace diff` compares two"),
         (b"0x00 01\n", "hex", "hexadecimal text"),
         (b"abc", "hex", "it has 3 digits, but each byte takes two"),
         (b"00000000: 5056 4d00 0034 3a0b  PVM.\n", "hexdump", "`xxd -r`"),

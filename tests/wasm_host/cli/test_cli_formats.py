@@ -44,7 +44,7 @@ def test_run_by_entry(pvm, bad_input, blob):
         found = json.loads(pvm("run", blob, "--entry", "read", "--args", "2a", "--json", "--tier", tier).text)
         assert (found["status"], found["result"], found["format"]) == ("halt", "2a", "polkavm")
     result = pvm("run", blob, "--entry", "call")
-    assert result.status == 1 and "host-call 1 (one\\x1b), which `pvm run` does not answer" in result.text
+    assert result.status == 1 and "host-call 1 (one\\x1b), which nothing answers" in result.text
     bad_input(("run", blob, "--entry", "cal"), "--entry: cal: no entry of this program, which has add, call, read; d")
     bad_input(("run", blob), "guest.polkavm: it has several exports: give an entry or a pc (add, call, read)")
     bad_input(("run", blob, "--pc", "0", "--spec", "0.8.0"), "--spec: its instruction set, revive_v1, has the opcodes")
