@@ -43,10 +43,16 @@ def shared() -> Path:
 MakeEngine = Callable[..., Any]
 
 
-@pytest.fixture(params=["reference", *wasm_host.TIERS])
+@pytest.fixture(params=["reference", *wasm_host.TIERS, "recompiler-software"])
 def make_engine(request: pytest.FixtureRequest) -> MakeEngine:
-    """Makes engines of each kind: `make_engine(spec=..., metering=...)`. All must behave the same."""
-    return pvm.ReferenceEngine if request.param == "reference" else partial(wasm_host.Engine, tier=request.param)
+    """Makes engines of each kind: `make_engine(spec=..., metering=...)`. All must behave the same.
+
+    Where the hardware can protect pages, the recompiler leaves it to do so, and the last one checks all the same.
+    """
+    if request.param == "reference":
+        return pvm.ReferenceEngine
+    tier, _, protection = request.param.partition("-")
+    return partial(wasm_host.Engine, tier=tier, protection=protection or "auto")
 
 
 @pytest.fixture

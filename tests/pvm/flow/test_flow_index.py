@@ -57,6 +57,18 @@ def test_kinds_and_blocks() -> None:
     assert found.starts_block(1) and not found.starts_block(3)
 
 
+def test_marks_and_undefined_opcodes() -> None:
+    """Blocks start behind marked terminators, where a marked and defined opcode is."""
+    for code, marks, blocks in (
+        ("010100", "011", [0, 0, 1]),  # pc 0 is not marked
+        ("ff0100", "111", [0, 0, 1]), ("01ff00", "111", [1, 0, 0]),  # undefined
+        ("01" + 30 * "00" + "00", "1" + 30 * "0" + "1", [1, 0, 0]),  # visited at 25, not marked
+        ("330701 00", "100 1", [1, 0]),  # the terminator's octet is an operand
+    ):
+        found = index_of(Blob(bytes.fromhex(code), pack_bitmask(bytes(map(int, marks.replace(" ", ""))))), GP_072)
+        assert list(found.blocks) == blocks, code
+
+
 def test_a_large_program_takes_linear_time() -> None:
     size = 1_000_000
     blob = Blob(b"\x01" * size, pack_bitmask(b"\x01" * size))
