@@ -6,7 +6,7 @@ In: values, or for those who generate code that prints them, placeholders. Out: 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -35,4 +35,9 @@ class Report:
 
 def json_text(value: Mapping[str, Any]) -> str:
     """An object as text for people and machines."""
-    return json.dumps(value, indent=2)
+    return "".join(json_pieces(value))
+
+
+def json_pieces(value: Mapping[str, Any]) -> Iterator[str]:
+    """The same text in small pieces: it may be large."""
+    return json.JSONEncoder(indent=2).iterencode(value)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
+from itertools import chain, compress
 from typing import NamedTuple
 
 from pvm.isa.expr import MASK64
@@ -88,6 +89,21 @@ def decode(blob: Blob, spec: Spec) -> Iterator[Instruction]:
 def is_instruction(blob: Blob, spec: Spec, pc: int) -> bool:
     """Whether the bitmask marks a defined opcode at `pc`, which may lie anywhere."""
     return 0 <= pc < len(blob.code) and blob.starts[pc] == 1 and spec.by_opcode[blob.code[pc]] is not None
+
+
+def instruction_pcs(blob: Blob) -> Iterator[int]:
+    """The pcs of `decode`, without decoding anything."""
+    size, before = len(blob.code), 0
+    if not size:
+        return
+    yield 0
+    for pc in chain(compress(range(1, size), memoryview(blob.starts)[1:]), (size,)):
+        while pc - before > MAX_SKIP + 1:
+            before += MAX_SKIP + 1
+            yield before
+        if pc < size:
+            yield pc
+        before = pc
 
 
 def block_starts(blob: Blob, spec: Spec) -> frozenset[int]:

@@ -11,15 +11,22 @@ the same program again, octet for octet, and which shows exactly the instruction
 A line ends with its pc, an empty line ends a basic block, and labels are called by their pc. Octets that the
 assembler would not make from any instruction become `.raw` with the instruction in a comment. Positions that are
 executed although the bitmask does not mark them (the first, and after 24 unmarked octets) become `.unmarked`.
+
+Lines are made one at a time: all that is kept of the whole program is an octet or two for each of its octets, and some
+hundred octets for each jump to a label.
 """
 
 from __future__ import annotations
 
 import re
+from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
-from itertools import accumulate
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cache
+from io import StringIO
+from itertools import accumulate, chain, compress, pairwise
+from operator import and_, not_
 
 from pvm.isa.expr import signed64
 from pvm.isa.spec import GP_072, Spec
@@ -36,7 +43,7 @@ from pvm.program.assembly_syntax import (
     widths_in,
 )
 from pvm.program.blob import Blob
-from pvm.program.decode import Instruction, decode
+from pvm.program.decode import Instruction, decode_at, instruction_pcs
 from pvm.program.facts import call_symbol
 from pvm.program.program import Program
 from pvm.program.standard import Sections
@@ -46,12 +53,18 @@ _OCTETS_A_LINE = 32
 _ENTRIES_A_LINE = 8
 _HOST_CALL = "ecalli"
 _MAX_ATTEMPTS = 3  # to find the widths of offsets that need not be written
+_KEPT_TEXTS = 1 << 14  # of instructions, by their octets: programs repeat themselves
+_RAW = f"{_INDENT}.raw "
 _ZEROS = re.compile(rb"\0*")
 
 
 def disassemble(program: Program, spec: Spec | str = GP_072) -> str:
     """The whole text of a program, about 60 characters an instruction. No program makes it fail."""
-    return "\n".join(disassemble_lines(program, spec)) + "\n"
+    text = StringIO()
+    for line in disassemble_lines(program, spec):
+        text.write(line)
+        text.write("\n")
+    return text.getvalue()
 
 
 def disassemble_lines(program: Program, spec: Spec | str = GP_072) -> Iterator[str]:
@@ -59,11 +72,11 @@ def disassemble_lines(program: Program, spec: Spec | str = GP_072) -> Iterator[s
     spec = find_spec(spec)
     yield from _container_lines(program)
     yield from _header_lines(program)
-    instructions = list(decode(program.blob, spec))
-    labels = _labelled(program.blob, instructions)
-    yield from _jump_table_lines(program.blob, labels)
+    blob, jumps = program.blob, _jumps(program.blob, spec)
+    labels = _labelled(blob, jumps)
+    yield from _jump_table_lines(blob, labels)
     yield ".code"
-    yield from _code_lines(program, spec, instructions, labels)
+    yield from _code_lines(program, spec, labels, _widened(blob, jumps, labels))
 
 
 def format_instruction(instruction: Instruction, label_of: Callable[[int], str] | None = None) -> str:
@@ -172,7 +185,7 @@ def _string_or_hex(octets: bytes) -> str:
     return f'"{octets.decode()}"' if plain else "0x" + octets.hex()
 
 
-def _jump_table_lines(blob: Blob, labels: Mapping[int, str]) -> Iterator[str]:
+def _jump_table_lines(blob: Blob, labels: _Labels) -> Iterator[str]:
     size, table = blob.jump_entry_size, blob.stored_entries
     if not size:
         if blob.jump_count:
@@ -180,12 +193,69 @@ def _jump_table_lines(blob: Blob, labels: Mapping[int, str]) -> Iterator[str]:
         return
     setting = f" entry_size={size}"
     for at in range(0, len(table) or 1, _ENTRIES_A_LINE):
-        entries = (labels.get(entry) or _number(entry) for entry in table[at : at + _ENTRIES_A_LINE])
+        entries = (labels.name(entry) or _number(entry) for entry in table[at : at + _ENTRIES_A_LINE])
         yield f".jump_table{setting} {', '.join(entries)}".rstrip()
         setting = ""
 
 
-# --- code --------------------------------------------------------------------------------------------------------
+# --- labels ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """Which pcs have a label: `marks` is 1 there, for each octet of the code and its end."""
+
+    marks: bytes
+
+    def __contains__(self, pc: int) -> bool:
+        return 0 <= pc < len(self.marks) and self.marks[pc] == 1
+
+    def name(self, pc: int) -> str | None:
+        return f"l{pc}" if pc in self else None
+
+
+@dataclass(frozen=True)
+class _Jumps:
+    """The instructions that have a target, an entry each. `is_least`: the width is the least for the offset."""
+
+    pcs: array[int]
+    targets: array[int]
+    is_least: bytes
+
+
+def _jumps(blob: Blob, spec: Spec) -> _Jumps:
+    pcs, targets, is_least = array("q"), array("q"), bytearray()
+    jumps, code = _with_target(spec), blob.code
+    for pc in instruction_pcs(blob):
+        if jumps[code[pc]]:
+            instruction = decode_at(blob, spec, pc)
+            target = _target(instruction)
+            if target is not None:
+                written = _written_widths(blob, instruction)
+                pcs.append(pc)
+                targets.append(target)
+                is_least.append(written is not None and instruction.row.format.immediates[-1].name not in written)
+    return _Jumps(pcs, targets, bytes(is_least))
+
+
+def _labelled(blob: Blob, jumps: _Jumps) -> _Labels:
+    """Labels of the visited pcs, and of the end, that are a target or in the jump table."""
+    size = len(blob.code)
+    visited, wanted = bytearray(size + 1), bytearray(size + 1)
+    for pc in chain(instruction_pcs(blob), (size,)):
+        visited[pc] = 1
+    for target in chain(jumps.targets, blob.jump_targets):
+        if 0 <= target <= size:
+            wanted[target] = 1
+    both = int.from_bytes(visited, "little") & int.from_bytes(wanted, "little")
+    return _Labels(both.to_bytes(size + 1, "little"))
+
+
+@cache
+def _with_target(spec: Spec) -> bytes:
+    """By opcode, whether its instructions have a target."""
+    last = (row.format.immediates[-1:] if row is not None else () for row in spec.by_opcode)
+    return bytes(bool(field and field[0].offset) for field in last)
 
 
 def _target(instruction: Instruction) -> int | None:
@@ -196,52 +266,81 @@ def _target(instruction: Instruction) -> int | None:
     return instruction.x if fields[-1].name == "x" else instruction.y
 
 
-def _labelled(blob: Blob, instructions: list[Instruction]) -> dict[int, str]:
-    """Labels of the visited pcs, and of the end, that are a target or in the jump table."""
-    pcs = {instruction.pc for instruction in instructions} | {len(blob.code)}
-    wanted = {target for instruction in instructions if (target := _target(instruction)) is not None}
-    return {pc: f"l{pc}" for pc in sorted(pcs & (wanted | blob.jump_targets))}
-
-
-def _dynamic_addresses(blob: Blob, labels: Mapping[int, str]) -> dict[int, str]:
+def _dynamic_addresses(blob: Blob, labels: _Labels) -> dict[int, str]:
     """Labels by the dynamic address that `@` gives for them: that of their first entry, which takes octets."""
-    first = {pc: index for index, pc in reversed(list(enumerate(blob.stored_entries)))}
-    return {2 * (index + 1): labels[pc] for pc, index in first.items() if pc in labels}
+    found: dict[int, str] = {}
+    seen = bytearray(len(blob.code) + 1)
+    for index, pc in enumerate(blob.stored_entries):
+        if pc in labels and not seen[pc]:
+            seen[pc] = 1
+            found[2 * (index + 1)] = f"l{pc}"
+    return found
 
 
-def _code_lines(
-    program: Program, spec: Spec, instructions: list[Instruction], labels: Mapping[int, str]
-) -> Iterator[str]:
+# --- code --------------------------------------------------------------------------------------------------------
+
+
+def _code_lines(program: Program, spec: Spec, labels: _Labels, widened: bytes) -> Iterator[str]:
     blob, notes = program.blob, _notes(program)
-    written = [_written_widths(blob, spec, instruction) for instruction in instructions]
-    _keep_fitting(instructions, written, labels)
-    returns = _dynamic_addresses(blob, labels)
-    for instruction, widths in zip(instructions, written, strict=True):
-        pc = instruction.pc
-        yield from notes.get(pc, ())
-        if pc in labels:
-            yield f"{labels[pc]}:"
-
-        def label_of(target: int, pc: int = pc) -> str:
-            return labels.get(target) or (f"pc + {target - pc}" if target >= pc else f"pc - {pc - target}")
-
-        if widths is not None:
-            text = _format(instruction, label_of, widths, returns)
-            symbol = call_symbol(program, instruction.x, spec) if instruction.row.name == _HOST_CALL else None
-            yield f"{_INDENT}{text:<39} ; {pc}{f' {escaped(symbol)}' if symbol else ''}"
-        else:
-            octets = blob.code[pc : instruction.next_pc].hex()
-            if blob.starts[pc]:
-                yield f"{_INDENT}.raw 0x{octets} ; {pc} {format_instruction(instruction, label_of)}"
-            else:
-                yield f"{_INDENT}.unmarked 0x{octets} ; {pc} trap ; not marked"
-        if blob.starts[pc] and instruction.valid and instruction.row.ends_block:
+    text = _Text(program, spec, labels, widened, _dynamic_addresses(blob, labels))
+    jumps, starts, code, marks, size = _with_target(spec), blob.starts, blob.code, labels.marks, len(blob.code)
+    ends = bytes(row is not None and row.ends_block for row in spec.by_opcode)
+    known: dict[bytes, tuple[str, str]] = {}  # of instructions without a target
+    for pc, end in pairwise(chain(instruction_pcs(blob), (size,))):
+        opcode = code[pc]
+        if pc in notes:
+            yield from notes[pc]
+        if marks[pc]:
+            yield f"l{pc}:"
+        found = None if jumps[opcode] else known.get(code[pc:end])
+        if found is None or not starts[pc]:
+            found = text.line(pc)
+            # Not what raw octets mean, which may depend on those after them.
+            if not jumps[opcode] and not found[0].startswith(_RAW) and starts[pc]:
+                if len(known) == _KEPT_TEXTS:
+                    known.clear()
+                known[code[pc:end]] = found
+        before, after = found
+        yield f"{before}{pc}{after}"
+        if ends[opcode] and starts[pc]:
             yield ""
-    if len(blob.code) in labels:
-        yield f"{labels[len(blob.code)]}:"
+    if marks[size]:
+        yield f"l{size}:"
 
 
-def _written_widths(blob: Blob, spec: Spec, instruction: Instruction) -> dict[str, int] | None:
+@dataclass(frozen=True)
+class _Text:
+    """What the lines of instructions depend on. `widened` is that of `_widened`, `returns` of `_dynamic_addresses`."""
+
+    program: Program
+    spec: Spec
+    labels: _Labels
+    widened: bytes
+    returns: Mapping[int, str]
+
+    def line(self, pc: int) -> tuple[str, str]:
+        """The line of an instruction, before and after its pc."""
+        blob = self.program.blob
+        instruction = decode_at(blob, self.spec, pc)
+
+        def label_of(target: int) -> str:
+            return self.labels.name(target) or (f"pc + {target - pc}" if target >= pc else f"pc - {pc - target}")
+
+        widths = _written_widths(blob, instruction)
+        if widths is None:
+            octets = f"0x{blob.code[pc : instruction.next_pc].hex()} ; "
+            if blob.starts[pc]:
+                return _RAW + octets, f" {format_instruction(instruction, label_of)}"
+            return f"{_INDENT}.unmarked {octets}", " trap ; not marked"
+        if self.widened[pc]:
+            widths[instruction.row.format.immediates[-1].name] = _width(pc, _target(instruction))
+        is_call = instruction.row.name == _HOST_CALL
+        symbol = call_symbol(self.program, instruction.x, self.spec) if is_call else None
+        text = _format(instruction, label_of, widths, self.returns)
+        return f"{_INDENT}{text:<39} ; ", f" {escaped(symbol)}" if symbol else ""
+
+
+def _written_widths(blob: Blob, instruction: Instruction) -> dict[str, int] | None:
     """The widths to write, all that are not the least; None when the assembler cannot make these octets."""
     pc, row = instruction.pc, instruction.row
     if not blob.starts[pc] or not instruction.valid:
@@ -260,51 +359,43 @@ def _written_widths(blob: Blob, spec: Spec, instruction: Instruction) -> dict[st
     return written if encode_instruction(row.format, octets[0], values, widths) == octets else None
 
 
-def _keep_fitting(
-    instructions: list[Instruction], written: list[dict[str, int] | None], labels: Mapping[int, str]
-) -> None:
-    """Also write those widths that `fit_offsets` would not choose although they are the least for their offset.
+def _widened(blob: Blob, jumps: _Jumps, labels: _Labels) -> bytes:
+    """Which jumps to a label need their width written although it is the least: 1 for each such pc.
 
-    An offset that reaches over its own octets, or over other such offsets, can be the least in two layouts. Once those
-    are written the others stay as they are, except where `fit_offsets` gives up: then all widths are written.
+    They are those for which `fit_offsets` would choose another. An offset that reaches over its own octets, or over
+    other such offsets, can be the least in two layouts. Once those are written the others stay as they are, except
+    where `fit_offsets` gives up: then all widths are written.
     """
-    fitted = [
-        _Fitted(instruction, target, instruction.row.format.immediates[-1].name, widths)
-        for instruction, widths in zip(instructions, written, strict=True)
-        if widths is not None and (target := _target(instruction)) in labels and target is not None
-    ]
-    fitted = [branch for branch in fitted if branch.field not in branch.widths]
-    for _ in range(_MAX_ATTEMPTS):
-        chosen = _chosen_widths(fitted)
-        different = [branch for branch, width in zip(fitted, chosen, strict=True) if branch.width != width]
-        if not different:
-            return
-        for branch in different:
-            branch.widths[branch.field] = branch.width
-        fitted = [branch for branch in fitted if branch.field not in branch.widths]
-    for branch in fitted:
-        branch.widths[branch.field] = branch.width
+    widened = bytearray(len(blob.code) + 1)
+    fitted = bytes(map(and_, jumps.is_least, map(labels.__contains__, jumps.targets)))
+    pcs, targets = _only(jumps.pcs, fitted), _only(jumps.targets, fitted)
+    for attempt in range(_MAX_ATTEMPTS + 1):
+        widths = bytes(map(_width, pcs, targets))
+        kept = bytes(map(int.__eq__, widths, _chosen_widths(pcs, targets, widths)))
+        if attempt == _MAX_ATTEMPTS:
+            kept = bytes(len(pcs))
+        for pc in compress(pcs, map(not_, kept)):
+            widened[pc] = 1
+        if all(kept):
+            break
+        pcs, targets = _only(pcs, kept), _only(targets, kept)
+    return bytes(widened)
 
 
-class _Fitted(NamedTuple):
-    """A branch to a label whose width need not be written, so far."""
-
-    instruction: Instruction
-    target: int
-    field: str
-    widths: dict[str, int]
-
-    @property
-    def width(self) -> int:
-        return width_of(self.target - self.instruction.pc)
+def _only(numbers: array[int], wanted: bytes) -> array[int]:
+    return array("q", compress(numbers, wanted))
 
 
-def _chosen_widths(fitted: list[_Fitted]) -> list[int]:
-    """What `fit_offsets` makes of them."""
-    before = list(accumulate((branch.width for branch in fitted), initial=0))
-    pcs = [branch.instruction.pc for branch in fitted]
+def _width(pc: int, target: int | None) -> int:
+    """The least width of the offset from a pc to a target."""
+    return 0 if target is None else width_of(target - pc)
+
+
+def _chosen_widths(pcs: array[int], targets: array[int], widths: bytes) -> list[int]:
+    """What `fit_offsets` makes of jumps, which have their widths now."""
+    before = list(accumulate(widths, initial=0))
     offsets = []
-    for index, branch in enumerate(fitted):
-        target_index = bisect_left(pcs, branch.target)
-        offsets.append(Offset(pcs[index] - before[index], branch.target - before[target_index], target_index))
+    for index, (pc, target) in enumerate(zip(pcs, targets, strict=True)):
+        target_index = bisect_left(pcs, target)
+        offsets.append(Offset(pc - before[index], target - before[target_index], target_index))
     return fit_offsets(offsets)

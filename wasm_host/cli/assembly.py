@@ -9,11 +9,11 @@ import click
 
 from pvm.errors import InputError
 from pvm.isa import spec as find_spec
-from pvm.program import decode, disassemble, jumps_to_no_block
+from pvm.program import decode, disassemble_lines, jumps_to_no_block
 from wasm_host.cli.engines import format_option, spec_option
 from wasm_host.cli.failures import SUCCESS
 from wasm_host.cli.inputs import ASM, EXAMPLE_PREFIX, STDIN, label_of, load_program
-from wasm_host.cli.output import counted, report_written, write_output
+from wasm_host.cli.output import counted, report_written, write_lines, write_output
 
 PROGRAM_SUFFIX = ".pvm"
 _STDOUT = "-"
@@ -49,7 +49,7 @@ def asm(source: str, output: str | None, spec: str) -> int:
     _refuse_same(source, target)
     write_output(target, data)
     instructions = counted(len(decoded), "instruction")
-    report_written(target, data, program.format, instructions, f"opcodes of {spec}", err=False)
+    report_written(target, len(data), program.format, instructions, f"opcodes of {spec}", err=False)
     return SUCCESS
 
 
@@ -72,11 +72,9 @@ def disasm(program: str, output: str, spec: str, format_: str) -> int:
     """
     version = find_spec(spec)
     loaded = load_program(program, format_, version)
-    text = disassemble(loaded.program, version)
     _refuse_same(program, output)
-    data = text.encode("utf-8")
-    write_output(output, data)
-    report_written(output, data, f"assembly of {loaded.label}", f"opcodes of {spec}")
+    size = write_lines(output, disassemble_lines(loaded.program, version))
+    report_written(output, size, f"assembly of {loaded.label}", f"opcodes of {spec}")
     return SUCCESS
 
 

@@ -130,7 +130,7 @@ def command(
         page = report_page(report, comparison).encode(errors="replace")
         write_output("-" if page_only else html, page)
         if not as_json:
-            report_written(html, page, "the report as a page")
+            report_written(html, len(page), "the report as a page")
     if report.interrupted and saved is None:
         return INTERRUPTED
     return FAILURE if report.problems or (comparison is not None and comparison.worse) else SUCCESS

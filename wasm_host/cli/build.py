@@ -76,7 +76,7 @@ def command(
         why = found or why_interpreted(loaded.program.blob, version)
         content = f"{loaded.label} translated" if why is None else f"{loaded.label}, interpreted ({why})"
     write_output(target, module)
-    report_written(target, module, content, f"spec {spec}", f"gas by {metering}", err=False)
+    report_written(target, len(module), content, f"spec {spec}", f"gas by {metering}", err=False)
     if not is_stdout(target):
         words = ["wasmtime", "run", target] if program is not None else ["wasmtime", "run", "--dir", ".", target]
         more = "PROGRAM " if program is None else ""

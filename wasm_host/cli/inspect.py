@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
+from collections.abc import Iterator
+from itertools import compress, islice
 from typing import Any
 
 import click
 from rich.table import Table
 
+from pvm.flow.index import CALL, TRAP, Index, index_of
 from pvm.isa import GP_080, Spec
 from pvm.isa import spec as find_spec
 from pvm.printable import escaped
@@ -15,8 +19,6 @@ from pvm.program import (
     Blob,
     Instruction,
     Program,
-    block_starts,
-    decode,
     decode_at,
     format_instruction,
     invalid_at,
@@ -38,7 +40,8 @@ from wasm_host.cli.outcome import NO_INSTRUCTION
 from wasm_host.cli.output import console, counted, facts_table, new_table, print_json
 
 _SHOWN_MIX, _SHOWN_METADATA, _SHOWN_PCS = 20, 64, 8
-_HOST_CALL = "ecalli"
+_SHOWN_CALLS = 40
+_INVALID, _UNMARKED = "(invalid opcode)", "(not marked)"
 
 
 @click.command("inspect")
@@ -74,24 +77,23 @@ def command(program: str, spec: str, format_: str, as_json: bool) -> int:
 def gather(program: Program, spec: Spec) -> dict[str, Any]:
     """Everything that the command shows, as its JSON object."""
     blob = program.blob
-    instructions = list(decode(blob, spec))
-    unmarked = [i.pc for i in instructions if not blob.starts[i.pc]]
-    invalid = [i.pc for i in instructions if not i.valid and blob.starts[i.pc]]
-    mix = Counter(_kind(blob, i) for i in instructions)
-    calls = Counter(i.x for i in instructions if i.row.name == _HOST_CALL)
-    starts = block_starts(blob, spec)
+    index, starts = index_of(blob, spec), blob.starts
+    traps = array("I", compress(index.pcs, (kind == TRAP for kind in index.kinds)))
+    names = Counter(_opcode_names(blob, spec, index))
+    calls = _host_calls(blob, spec, index)
     return {
         "format": program.format, "spec": spec.name, "size": len(program.encode()),
         "metadata": _metadata(program.metadata), **_memory(program),
-        "entry_points": _entry_points(program, spec, {i.pc for i in instructions if blob.starts[i.pc]}),
-        "code_bytes": len(blob.code), "instructions": len(instructions),
-        "basic_blocks": sum(pc < len(blob.code) for pc in starts),
+        "entry_points": _entry_points(program, spec),
+        "code_bytes": len(blob.code), "instructions": len(index.pcs),
+        "basic_blocks": index.blocks.count(1),
         "jump_table": {
             "entries": blob.jump_count, "entry_size": blob.jump_entry_size,
-            "no_block_starts": sorted(blob.jump_targets - starts),
+            "no_block_starts": sorted(pc for pc in blob.jump_targets if not index.starts_block(pc)),
         },
-        "instruction_mix": dict(mix.most_common()),
-        "invalid_opcodes": invalid, "unmarked": unmarked,
+        "instruction_mix": dict(names.most_common()),
+        "invalid_opcodes": [pc for pc in traps if starts[pc] and spec.by_opcode[blob.code[pc]] is None],
+        "unmarked": [pc for pc in traps if not starts[pc]],
         "host_calls": {str(number): calls[number] for number in sorted(calls)},
         "host_call_names": {str(number): call_symbol(program, number, spec) for number in sorted(calls)},
         "polkavm": gather_container(program, calls),
@@ -99,10 +101,15 @@ def gather(program: Program, spec: Spec) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _kind(blob: Blob, instruction: Instruction) -> str:
-    if instruction.valid:
-        return instruction.row.name
-    return "(invalid opcode)" if blob.starts[instruction.pc] else "(not marked)"
+def _opcode_names(blob: Blob, spec: Spec, index: Index) -> Iterator[str]:
+    """The name of each instruction."""
+    names, starts = [_INVALID if row is None else row.name for row in spec.by_opcode], blob.starts
+    return (names[blob.code[pc]] if starts[pc] else _UNMARKED for pc in index.pcs)
+
+
+def _host_calls(blob: Blob, spec: Spec, index: Index) -> Counter[int]:
+    """How often the code makes each call."""
+    return Counter(decode_at(blob, spec, pc).x for pc in compress(index.pcs, (kind == CALL for kind in index.kinds)))
 
 
 def _metadata(metadata: bytes | None) -> dict[str, Any] | None:
@@ -128,13 +135,14 @@ def _memory(program: Program) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _entry_points(program: Program, spec: Spec, pcs: set[int]) -> list[dict[str, Any]]:
+def _entry_points(program: Program, spec: Spec) -> list[dict[str, Any]]:
     """What stands at the entry points, or exports; None where no instruction begins."""
     blob = program.blob
     found = program.polkavm
     entries = ENTRY_POINTS if found is None else tuple((export.pc, export.name) for export in found.exports)
+    begins = {pc for pc, _ in entries if any(blob.starts[pc : pc + 1])}
     return [
-        {"pc": pc, "purpose": purpose, "instruction": _text(decode_at(blob, spec, pc)) if pc in pcs else None}
+        {"pc": pc, "purpose": purpose, "instruction": _text(decode_at(blob, spec, pc)) if pc in begins else None}
         for pc, purpose in entries
     ]
 
@@ -242,11 +250,12 @@ def _entry_table(facts: dict[str, Any]) -> Table:
 def _host_calls_table(facts: dict[str, Any]) -> Table | None:
     if not facts["host_calls"]:
         return None
-    table = new_table("Host calls")
+    calls = facts["host_calls"]
+    table = new_table(_title("Host calls", min(len(calls), _SHOWN_CALLS), len(calls)))
     table.add_column("Number", justify="right")
     table.add_column("Name")
     table.add_column("Times in the code", justify="right")
-    for number, count in facts["host_calls"].items():
+    for number, count in islice(calls.items(), _SHOWN_CALLS):
         table.add_row(number, facts["host_call_names"][number] or "(unknown)", f"{count:,}")
     return table
 
@@ -254,11 +263,15 @@ def _host_calls_table(facts: dict[str, Any]) -> Table | None:
 def _mix_table(facts: dict[str, Any]) -> Table:
     mix, total = facts["instruction_mix"], facts["instructions"]
     shown = list(mix.items())[:_SHOWN_MIX]
-    every = len(shown) == len(mix)
-    table = new_table("Instructions" if every else f"Instructions ({len(shown)} of {len(mix)})")
+    table = new_table(_title("Instructions", len(shown), len(mix)))
     table.add_column("Name")
     table.add_column("Count", justify="right")
     table.add_column("Share", justify="right")
     for name, count in shown:
         table.add_row(name, f"{count:,}", f"{100 * count / total:.1f} %")
     return table
+
+
+def _title(what: str, shown: int, count: int) -> str:
+    """A table's title, which says when some of its rows are left out."""
+    return what if shown == count else f"{what} ({shown} of {count:,}; --json has all)"

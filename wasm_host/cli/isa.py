@@ -50,7 +50,7 @@ def command(names: tuple[str, ...], spec: str | None, as_json: bool, html: str |
 
         page = isa_page().encode("utf-8")
         write_output(html, page)
-        report_written(html, page, counted(len(ROWS), "instruction"))
+        report_written(html, len(page), counted(len(ROWS), "instruction"))
         return SUCCESS
     rows = _chosen(names, SPEC_NAMES if spec is None else (spec,))
     if as_json:

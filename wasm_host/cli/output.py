@@ -12,6 +12,7 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, TypeVar
@@ -26,13 +27,14 @@ from rich.table import Table
 from pvm.errors import InputError
 from pvm.printable import as_text, escaped
 from pvm.printable import counted as counted  # for the commands
-from pvm.report import json_text
+from pvm.report import json_pieces
 from wasm_host.cli.tables import fitted
 
 T = TypeVar("T")
 
 _PIPE_WIDTH = 4096  # columns: nothing is cut or wrapped when no terminal has to show it
 _SHOWN_BYTES = 32
+_PIECES = 4096  # lines, or pieces of them, that are written at once
 _UTF = "utf"
 
 
@@ -62,7 +64,9 @@ def console(stderr: bool = False) -> Console:
 
 def print_json(value: dict[str, Any]) -> None:
     """One object on standard output."""
-    click.echo(json_text(value))
+    pieces = chain(json_pieces(value), "\n")
+    while piece := "".join(islice(pieces, _PIECES)):
+        click.echo(piece, nl=False)
 
 
 def new_table(title: str | None = None, header: bool = True) -> Table:
@@ -163,20 +167,45 @@ def brief_bytes(data: bytes) -> str:
 def write_output(path: str, data: bytes) -> None:
     """Write a file whole or not at all; "-" is standard output. Raises InputError when that is impossible, for
     standard output OSError."""
+    _write_pieces(path, (data,))
+
+
+def write_lines(path: str, lines: Iterable[str]) -> int:
+    """The same with lines of text, of which only some are in memory at a time. Returns how many bytes they are."""
+    size = 0
+
+    def counting() -> Iterator[bytes]:
+        nonlocal size
+        for piece in _encoded(iter(lines)):
+            size += len(piece)
+            yield piece
+
+    _write_pieces(path, counting())
+    return size
+
+
+def _write_pieces(path: str, pieces: Iterable[bytes]) -> None:
     if path == "-":
         sys.stdout.flush()
-        sys.stdout.buffer.write(data)
+        for piece in pieces:
+            sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
         return
     with _named(path):
-        _write_file(path, data)
+        _write_file(path, pieces)
 
 
-def report_written(path: str, data: bytes, *facts: str, err: bool = True) -> None:
+def _encoded(lines: Iterator[str]) -> Iterator[bytes]:
+    while some := [*islice(lines, _PIECES)]:
+        some.append("")
+        yield "\n".join(some).encode("utf-8")
+
+
+def report_written(path: str, size: int, *facts: str, err: bool = True) -> None:
     """Say that a file was written, how large it is, and more: on standard error, for commands whose result is the file
     on standard output. Nothing is said of what went to standard output itself."""
     if not is_stdout(path):
-        click.echo(escaped(f"{path}: {', '.join((counted(len(data), 'byte'), *facts))}"), err=err)
+        click.echo(escaped(f"{path}: {', '.join((counted(size, 'byte'), *facts))}"), err=err)
 
 
 def check_output(path: str) -> None:
@@ -219,18 +248,19 @@ def _named(path: str) -> Iterator[None]:
         raise InputError(f"{path}: cannot be written: {(reason or str(error)).lower()}") from None
 
 
-def _write_file(path: str, data: bytes) -> None:
+def _write_file(path: str, pieces: Iterable[bytes]) -> None:
     """By a temporary file beside the target, which takes the target's place at the end."""
     if not _is_file(path):
         # A device or a pipe (/dev/null, /dev/stdout) is written to, not replaced. A folder fails here.
-        Path(path).write_bytes(data)
+        with open(path, "wb") as file:
+            file.writelines(pieces)
         return
     target = Path(os.path.realpath(path))
     mode = target.stat().st_mode if target.exists() else None
     temporary = _temporary(target)
     try:
         with open(temporary, "xb") as file:
-            file.write(data)
+            file.writelines(pieces)
         if mode is not None:
             temporary.chmod(stat.S_IMODE(mode))
         os.replace(temporary, target)

@@ -60,7 +60,7 @@ def command(
             text = to_text(interpreter_bytes() if found is None else found)
     data = text.encode("utf-8")
     write_output(output, data)
-    report_written(output, data, counted(text.count("\n"), "line"))
+    report_written(output, len(data), counted(text.count("\n"), "line"))
     return SUCCESS
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -260,3 +261,16 @@ def test_a_megabyte_of_data() -> None:
 def test_lines_come_one_by_one() -> None:
     program = assemble("trap\n" * 3)
     assert "\n".join(disassemble_lines(program)) + "\n" == disassemble(program)
+
+
+def test_lines_take_little_memory() -> None:
+    count = 50_000
+    program = Program(Blob(bytes([1, 40, 0]) * count, pack_bitmask(b"\1\1\0" * count)))
+    tracemalloc.start()
+    try:
+        lines = sum(1 for _ in disassemble_lines(program))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert lines == 2 + 5 * count  # a label, two instructions, an empty line after each
+    assert peak < 60 * len(program.code), "the whole text, or all instructions, were in memory"
