@@ -17,9 +17,9 @@ def as_text(data: bytes) -> str | None:
     return text if text and all(c.isprintable() or c in "\n\t" for c in text) else None
 
 
-def counted(count: int, noun: str, plural: str = "") -> str:
+def counted(count: int, noun: str, plural: str = "", separator: str = ",") -> str:
     """A number of things: `1 byte`, `2,000 bytes`, with a plural of their own `2 entries`."""
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+    return f"{count:{separator}} {noun if count == 1 else plural or noun + 's'}"
 
 
 def shown(value: object, length: int = 60) -> str:

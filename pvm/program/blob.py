@@ -13,7 +13,8 @@ from functools import cached_property
 from typing import overload
 
 from pvm.errors import ProgramError
-from pvm.program.codec import encode_natural, read_fixed, read_natural, take
+from pvm.printable import counted
+from pvm.program.codec import encode_natural, in_bytes, read_fixed, read_natural, take
 
 MAX_ENTRY_SIZE = 255  # octets of a jump table entry
 MAX_ENTRIES = (1 << 64) - 1
@@ -60,17 +61,18 @@ class Blob:
         table = self.jump_table
         if not isinstance(table, ZeroEntries):
             if table and not 0 <= min(table) <= max(table) < 1 << 8 * size:
-                raise ProgramError(f"jump table: an entry does not fit {size} bytes")
+                raise ProgramError(f"jump table: an entry does not fit {in_bytes(size)}")
             object.__setattr__(self, "jump_table", tuple(table) if size or not table else ZeroEntries(len(table)))
         elif size or not 0 <= table.total <= MAX_ENTRIES:
             raise ProgramError(f"jump table: {table.total} entries of no octets, of which each takes {size}")
         if len(self.bitmask) != (length + 7) // 8:
-            raise ProgramError(f"bitmask: {len(self.bitmask)} bytes for {length} bytes of code")
+            raise ProgramError(f"bitmask: {in_bytes(len(self.bitmask))} for {in_bytes(length)} of code")
         if length % 8 and self.bitmask[-1] >> (length % 8):
-            raise ProgramError(f"bitmask: bits are set beyond the {length} bytes of code")
+            raise ProgramError(f"bitmask: bits are set beyond the {in_bytes(length)} of code")
 
     def __repr__(self) -> str:
-        return f"<Blob of {len(self.code)} bytes of code, {self.jump_count} jump table entries>"
+        entries = counted(self.jump_count, "jump table entry", "jump table entries", separator="")
+        return f"<Blob of {in_bytes(len(self.code))} of code, {entries}>"
 
     @property
     def jump_count(self) -> int:
@@ -117,11 +119,12 @@ class Blob:
         count, offset = read_natural(data, 0, "jump table length")
         size, offset = read_fixed(data, offset, 1, "jump table entry size")
         length, offset = read_natural(data, offset, "code length")
-        table, offset = take(data, offset, count * size, f"jump table of {count} entries")
+        entries_text = counted(count, "entry", "entries", separator="")
+        table, offset = take(data, offset, count * size, f"jump table of {entries_text}")
         code, offset = take(data, offset, length, "code")
         bitmask, offset = take(data, offset, (length + 7) // 8, "bitmask")
         if offset != len(data):
-            raise ProgramError(f"bitmask: {len(data) - offset} bytes are left over after offset {offset}")
+            raise ProgramError(f"bitmask: {in_bytes(len(data) - offset)} left over after offset {offset}")
         if not size:
             return Blob(code, bitmask, ZeroEntries(count) if count else ())
         entries = tuple(int.from_bytes(table[i : i + size], "little") for i in range(0, count * size, size))

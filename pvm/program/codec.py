@@ -7,13 +7,20 @@ so that every value has one encoding and parsing followed by encoding gives back
 from __future__ import annotations
 
 from pvm.errors import ProgramError
+from pvm.printable import counted
+
+
+def in_bytes(count: int) -> str:
+    """So many bytes, for the messages of readers; `pvm.standalone` writes the same."""
+    return counted(count, "byte", separator="")
 
 
 def take(data: bytes, offset: int, length: int, what: str) -> tuple[bytes, int]:
     """`length` bytes at `offset` and the offset after them. Raises ProgramError when they are not there."""
     end = offset + length
     if end > len(data):
-        raise ProgramError(f"{what}: needs {length} bytes at offset {offset}, but only {len(data) - offset} are left")
+        left = len(data) - offset
+        raise ProgramError(f"{what}: needs {in_bytes(length)} at offset {offset}, but only {left} left")
     return data[offset:end], end
 
 

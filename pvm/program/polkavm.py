@@ -23,7 +23,7 @@ from functools import cached_property
 
 from pvm.errors import ProgramError
 from pvm.program.blob import Blob
-from pvm.program.codec import read_fixed, read_natural, take
+from pvm.program.codec import in_bytes, read_fixed, read_natural, take
 from pvm.program.debug_names import Function, read_functions
 from pvm.program.standard import PAGE_SIZE, Sections, round_up
 
@@ -139,7 +139,7 @@ def _parse(data: bytes) -> PolkavmBlob:
         raise ProgramError(f"its instruction set, {instruction_set.name}, has registers of 32 bits; only 64 can be run")
     length, _ = read_fixed(data, offset, 8, "length")
     if length != len(data):
-        raise ProgramError(f"it has {len(data)} bytes, not {length} as its header says")
+        raise ProgramError(f"it has {in_bytes(len(data))}, not {length} as its header says")
     parts = tuple(_parts(data))
     contents: dict[int, bytes] = {}
     for part in parts:
@@ -169,11 +169,11 @@ def _parts(data: bytes) -> Iterator[Part]:
         name = _NAMES.get(number, f"section {number}")
         size, offset = read_natural(data, offset, f"length of {name}")
         if offset + size > len(data):
-            raise ProgramError(f"{name}: needs {size} bytes at offset {offset}, but only {len(data) - offset} are left")
+            raise ProgramError(f"{name}: needs {in_bytes(size)} at offset {offset}, but only {len(data) - offset} left")
         yield Part(number, name, offset, size)
         offset += size
     if offset != len(data):
-        raise ProgramError(f"{len(data) - offset} bytes are left over after offset {offset}")
+        raise ProgramError(f"{in_bytes(len(data) - offset)} left over after offset {offset}")
 
 
 def _sections(contents: dict[int, bytes]) -> Sections:
@@ -184,10 +184,10 @@ def _sections(contents: dict[int, bytes]) -> Sections:
         for index, what in enumerate(("read-only data size", "read-write data size", "stack size")):
             sizes[index], offset = read_natural(memory, offset, what)
     if offset != len(memory):
-        raise ProgramError(f"memory: {len(memory) - offset} bytes are left over")
+        raise ProgramError(f"memory: {in_bytes(len(memory) - offset)} left over")
     for data, size, what in ((read_only, sizes[0], "read-only data"), (read_write, sizes[1], "read-write data")):
         if len(data) > size:
-            raise ProgramError(f"{what}: {len(data)} bytes are more than its size, {size}")
+            raise ProgramError(f"{what}: {in_bytes(len(data))}, more than its size, {size}")
     pages = (round_up(sizes[1], PAGE_SIZE) - round_up(len(read_write), PAGE_SIZE)) // PAGE_SIZE
     return Sections(read_only, read_write, pages, sizes[2], sizes[0] - len(read_only))
 

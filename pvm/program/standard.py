@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pvm.errors import InputError, ProgramError
-from pvm.program.codec import read_fixed, read_natural, take
+from pvm.printable import counted
+from pvm.program.codec import in_bytes, read_fixed, read_natural, take
 
 PAGE_SIZE = 1 << 12  # Z_P, bytes
 ZONE_SIZE = 1 << 16  # Z_Z, bytes
@@ -54,8 +55,8 @@ class Sections:
 
     def __repr__(self) -> str:
         return (
-            f"<Sections of {self.read_only_size} bytes read-only, {len(self.read_write)} read-write, "
-            f"{self.heap_pages} heap pages, {self.stack_size} bytes of stack>"
+            f"<Sections of {in_bytes(self.read_only_size)} read-only, {len(self.read_write)} read-write, "
+            f"{counted(self.heap_pages, 'heap page')}, {in_bytes(self.stack_size)} of stack>"
         )
 
     def __post_init__(self) -> None:
@@ -83,7 +84,7 @@ class Sections:
     def segments(self, arguments: bytes = b"") -> tuple[Segment, ...]:
         """The accessible memory at the start, by address. Raises InputError when the arguments exceed 2^24 bytes."""
         if len(arguments) > INPUT_SIZE:
-            raise InputError(f"arguments: {len(arguments)} bytes, but at most {INPUT_SIZE} fit")
+            raise InputError(f"arguments: {in_bytes(len(arguments))}, but at most {INPUT_SIZE} fit")
         stack = round_up(self.stack_size, PAGE_SIZE)
         start = self._read_write_start
         segments = (
@@ -135,7 +136,7 @@ def parse_standard(data: bytes, offset: int = 0) -> tuple[Sections, bytes]:
     blob_size, offset = read_fixed(data, offset, 4, "program blob length")
     blob, offset = take(data, offset, blob_size, "program blob")
     if offset != len(data):
-        raise ProgramError(f"standard program: {len(data) - offset} bytes are left over after offset {offset}")
+        raise ProgramError(f"standard program: {in_bytes(len(data) - offset)} left over after offset {offset}")
     return Sections(read_only, read_write, heap_pages, stack_size), blob
 
 

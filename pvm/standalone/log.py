@@ -64,8 +64,7 @@ def _put_message(w: Writer) -> Function:
     address, length = draft.param("address", I64), draft.param("length", I64)
     shown = draft.local("shown")
     refused = sequence(
-        w.put("<"), w.put_number(length), w.put(" byte"), when(length.differs(1), w.put("s")), w.put(" at 0x"),
-        w.call("put_short_hex", address),
+        w.put("<"), w.put_counted(length, "byte"), w.put(" at 0x"), w.call("put_short_hex", address),
         w.put(", which the guest may not read>"), leave(),
     )  # fmt: skip
     return draft.function(

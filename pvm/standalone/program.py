@@ -25,6 +25,7 @@ from pvm.wasm.values import (
     Variable,
     both,
     choose,
+    either,
     leave,
     sequence,
     value_of,
@@ -88,8 +89,8 @@ def _take(w: Writer) -> Function:
     length, name, name_length = draft.param("length", I64), draft.param("name"), draft.param("name_length")
     c = _Cursor(w)
     missing = w.put(
-        w.call("put_text", name, name_length), ": needs ", w.put_number(length), " bytes at offset ",
-        w.put_number(c.at), ", but only ", w.put_number(c.size - c.at), " are left",
+        w.call("put_text", name, name_length), ": needs ", w.put_counted(length, "byte"), " at offset ",
+        w.put_number(c.at), ", but only ", w.put_number(c.size - c.at), " left",
     )  # fmt: skip
     return draft.function(
         when(length > (c.size - c.at).wide(), missing, leave(0)),
@@ -174,7 +175,7 @@ def _parse_standard(w: Writer) -> Function:
     for zone in zones:
         space = space + _round_up(zone, ZONE_SIZE)
     left_over = w.put(
-        "standard program: ", w.put_number(c.size - c.at), " bytes are left over after offset ", w.put_number(c.at)
+        "standard program: ", w.put_counted(c.size - c.at, "byte"), " left over after offset ", w.put_number(c.at)
     )
     too_large = w.put("sections: they need ", w.put_number(needed), f" bytes, the address space has {ADDRESS_SPACE}")
     return draft.function(
@@ -222,16 +223,17 @@ def _parse_blob(w: Writer) -> Function:
     size = p.jump_size
     table_length = count * size.wide()  # meant where count is at most what is left, so that it fits
     missing_table = w.put(
-        "jump table of ", w.put_number(count), " entries: needs ", w.call("put_count", count, size),
-        " bytes at offset ", w.put_number(c.at), ", but only ", w.put_number(c.size - c.at), " are left",
+        "jump table of ", w.put_counted(count, "entry", "entries"), ": needs ", w.call("put_count", count, size),
+        either(both(count.equals(1), size.equals(1)), w.put(" byte"), w.put(" bytes")),
+        " at offset ", w.put_number(c.at), ", but only ", w.put_number(c.size - c.at), " left",
     )  # fmt: skip
     left = (c.size - c.at).wide()
     left_over = w.put(
-        "bitmask: ", w.put_number(c.size - c.at), " bytes are left over after offset ", w.put_number(c.at)
+        "bitmask: ", w.put_counted(c.size - c.at, "byte"), " left over after offset ", w.put_number(c.at)
     )
     unused = p.code_length & 7
     last = host.byte(p.bitmask + (p.code_length >> 3))
-    beyond = w.put("bitmask: bits are set beyond the ", w.put_number(p.code_length), " bytes of code")
+    beyond = w.put("bitmask: bits are set beyond the ", w.put_counted(p.code_length, "byte"), " of code")
     is_missing = both(size, (count > left) | (table_length > left))
     return draft.function(
         _read(w, "jump table length"), count.set(c.number),

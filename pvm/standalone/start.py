@@ -71,7 +71,7 @@ def _start_standard(w: Writer, blame: bytes) -> Function:
     begin, end = draft.local("begin"), draft.local("end")
     count = arguments_length(w)
     reads, writes = abi.READABLE, abi.READABLE | abi.WRITABLE
-    too_long = w.fail(blame, "arguments: ", w.put_number(count), f" bytes, but at most {INPUT_SIZE} fit")
+    too_long = w.fail(blame, "arguments: ", w.put_counted(count, "byte"), f", but at most {INPUT_SIZE} fit")
     return draft.function(
         when(count > INPUT_SIZE, too_long),
         w.call("map_pages", ZONE_SIZE, round_up(read_only, PAGE_SIZE), reads),

@@ -16,7 +16,7 @@ from pvm.emit.state import ENGINE, GUEST, get_state, set_state
 from pvm.standalone import wasi
 from pvm.wasm import I32, I64, DataSegment
 from pvm.wasm.code import i32_const
-from pvm.wasm.values import UNREACHABLE, Linear, Linker, Operand, Statement, Value, sequence, value_of
+from pvm.wasm.values import UNREACHABLE, Linear, Linker, Operand, Statement, Value, either, sequence, value_of
 
 HOST = 2
 guest, engine, host = Linear(GUEST), Linear(ENGINE), Linear(HOST)
@@ -68,6 +68,11 @@ class Writer:
     def put_number(self, number: Value) -> bytes:
         """Print a number in decimal."""
         return self.call("put_number", number if number.type == I64 else number.wide()).code
+
+    def put_counted(self, number: Value, noun: str, plural: str = "") -> bytes:
+        """Print a number of things, such as `1 byte` or `2 bytes`."""
+        words = either(number.equals(1), self.put(f" {noun}"), self.put(f" {plural or noun + 's'}"))
+        return sequence(self.put_number(number), words)
 
     def fail(self, *parts: str | Statement) -> bytes:
         """End with one line on standard error and the status of bad input."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pvm.isa import Spec
 from pvm.jam.host_calls.table import LOG, LOG_CALL, HostCallRow, by_number
 from pvm.machine import REGISTER_COUNT, Machine
+from pvm.printable import counted
 from pvm.program.standard import ADDRESS_SPACE
 from pvm.trace.answers import FIRST_PARAMETER, UNANSWERED, Answer, charged, reads_of
 from pvm.trace.ecalli import Call, MemoryChunk
@@ -104,7 +105,7 @@ def _argument_difference(machine: Machine, call: Call, row: HostCallRow | None) 
             return f"r{register}{f' ({name})' if name else ''} is {found:#x}, recorded was {recorded:#x}"
     for chunk in call.reads:
         if machine.memory.read(chunk.address, len(chunk.data)) != chunk.data:
-            return f"the {len(chunk.data)} bytes at {chunk.address:#x} are not what was recorded"
+            return f"{counted(len(chunk.data), 'byte')} at {chunk.address:#x}: not what was recorded"
     return None
 
 

@@ -83,7 +83,7 @@ class Hosting:
             elif self.recorded.left:
                 rows.append(("Divergence", f"{counted(self.recorded.left, 'recorded call')} were not made"))
         if self.log.count > self.log.limit:
-            rows.append(("Log", f"{self.log.count:,} lines, {self.log.limit:,} of them shown"))
+            rows.append(("Log", f"{counted(self.log.count, 'line')}, {self.log.limit:,} of them shown"))
         return rows
 
 

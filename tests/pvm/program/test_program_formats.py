@@ -41,13 +41,13 @@ def test_blob_round_trip() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "jump table length: needs 1 bytes at offset 0"),
+        (b"", "jump table length: needs 1 byte at offset 0"),
         (b"\0", "jump table entry size"),
         (b"\0\0", "code length"),
         (b"\0\0\5\1\2", "code: needs 5 bytes at offset 3, but only 2"),
-        (b"\0\0\1\0", "bitmask: needs 1 bytes"),
-        (b"\0\0\1\0\1\0", "1 bytes are left over"),
-        (b"\0\0\1\0\3", "set beyond the 1 bytes"),
+        (b"\0\0\1\0", "bitmask: needs 1 byte"),
+        (b"\0\0\1\0\1\0", "1 byte left over"),
+        (b"\0\0\1\0\3", "set beyond the 1 byte"),
         (b"\2\1\1\0\0\1", "code: needs|bitmask"),
         (b"\2\x09\1" + bytes(17), "jump table of 2 entries: needs 18 bytes at offset 3, but only 17"),
         (b"\xff" + b"\xff" * 8 + b"\4\1\0\1", "jump table of"),

@@ -31,6 +31,7 @@ BAD = (
     SMALL.encode()[:-1], SMALL.encode() + b"\0", HELLO.encode()[:-1], HELLO.encode() + b"x", HELLO.encode()[:20],
     b"\xff\xff\xff" * 5, b"\0\0\0\0\0\0" + b"\xff\xff" + b"\0\0\0" + b"\0\0\0\0",
     b"\0" * 6 + b"\xff" * 5 + b"\x03" + bytes(6),
+    _blob(1, 1, 0, b""), _blob(1, 2, 0, b"x"), _blob(2, 1, 0, b"x"), _blob(0, 0, 1, b""), _blob(0, 0, 1, b"\0"),
 )  # fmt: skip
 
 
