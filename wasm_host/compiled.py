@@ -14,6 +14,7 @@ import wasmtime
 from pvm import abi
 from pvm.emit.interpreter import interpreter_bytes
 from wasm_host.cache import CodeCache, key_of
+from wasm_host.room import room_for_interpreter
 
 _INTERPRETER_EXPORTS = (
     abi.GUEST_MEMORY, abi.ENGINE_MEMORY, abi.PREPARE, abi.RUN, abi.STEP, abi.FINISH, abi.SBRK,
@@ -69,9 +70,13 @@ def interpreter(code_cache: CodeCache | None = None) -> wasmtime.Module:
         return _PROCESS.interpreter
 
 
-def compile_module(module: bytes) -> wasmtime.Module:
-    """Compile a module. Other threads of Python go on meanwhile."""
-    return wasmtime.Module(wasmtime_engine(), module)
+def compile_module(module: bytes, in_parallel: bool = True) -> wasmtime.Module:
+    """Compile a module, function by function where not `in_parallel`. Other threads of Python go on meanwhile."""
+    engine = wasmtime_engine()
+    if in_parallel:
+        return wasmtime.Module(engine, module)
+    # What another engine makes is the same, and is handed over as the cache would.
+    return wasmtime.Module.deserialize(engine, wasmtime.Module(_engine(False), module).serialize())
 
 
 def load_code(code_cache: CodeCache | None, key: str | None) -> tuple[wasmtime.Module, tuple[bytearray, ...]] | None:
@@ -127,6 +132,7 @@ def _load_interpreter(code_cache: CodeCache | None) -> wasmtime.Module:
     found = load_code(code_cache, key)
     if found is not None and not found[1] and has_names(found[0], _INTERPRETER_EXPORTS):
         return found[0]
-    module = compile_module(interpreter_bytes())
+    with room_for_interpreter() as in_parallel:
+        module = compile_module(interpreter_bytes(), in_parallel)
     store_code(code_cache, key, module)
     return module

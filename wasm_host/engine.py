@@ -21,6 +21,7 @@ from wasm_host.images import Images
 from wasm_host.machine import WasmMachine
 from wasm_host.protection import obstacle
 from wasm_host.recompiler import AutoMachine, Compiled, RecompilerMachine, compile_program
+from wasm_host.room import room_for
 from wasm_host.stored import Carried, load_program, pack_translation, store_program, unpack_translation
 from wasm_host.translations import Compile, Translations
 
@@ -35,7 +36,8 @@ class Engine:
     - `spec`: "0.7.2" or "0.8.0"
     - `tier`: "auto" (interprets at once, and translates what runs for long in the background), "interpreter" or
       "recompiler" (translates the program before it runs). Programs that are too large (`pvm.emit.recompiler.is_taken`)
-      are left to the interpreter.
+      are left to the interpreter. Where a limit of this process leaves too little memory to translate one
+      (`wasm_host.room`), "recompiler" raises ResourceError and "auto" goes on interpreting.
     - `metering`: "instruction" (each takes 1 gas) or "block" (a block's sum is taken when it is entered)
     - `calls`: how generated code is entered: "fast" (wasmtime's C API), "public", or "auto"
     - `cache`: where compiled code is kept on disk: True for the user's folder (`wasm_host.cache.open_cache`), False for
@@ -75,13 +77,14 @@ class Engine:
         """A program's translation, out of the cache or made and put there.
 
         It is put there before anyone gets it, in the same thread: that takes less than 1% of the time that it took to
-        make, and a process that ends soon has it written.
+        make, and a process that ends soon has it written. Raises ResourceError where it would not fit.
         """
         key = self._key(protection, program)
         found = load_program(self.cache, key, program)
         if found is None:
             options = (program, self.spec, self.metering, protection, self.region_blocks)
-            found = compile_program(*options, pause, compile)
+            with room_for(program, self.spec) as in_parallel:
+                found = compile_program(*options, pause, lambda module: compile(module, in_parallel))
             store_program(self.cache, key, found)
         return found
 
@@ -107,8 +110,8 @@ class Engine:
         """A machine at the program's start.
 
         `host` maps host-call numbers to handlers (`pvm.machine.Handler`). Raises InputError for arguments that do
-        not fit, AddressError for gas or a pc out of range, ResourceError without address space for 8 GiB more, or when
-        the hardware has to protect memory and cannot.
+        not fit, AddressError for gas or a pc out of range, ResourceError without address space for 8 GiB more, without
+        memory to translate the program, or when the hardware has to protect memory and cannot.
         """
         start = start_of(program, args, gas, pc, host)
         interpreter(self.cache)
@@ -119,7 +122,7 @@ class Engine:
         translations, software = self._translations[mode], partial(self._translations[SOFTWARE].request, program)
         protects = mode == HARDWARE
         if self.tier == "recompiler":
-            return RecompilerMachine(*options, protects, translations.get(program), software)
+            return RecompilerMachine(*options, protects, partial(translations.get, program), software)
         spend, checked = (partial(self._translations[name].spend, program) for name in (mode, SOFTWARE))
         return AutoMachine(*options, protects, spend, translations.found(program), checked, software)
 
@@ -127,7 +130,7 @@ class Engine:
         """The program's translation as bytes, for an engine of the same options in another process.
 
         It is made if the tier always translates, else taken if it is stored. None if there is none. Raises
-        ResourceError when the hardware has to protect memory and cannot.
+        ResourceError without memory to translate it, or when the hardware has to protect memory and cannot.
         """
         mode = self._mode()
         if self.tier == "interpreter" or not is_taken(program.blob, self.spec):

@@ -15,7 +15,7 @@ import wasmtime
 
 from pvm import abi
 from pvm.emit.recompiler import REGION_BLOCKS, Recompiled, recompile
-from pvm.errors import EngineError
+from pvm.errors import EngineError, ResourceError
 from pvm.isa import Spec
 from pvm.machine import Exit, Reason, Start
 from pvm.program import PAGE_SIZE, Program
@@ -72,13 +72,13 @@ class RecompilerMachine(WasmMachine):
 
     def __init__(
         self, program: Program, spec: Spec, metering: str, start: Start, calls: str, images: Images, protects: bool,
-        compiled: Compiled | None, software: Request,
+        compiled: Callable[[], Compiled] | None, software: Request,
     ) -> None:  # fmt: skip
         super().__init__(program, spec, metering, start, calls, images, protects)
         self._protects, self._software = protects, software
         self._by_block = metering == "block"
-        if compiled is not None:
-            self._link(compiled)
+        if compiled is not None:  # made now, when what the machine takes is seen
+            self._link(compiled())
 
     def _link(self, compiled: Compiled) -> None:
         """From now on run the translation. A signal may end this anywhere, and then it is done again."""
@@ -114,7 +114,10 @@ class RecompilerMachine(WasmMachine):
             self._unprotect()
             return self._go_on()
         if not self._is_linked:
-            self._link(self._software().result())
+            try:
+                self._link(self._software().result())
+            except ResourceError:
+                return self._call_run()
         field = self._field
         if self._was_interrupted:
             # A trap may have been lost. From the last checkpoint to the same fault, with an exit that cannot be.

@@ -37,7 +37,7 @@ REST = 1e-3
 
 _LOWEST_PRIORITY = 19
 
-Compile = Callable[[bytes], wasmtime.Module]
+Compile = Callable[[bytes, bool], wasmtime.Module]  # of `wasm_host.compiled.compile_module`
 Translate = Callable[[Program, Callable[[], object], Compile], Compiled]
 
 
@@ -167,7 +167,7 @@ def _pacer() -> Callable[[], object]:
     return pause
 
 
-def _compile_aside(module: bytes) -> wasmtime.Module:
+def _compile_aside(module: bytes, in_parallel: bool) -> wasmtime.Module:
     """Compile in a thread that gives way to all others. It holds no lock of Python's, so that none waits for it."""
     future: Future[wasmtime.Module] = Future()
 
@@ -175,7 +175,7 @@ def _compile_aside(module: bytes) -> wasmtime.Module:
         if sys.platform == "linux":  # elsewhere a thread has no priority of its own
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
         try:
-            future.set_result(compile_module(module))
+            future.set_result(compile_module(module, in_parallel))
         except BaseException as error:
             future.set_exception(error)
 

@@ -99,12 +99,17 @@ def is_taken(blob: Blob, spec: Spec) -> bool:
 
 def why_interpreted(blob: Blob, spec: Spec) -> str | None:
     """Why a program is left to the interpreter, None if it is not."""
-    at_most = blob.starts.count(1) + len(blob.code) // 25  # its marks, and one in 25 unmarked octets
+    at_most = instructions_at_most(blob)
     if at_most > MAX_INSTRUCTIONS:
         return f"more than {MAX_INSTRUCTIONS:,} instructions"
     if at_most * HEAVIEST > MAX_PROGRAM_WEIGHT and weight_of_program(blob, spec) > MAX_PROGRAM_WEIGHT:
         return f"instructions that are as much to compile as {MAX_PROGRAM_WEIGHT:,} moves"
     return None
+
+
+def instructions_at_most(blob: Blob) -> int:
+    """At least as many as a program's instructions: its marks, and one in 25 unmarked octets."""
+    return blob.starts.count(1) + len(blob.code) // 25
 
 
 @lru_cache(maxsize=16)
