@@ -87,7 +87,7 @@ class _Draft:
         for place, row, values, widths in self.holes:
             values[row.format.immediates[-1].name] = self.target(place) - place
             octets = self.encode(row, values, widths)
-            self.code[place + 1 : place + len(octets)] = octets[1:]
+            self.code[place + len(octets) - widths[-1] : place + len(octets)] = octets[-widths[-1] :]
         if self.family == "opcodes" and self.spoils:
             for _ in range(self.random.randrange(4)):
                 self.code[self.random.choice(self.places)] = self.undefined()
@@ -119,7 +119,7 @@ class _Draft:
             base, offset = _DYNAMIC[row.name]
             widths = (*widths[:-1], 2)
             values[base] = random.choice((_ZERO, _ZERO, _ZERO, _ZERO, _HALT, values[base]))
-            values[offset] = random.choice((2, 2, 4, 4, 6, 8, 10, 2 * random.randrange(16), random.randrange(40), -2))
+            values[offset] = random.choice((2, 2, 4, 4, 6, 8, 3, 2 * random.randrange(16), random.randrange(40), -2))
             if values[base] == _HALT and random.random() < 0.7:
                 values[offset] = 0
         elif row.accesses_memory:
@@ -128,7 +128,11 @@ class _Draft:
             widths = (1, *widths[1:])
         elif any(field.offset for field in row.format.immediates):
             self.holes.append((len(self.code), row, values, widths))
-        self.put(self.encode(row, values, widths))
+        octets = bytearray(self.encode(row, values, widths))
+        if len(octets) > 1 and random.random() < 0.08:  # registers above 12, lengths above 4, nibbles not in use
+            odd = random.choice((random.getrandbits(8), 0xFF, 0xDD, 0x75))
+            octets[random.choice((1, min(2, len(octets) - 1)))] = odd
+        self.put(bytes(octets))
 
     def encode(self, row: Row, values: dict[str, int], widths: tuple[int, ...]) -> bytes:
         return encode_instruction(row.format, self.spec.opcodes[row.name], values, widths)
