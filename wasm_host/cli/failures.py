@@ -119,7 +119,9 @@ def usage_text(error: click.ClickException) -> str:
         case click.BadOptionUsage(option_name=name):
             return f"{name}: a value must follow"
         case click.UsageError(ctx=click.Context() as context):
-            return f"{context.command_path}: {message}"
+            path = context.command_path
+            more = f" (`pvm help{path[3:]}` says what it takes)" if "extra argument" in message else ""
+            return f"{path}: {message}{more}"
         case _:
             return message
 

@@ -116,6 +116,8 @@ def first_paragraph(command: click.Command) -> str:
 def no_such_command(context: click.Context, group: click.Group, name: str) -> str:
     """The message, with what may have been meant."""
     hint = did_you_mean(name, group.commands)
+    if context.parent is None and name.lower() == "version":
+        hint = "`pvm --version` says which this is"
     if not hint and context.parent is None and (":" in name or "." in name or os.path.exists(name)):
         hint = f"`pvm run {name[:40]}` runs a program"
     path = context.command_path

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import click
 
 from pvm.errors import InputError, ProgramError
-from pvm.examples import Example, example
+from pvm.examples import EXAMPLES, Example, example
 from pvm.isa import Spec
 from pvm.program import FORMAT_NAMES, Program, assemble, from_hex
 from pvm.program.facts import check_numbering, identify
@@ -76,9 +76,11 @@ def _close_file(path: str, error: OSError) -> str:
         return ""
     try:
         with os.scandir(os.path.dirname(path) or os.curdir) as entries:
-            hint = did_you_mean(name, (entry.name for entry in entries), 1)
+            hint = did_you_mean(name, (entry.name for entry in entries if entry.name != name), 1)
     except OSError:
         return ""
+    if path in {known.name for known in EXAMPLES}:
+        hint = f"`{EXAMPLE_PREFIX}{path}` is the example"
     return f"; {hint}" if hint else ""
 
 

@@ -18,6 +18,7 @@ from pvm.trace.differ import CONTEXT
 from pvm.trace.lines import LONGEST_LINE
 from wasm_host.cli.engines import json_option
 from wasm_host.cli.failures import FAILURE, SUCCESS, blamed_on, os_reason
+from wasm_host.cli.help import Commands
 from wasm_host.cli.inputs import STDIN, label_of
 from wasm_host.cli.output import console, counted, facts_table, print_json
 
@@ -25,8 +26,9 @@ _SHOWN = 400  # characters of a line
 _MANY_FIELDS = 20
 
 
-@click.group("trace")
-def command() -> None:
+@click.group("trace", cls=Commands, invoke_without_command=True)
+@click.pass_context
+def command(context: click.Context) -> int:
     """Compare traces of runs, of this engine and of others.
 
     \b
@@ -34,6 +36,9 @@ def command() -> None:
       pvm trace diff ours.txt theirs.txt
       pvm trace diff --help
     """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+    return SUCCESS
 
 
 @command.command("diff")

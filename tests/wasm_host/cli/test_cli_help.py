@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import click
 import pytest
 
 from wasm_host.cli import cli
-from wasm_host.cli.help import first_paragraph
+from wasm_host.cli.help import Commands, first_paragraph
 
 WIDTHS = (40, 60, 80, 120)
 
@@ -33,6 +34,12 @@ def test_help_of_commands_fits(pvm, width, command):
     assert examples == kept
 
 
+def test_groups_show_their_help_alone(pvm):
+    for name, command in cli.commands.items():
+        if isinstance(command, click.Group):
+            assert isinstance(command, Commands) and pvm(name).text == pvm("help", name).text
+
+
 def test_help_names_commands(pvm, bad_input):
     assert pvm("help").text == pvm("--help").text == pvm().text
     assert pvm("help", "web", "build").text == pvm("web", "build", "--help").text
@@ -49,6 +56,10 @@ def test_help_names_commands(pvm, bad_input):
         (("web", "sevre"), "pvm web: no such command 'sevre'; did you mean serve?"),
         (("nonsense",), "no such command 'nonsense'; `pvm help` lists them"),
         (("web", "nonsense"), "`pvm help web` lists them"),
+        (("version",), "`pvm --version` says which this is"),
+        (("trace", "dif", "a", "b"), "pvm trace: no such command 'dif'; did you mean diff?"),
+        (("run", "hello"), "no such file or directory; `example:hello` is the example"),
+        (("run", "example:hello", "Jam"), "unexpected extra argument (Jam) (`pvm help run` says what it takes)"),
         (("example:hello",), "`pvm run example:hello` runs a program"),
         (("run", "x", "--halp"), "--halp: no such option; did you mean --help?\n"),
         (("run", "x", "--no_cash"), "did you mean --no-cache?"),
@@ -72,3 +83,5 @@ def test_files_that_may_have_been_meant(bad_input, tmp_path):
     bad_input(("run", tmp_path / "servise.jam"), "no such file or directory; did you mean service.jam?")
     bad_input(("vectors", tmp_path / "servise.jam"), "no such file or directory; did you mean service.jam?")
     bad_input(("run", tmp_path / "no" / "where.jam"), "no such file or directory\n")
+    (tmp_path / "broken").symlink_to(tmp_path / "nowhere")
+    bad_input(("run", tmp_path / "broken"), "broken: cannot be read: no such file or directory\n")
