@@ -109,7 +109,7 @@ _PROGRAM: Edits = {
         ("A7.format", 'read_fixed(data, offset, 4, "program blob length")',
          'read_fixed(data, offset, 3, "program blob length")'),
         ("A7.format", '    if offset != len(data):\n        raise ProgramError(f"standard', '    if offset > len(data):\n        raise ProgramError(f"standard'),
-        ("A8.invalid", 'raise ProgramError(f"standard program: {len(data)', 'str(f"standard program: {len(data)'),
+        ("A8.invalid", 'raise ProgramError(f"standard program: ', 'str(f"standard program: '),
         ("A7.condition", "            5 * ZONE_SIZE\n", "            4 * ZONE_SIZE\n"),
         ("A7.condition", "+ round_up(len(self.read_write) + self.heap_pages * PAGE_SIZE, ZONE_SIZE)",
          "+ round_up(len(self.read_write), ZONE_SIZE) + self.heap_pages * PAGE_SIZE"),

@@ -166,3 +166,25 @@ def test_other_exits_pass_a_host_by(make_engine: Any) -> None:
     program = assemble(".code\nstore_u8 [0x20000], r1\ntrap\n")
     machine = make_engine().instantiate(program, gas=5, host={0: lambda machine: None})
     assert machine.run() == Exit(Reason.PAGE_FAULT, 0, 4, address=PAGE)
+
+
+# --- division ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "a", "b", "result"),
+    [
+        ("div_u_32", 7, 0, MAX), ("div_u_32", 7, 1 << 32, MAX), ("div_u_32", 0xFFFFFFFE, 1, MAX - 1),
+        ("div_s_32", 7, 0, MAX), ("div_s_32", 1 << 31, 0xFFFFFFFF, MAX - 0x7FFFFFFF), ("div_s_32", MAX - 6, 2, MAX - 2),
+        ("rem_u_32", 0x180000000, 0, MAX - 0x7FFFFFFF), ("rem_u_32", MAX, 16, 15),
+        ("rem_s_32", 0x180000000, 0, MAX - 0x7FFFFFFF), ("rem_s_32", 1 << 31, 0xFFFFFFFF, 0),
+        ("rem_s_32", MAX - 6, 2, MAX),
+        ("div_u_64", 7, 0, MAX), ("div_s_64", 7, 0, MAX), ("div_s_64", 1 << 63, MAX, 1 << 63),
+        ("div_s_64", MAX - 6, 2, MAX - 2), ("rem_u_64", 7, 0, 7), ("rem_s_64", MAX - 6, 0, MAX - 6),
+        ("rem_s_64", 1 << 63, MAX, 0), ("rem_s_64", MAX - 6, 2, MAX), ("rem_s_64", 7, MAX - 1, 1),
+    ],
+)  # fmt: skip
+def test_divisions(make_engine: Any, run_source: Any, name: str, a: int, b: int, result: int) -> None:
+    """By 0, the one quotient that overflows, signs: none of it is an error."""
+    exit, machine = run_source(make_engine(), f"{name} r3, r1, r2\ntrap", registers={1: a, 2: b})
+    assert (exit.reason, machine.registers[3]) == (Reason.PANIC, result)

@@ -121,6 +121,10 @@ def test_a_paid_block_whose_first_instruction_is_left(make_engine: Any, run_sour
     assert exit == Exit(Reason.PAGE_FAULT, 4, 15, address=PAGE)
     machine.memory.map(PAGE, 4096, "r")
     assert machine.run() == Exit(Reason.PANIC, exit.pc + 9, 14)
+    exit, machine = run_source(engine, "load_u8 r2, [0x20000]\nload_imm r3, 3\ntrap", gas=20)
+    assert exit == Exit(Reason.PAGE_FAULT, 0, 17, address=PAGE)
+    machine.memory.map(PAGE, 4096, "r")
+    assert machine.run() == Exit(Reason.PANIC, 8, 17)
     exit, machine = run_source(engine, "fallthrough\necalli 3\nload_imm r3, 3\ntrap", gas=20)
     assert (exit.reason, exit.pc, exit.gas) == (Reason.HOST_CALL, 1, 16)
     assert machine.step() is None

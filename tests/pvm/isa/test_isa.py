@@ -117,4 +117,4 @@ def test_sign_extension() -> None:
     assert signed64(MAX) == -1
     assert sign_extend(0, 0) == 0
     assert sign_extend(0xFF, 1) == MAX
-    assert sign_extend(0x7F, 1) == 0x7F
+    assert sign_extend(0x7F, 1) == sign_extend(0x17F, 1) == 0x7F  # what is above does not count
