@@ -26,6 +26,7 @@ from pvm.isa import Spec
 from pvm.jam.host_calls.table import LOG_CALL, RESULTS, UNKNOWN_GAS, WHAT, HostCallRow, by_number
 from pvm.machine import REGISTER_COUNT, Machine, Memory, Reason
 from pvm.program.standard import ADDRESS_SPACE, PAGE_SIZE
+from pvm.suggestions import did_you_mean
 from pvm.trace.answers import FIRST_PARAMETER, UNANSWERED, Answer, charged, parameters_of, price, reads_of
 from pvm.trace.ecalli import MemoryChunk
 
@@ -210,7 +211,9 @@ def _call(word: str, spec: Spec) -> int:
         return parse_value(word)
     names = {row.name: number for number, row in by_number(spec).items()}
     if word.lower() not in names:
-        raise InputError(f"{word[:40]!r} is no host call of {spec.name}: give a number, * or one of {', '.join(names)}")
+        hint = did_you_mean(word, names, 1)
+        known = f"give a number, * or one of {', '.join(names)}"
+        raise InputError(f"{word[:40]!r} is no host call of {spec.name}: {hint and hint + ' '}{known}")
     return names[word.lower()]
 
 
@@ -303,8 +306,9 @@ def parse_value(text: str) -> int:
     digits = text.removeprefix("-")
     is_number = re.fullmatch(r"0[xX][0-9a-fA-F]+|[0-9]+", digits)
     if not is_number or len(digits) > _LONGEST_NUMBER:
-        names = ", ".join(RESULTS)
-        raise InputError(f"{text[:40]!r} is no number (decimal, or hexadecimal with 0x) and none of {names}")
+        names, hint = ", ".join(RESULTS), did_you_mean(text, RESULTS)
+        what = f"{text[:40]!r} is no number (decimal, or hexadecimal with 0x) and none of {names}"
+        raise InputError(f"{what}{hint and '; ' + hint}")
     value = int(digits, 16 if digits[:2].lower() == "0x" else 10)
     value = -value if text.startswith("-") else value
     if not -(_REGISTER_LIMIT >> 1) <= value < _REGISTER_LIMIT:

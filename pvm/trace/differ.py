@@ -6,14 +6,17 @@ Compared is what both tell: the kinds of records that both have, and of each rec
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from pvm.errors import InputError
-from pvm.trace.lines import CALL, END, INSTRUCTION, START, Fields, Record, records
+from pvm.suggestions import did_you_mean
+from pvm.trace.lines import CALL, END, FIELDS, INSTRUCTION, START, Fields, Record, records
 
 CONTEXT = 3  # records before the difference that are shown
+_NUMBERED = re.compile(r" [0-9]+$")  # what is loaded and stored, from the second on
 _MISSING = "(nothing)"
 _LONGEST_VALUE, _LONGEST_TEXT = 200, 1000  # characters that are shown
 # Kinds of records that a trace may do without, and at which records it then stands. A trace with instructions begins
@@ -70,9 +73,18 @@ def compare_traces(
 ) -> Comparison:
     """Compare the lines of two traces. `ignored` fields are not compared.
 
-    Raises TraceError for a malformed line, InputError where a trace has no line of the kind.
+    Raises TraceError for a malformed line, InputError where a trace has no line of the kind and for a field that none
+    can have.
     """
+    for name in ignored:
+        if _NUMBERED.sub("", name) not in FIELDS:
+            raise InputError(f"no line has a field {name[:40]!r}: {_known(name)}")
     return _Comparer(records(first), records(second), frozenset(ignored), context).run()
+
+
+def _known(name: str) -> str:
+    hint = did_you_mean(name, FIELDS)
+    return hint or "there are pc, name, operands, gas, r0 to r12, load, store, call, read, written and others"
 
 
 class _Comparer:

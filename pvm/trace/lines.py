@@ -22,6 +22,13 @@ Fields = dict[str, "int | str"]
 
 START, INSTRUCTION, CALL, END = "start", "instruction", "host call", "end"
 LONGEST_LINE = 1 << 26  # characters: twice the digits of the largest program or memory that a call may write
+_STATE = ("pc", "gas", *(f"r{number}" for number in range(REGISTER_COUNT)))
+# What records can say. What is loaded and stored is numbered from the second on: `load 2`.
+FIELDS: tuple[str, ...] = (
+    *_STATE, "name", "operands", "load", "store", "call", "read", "written", *(f"{name} after" for name in _STATE[1:]),
+    "program", "memory", "end", "argument",
+)  # fmt: skip
+
 _REGISTER_LIMIT = 1 << 64
 
 _NAMES = frozenset(row.name for spec in SPECS.values() for row in spec.rows)

@@ -5,6 +5,7 @@ In: text from the command line. Out: bytes, programs, numbers. Raises InputError
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import re
@@ -66,13 +67,20 @@ def read_bytes(source: str) -> bytes:
         with open(source, "rb") as file:
             return _read_all(file, label)
     except OSError as error:
-        raise InputError(f"{label}: cannot be read: {os_reason(error)}{_close_file(source, error)}") from None
+        raise unreadable(source, error) from None
 
 
-def _close_file(path: str, error: OSError) -> str:
+def unreadable(path: str, error: OSError) -> InputError:
+    """The error for a file that the system refuses; where there is none, with what may have been meant."""
+    missing = isinstance(error, FileNotFoundError)
+    hint = _close_file(path) if missing else ""
+    return InputError(f"{label_of(path)}: cannot be read: {os_reason(error)}{hint}")
+
+
+def _close_file(path: str) -> str:
     """For a message: a file or folder beside one that does not exist, whose name is close."""
     name = os.path.basename(path)
-    if not isinstance(error, FileNotFoundError) or not name:
+    if not name:
         return ""
     try:
         with os.scandir(os.path.dirname(path) or os.curdir) as entries:
@@ -182,8 +190,7 @@ def find_files(paths: Sequence[str], suffixes: tuple[str, ...]) -> list[Path]:
         elif path.exists():
             found[path] = None
         else:
-            missing = FileNotFoundError()
-            raise InputError(f"{path}: cannot be read: no such file or directory{_close_file(str(path), missing)}")
+            raise unreadable(str(path), FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
     return list(found)
 
 

@@ -19,7 +19,7 @@ from pvm.trace.lines import LONGEST_LINE
 from wasm_host.cli.engines import json_option
 from wasm_host.cli.failures import FAILURE, SUCCESS, blamed_on, os_reason
 from wasm_host.cli.help import Commands
-from wasm_host.cli.inputs import STDIN, label_of
+from wasm_host.cli.inputs import STDIN, label_of, unreadable
 from wasm_host.cli.output import console, counted, facts_table, print_json
 
 _SHOWN = 400  # characters of a line
@@ -81,8 +81,18 @@ def diff(first: str, second: str, ignored: tuple[str, ...], context: int, as_jso
 
 
 def _compare(first: str, second: str, ignored: tuple[str, ...], context: int) -> Comparison:
+    for path in (first, second):
+        _check_readable(path)
     with blamed_on(f"{label_of(first)}, {label_of(second)}"):
         return compare_traces(_lines(first), _lines(second), ignored, context)
+
+
+def _check_readable(path: str) -> None:
+    try:
+        if path != STDIN:
+            open(path, "rb").close()
+    except OSError as error:
+        raise unreadable(path, error) from None
 
 
 def _lines(path: str) -> Iterator[str]:

@@ -56,6 +56,7 @@ def test_help_names_commands(pvm, bad_input):
         (("web", "sevre"), "pvm web: no such command 'sevre'; did you mean serve?"),
         (("nonsense",), "no such command 'nonsense'; `pvm help` lists them"),
         (("web", "nonsense"), "`pvm help web` lists them"),
+        (("run", "example:hello", "--default-answer", "NON"), "LOW, HUH; did you mean NONE?"),
         (("version",), "`pvm --version` says which this is"),
         (("trace", "dif", "a", "b"), "pvm trace: no such command 'dif'; did you mean diff?"),
         (("run", "hello"), "no such file or directory; `example:hello` is the example"),
@@ -83,5 +84,10 @@ def test_files_that_may_have_been_meant(bad_input, tmp_path):
     bad_input(("run", tmp_path / "servise.jam"), "no such file or directory; did you mean service.jam?")
     bad_input(("vectors", tmp_path / "servise.jam"), "no such file or directory; did you mean service.jam?")
     bad_input(("run", tmp_path / "no" / "where.jam"), "no such file or directory\n")
+    (tmp_path / "answers").write_text("fetc -> NONE\n")
+    bad_input(
+        ("run", "example:hello", "--answers", tmp_path / "answers"),
+        "answers: line 1: 'fetc' is no host call of 0.7.2: did you mean fetch? give a number, *",
+    )
     (tmp_path / "broken").symlink_to(tmp_path / "nowhere")
     bad_input(("run", tmp_path / "broken"), "broken: cannot be read: no such file or directory\n")

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from pvm.trace.lines import FIELDS, records
+
 
 @pytest.fixture
 def traces(pvm, tmp_path):
@@ -45,6 +47,23 @@ def test_json(pvm, traces):
     report = json.loads(same.text)
     assert same.status == 0 and report["same"] is True and report["difference"] is None
     assert report["compared"] == {"start": 1, "instruction": 41, "host call": 1, "end": 1}
+
+
+def test_fields_and_files_that_do_not_exist(pvm, bad_input, traces, tmp_path):
+    ours, theirs = traces
+    bad_input(("trace", "diff", ours, theirs, "--ignore", "gsa"), "no line has a field 'gsa': did you mean gas?")
+    bad_input(("trace", "diff", ours, theirs, "--ignore", "xyz"), "no line has a field 'xyz': there are pc, name")
+    assert pvm("trace", "diff", ours, theirs, "--ignore", "load 2", "--ignore", "r8").status == 0
+    bad_input(("trace", "diff", ours, tmp_path / "their.txt"), "error: " + str(tmp_path / "their.txt: cannot be read"))
+    bad_input(("trace", "diff", ours, tmp_path / "their.txt"), "did you mean theirs.txt?")
+
+
+def test_every_field_is_known(pvm, traces, tmp_path):
+    record = tmp_path / "record.log"
+    pvm("run", "example:hello", "--record", record)
+    for path in (traces[0], record):
+        for one in records(path.read_text().splitlines()):
+            assert {name.removesuffix(" 2") for name in one.fields} <= set(FIELDS)
 
 
 def test_a_trace_that_ends_early(pvm, traces, tmp_path):
