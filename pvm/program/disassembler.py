@@ -31,7 +31,6 @@ from operator import and_, not_
 from pvm.isa.expr import signed64
 from pvm.isa.spec import GP_072, Spec
 from pvm.isa.spec import spec as find_spec
-from pvm.printable import escaped
 from pvm.program.assembly_syntax import (
     Kind,
     Offset,
@@ -44,7 +43,7 @@ from pvm.program.assembly_syntax import (
 )
 from pvm.program.blob import Blob
 from pvm.program.decode import Instruction, decode_at, instruction_pcs
-from pvm.program.facts import call_symbol
+from pvm.program.facts import call_symbol, shown_name
 from pvm.program.program import Program
 from pvm.program.standard import Sections
 
@@ -132,7 +131,7 @@ def _container_lines(program: Program) -> Iterator[str]:
     yield f"; a PolkaVM blob, {found.instruction_set.name}; this text makes a standard program of it"
     for number, symbol in enumerate(found.imports):
         if symbol:
-            yield f"; import {number} {escaped(symbol)}"
+            yield f"; import {number} {shown_name(symbol)}"
 
 
 def _notes(program: Program) -> dict[int, list[str]]:
@@ -140,9 +139,9 @@ def _notes(program: Program) -> dict[int, list[str]]:
     notes: dict[int, list[str]] = {}
     if program.polkavm is not None:
         for export in program.polkavm.exports:
-            notes.setdefault(export.pc, []).append(f"; export {escaped(export.name)}")
+            notes.setdefault(export.pc, []).append(f"; export {shown_name(export.name)}")
         for function in program.polkavm.functions:
-            notes.setdefault(function.pc, []).append(f"; function {escaped(function.name)}")
+            notes.setdefault(function.pc, []).append(f"; function {shown_name(function.name)}")
     return notes
 
 
@@ -337,7 +336,7 @@ class _Text:
         is_call = instruction.row.name == _HOST_CALL
         symbol = call_symbol(self.program, instruction.x, self.spec) if is_call else None
         text = _format(instruction, label_of, widths, self.returns)
-        return f"{_INDENT}{text:<39} ; ", f" {escaped(symbol)}" if symbol else ""
+        return f"{_INDENT}{text:<39} ; ", f" {shown_name(symbol)}" if symbol else ""
 
 
 def _written_widths(blob: Blob, instruction: Instruction) -> dict[str, int] | None:

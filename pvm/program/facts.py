@@ -10,7 +10,7 @@ from contextlib import suppress
 from pvm.errors import InputError, ProgramError
 from pvm.isa import Spec
 from pvm.jam.host_calls.table import call_name
-from pvm.printable import as_text
+from pvm.printable import as_text, escaped
 from pvm.program.codec import read_fixed, read_natural, take
 from pvm.program.program import Program
 from pvm.program.recognise import Recognised, recognise
@@ -19,7 +19,7 @@ from pvm.suggestions import did_you_mean
 # Where JAM enters services and authorizers.
 ENTRY_POINTS: tuple[tuple[int, str], ...] = ((0, "refine, is-authorized"), (5, "accumulate"))
 _JAM_ENTRIES: tuple[tuple[str, int], ...] = (("refine", 0), ("is_authorized", 0), ("accumulate", 5))
-_LISTED, _LONGEST = 12, 60  # names in an error, and characters of one
+_LISTED, _LONGEST = 12, 80  # names in an error, and characters of one
 
 
 def entries_of(program: Program) -> tuple[tuple[str, int], ...]:
@@ -33,13 +33,14 @@ def find_entry(program: Program, name: str) -> int:
     """The pc of the entry called `name`; "-" is as good as "_". Raises InputError, which lists the names there are."""
     entries = dict(reversed(entries_of(program)))  # of several with one name the first counts
     if not entries:
-        raise InputError(f"{name}: a {program.format} program has no named entries: give a pc")
+        raise InputError(f"{shown_name(name)}: a {program.format} program has no named entries: give a pc")
     plain = name.replace("-", "_")
     found = entries.get(name, entries.get(plain))
     if found is not None:
         return found
-    near = did_you_mean(plain, map(_cut, entries), 1)
-    raise InputError(f"{name}: no entry of this program, which has {_listed(program)}{near and f'; {near}'}")
+    near = did_you_mean(plain, map(shown_name, entries), 1)
+    hint = f"; {near}" if near else ""
+    raise InputError(f"{shown_name(name)}: no entry of this program, which has {_listed(program)}{hint}")
 
 
 def default_entry(program: Program) -> int:
@@ -55,11 +56,14 @@ def default_entry(program: Program) -> int:
 
 def _listed(program: Program) -> str:
     names = list(dict(entries_of(program)))
-    return ", ".join(map(_cut, names[:_LISTED])) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
+    listed = ", ".join(map(shown_name, names[:_LISTED]))
+    return listed if len(names) <= _LISTED else f"{listed} and {len(names) - _LISTED} more"
 
 
-def _cut(name: str) -> str:
-    return name if len(name) <= _LONGEST else f"{name[:_LONGEST]}…"
+def shown_name(name: str) -> str:
+    """A name that a program brings, made safe to show and cut: it may contain anything, and be as long as the file."""
+    text = escaped(name[: _LONGEST + 1])
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def identify(data: bytes) -> Recognised | None:

@@ -29,6 +29,7 @@ from pvm.program.standard import PAGE_SIZE, Sections, round_up
 
 MAGIC = b"PVM\0"
 MOST_IMPORTS = 1024  # PolkaVM takes no more
+MOST_EXPORTS = 1 << 16  # ours: a list of more would cost a hundred times its bytes
 _HEADER = len(MAGIC) + 1 + 8
 _END, _MEMORY, _READ_ONLY, _READ_WRITE, _IMPORTS, _EXPORTS, _CODE = range(7)
 _OPTIONAL = 128  # sections from here on need not be understood
@@ -213,8 +214,10 @@ def _exports(data: bytes) -> tuple[Export, ...]:
     if not data:
         return ()
     count, offset = read_natural(data, 0, "exports")
+    if count > MOST_EXPORTS:
+        raise ProgramError(f"exports: {count} are more than {MOST_EXPORTS}")
     found: list[Export] = []
-    for _ in range(count):  # ends with the section at the latest
+    for _ in range(count):
         pc, offset = read_natural(data, offset, "export")
         if pc >> 32:
             raise ProgramError(f"exports: the pc {pc} is not below 2^32")

@@ -46,7 +46,7 @@ def test_texts_have_labels_and_comments() -> None:
     lines = ask(bridge, "lines", handle=handle, first=0, count=9)
     assert [(line["text"], line["comment"]) for line in lines] == [
         ("jump b", None), ("jump 5", "panics: no block starts there"), ("ecalli 100", "log"),
-        ("branch_eq r1, r2, l9", None), ("trap", "opcode 255 is invalid: panics"),
+        ("branch_eq r1, r2, l9", "panics: no block starts there"), ("trap", "opcode 255 is invalid: panics"),
     ]  # fmt: skip
     assert [line["label"] for line in lines] == ["a", "b", None, None, "l9"]
 

@@ -10,12 +10,11 @@ from typing import Any
 
 from rich.table import Table
 
-from pvm.printable import escaped
 from pvm.program import Program
+from pvm.program.facts import shown_name
 from wasm_host.cli.output import counted, new_table
 
 _SHOWN_IMPORTS, _SHOWN_FUNCTIONS, SHOWN_EXPORTS = 60, 20, 40
-_LONGEST = 80  # characters of a name in a table
 
 
 def gather_container(program: Program, calls: Mapping[int, int]) -> dict[str, Any] | None:
@@ -77,12 +76,6 @@ def functions_table(facts: Mapping[str, Any]) -> Table | None:
     for name, (pc, size) in largest[:_SHOWN_FUNCTIONS]:
         table.add_row(shown_name(name), str(pc), f"{size:,}")
     return table
-
-
-def shown_name(name: str) -> str:
-    """A stranger's name, for a table."""
-    text = escaped(name[: _LONGEST + 1])
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
 def _title(text: str, rows: list[Any], shown: int) -> str:

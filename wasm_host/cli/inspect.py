@@ -24,14 +24,13 @@ from pvm.program import (
     invalid_at,
     is_valid,
 )
-from pvm.program.facts import ENTRY_POINTS, call_symbol, metadata_text
+from pvm.program.facts import ENTRY_POINTS, call_symbol, metadata_text, shown_name
 from wasm_host.cli.container import (
     SHOWN_EXPORTS,
     container_rows,
     functions_table,
     gather_container,
     imports_table,
-    shown_name,
 )
 from wasm_host.cli.engines import format_option, json_option, spec_option
 from wasm_host.cli.failures import SUCCESS

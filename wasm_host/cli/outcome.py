@@ -17,7 +17,7 @@ from pvm.isa.expr import HostCall
 from pvm.machine import Exit, Machine, Reason
 from pvm.printable import as_text, escaped
 from pvm.program import Program, decode_at, format_instruction, why_panic
-from pvm.program.facts import call_symbol
+from pvm.program.facts import call_symbol, shown_name
 from pvm.report import Report, json_text
 from wasm_host.cli.output import counted, duration, facts_table, new_table
 
@@ -108,7 +108,7 @@ def _note(exit: Exit, program: Program, spec: str) -> str:
     match exit.reason:
         case Reason.HOST_CALL if exit.call is not None:
             name = call_symbol(program, exit.call, find_spec(spec))
-            call = f"{exit.call} ({escaped(name)})" if name else f"{exit.call}"
+            call = f"{exit.call} ({shown_name(name)})" if name else f"{exit.call}"
             return f" {call}, which nothing answers (--answers, --default-answer)"
         case Reason.PAGE_FAULT if exit.address is not None:
             return f" at address {exit.address:#x}"

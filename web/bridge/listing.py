@@ -7,9 +7,8 @@ from typing import Any
 
 from pvm.flow.index import JUMP
 from pvm.isa.expr import HostCall
-from pvm.printable import escaped
 from pvm.program import Instruction, decode_at, format_instruction
-from pvm.program.facts import call_symbol
+from pvm.program.facts import call_symbol, shown_name
 from pvm.program.meaning import Place, meaning_of, operands_of, reads_of, writes_of
 from web.bridge.opened import Loaded
 from web.bridge.values import Big, Params
@@ -85,7 +84,7 @@ def _call(loaded: Loaded, instruction: Instruction) -> str | None:
     """The name of the host call that an instruction makes, if it makes a known one."""
     makes = any(isinstance(effect, HostCall) for effect in instruction.row.effects)
     symbol = call_symbol(loaded.program, instruction.x, loaded.spec) if makes else None
-    return None if symbol is None else escaped(symbol)
+    return None if symbol is None else shown_name(symbol)
 
 
 def _place(place: Place) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from pvm.isa import SPEC_NAMES, Spec
 from pvm.isa import spec as find_spec
 from pvm.printable import counted, escaped
 from pvm.program import FORMAT_NAMES, Program, Survey, from_hex, invalid_at, recognise, survey
-from pvm.program.facts import ENTRY_POINTS, check_numbering, metadata_text
+from pvm.program.facts import ENTRY_POINTS, check_numbering, metadata_text, shown_name
 from pvm.trace import Trace, parse_trace
 from web.bridge.recorded import trace_value
 from web.bridge.values import Big, Params, Progress, Refused, pairs, words
@@ -240,7 +240,7 @@ def _metadata(metadata: bytes | None) -> str | None:
 def _imports(program: Program) -> list[str] | None:
     """Names of host calls by number that are the program's own, not JAM's: a PolkaVM blob's, "" where one has none."""
     found = program.polkavm
-    return None if found is None else [escaped(symbol[:_LONGEST_NAME]) for symbol in found.imports]
+    return None if found is None else [shown_name(symbol) for symbol in found.imports]
 
 
 def _entry_points(loaded: Loaded) -> list[dict[str, Any]]:
@@ -249,7 +249,7 @@ def _entry_points(loaded: Loaded) -> list[dict[str, Any]]:
         return [{"pc": 0, "name": "start"}]
     index, polkavm = loaded.index, loaded.program.polkavm
     if polkavm is not None and polkavm.exports:
-        return [{"pc": one.pc, "name": escaped(one.name[:_LONGEST_NAME])} for one in polkavm.exports[:MOST_ENTRIES]]
+        return [{"pc": one.pc, "name": shown_name(one.name)} for one in polkavm.exports[:MOST_ENTRIES]]
     found = [{"pc": pc, "name": name} for pc, name in ENTRY_POINTS if index.starts_block(pc)]
     return found if len(found) > 1 else [{"pc": 0, "name": "start"}]
 
