@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from pvm.errors import InputError
 from pvm.suggestions import did_you_mean
-from pvm.trace.lines import CALL, END, FIELDS, INSTRUCTION, START, Fields, Record, records
+from pvm.trace.lines import CALL, END, FIELDS, INSTRUCTION, START, Fields, Record, records, with_states_after
 
 CONTEXT = 3  # records before the difference that are shown
 _NUMBERED = re.compile(r" [0-9]+$")  # what is loaded and stored, from the second on
@@ -69,9 +69,12 @@ class Comparison:
 
 
 def compare_traces(
-    first: Iterable[str], second: Iterable[str], ignored: Collection[str] = (), context: int = CONTEXT
-) -> Comparison:
+    first: Iterable[str], second: Iterable[str], ignored: Collection[str] = (), context: int = CONTEXT,
+    before: Collection[int] = (),
+) -> Comparison:  # fmt: skip
     """Compare the lines of two traces. `ignored` fields are not compared.
+
+    `before` are the traces, 0 and 1, whose lines have gas and registers before the instruction.
 
     Raises TraceError for a malformed line, InputError where a trace has no line of the kind and for a field that none
     can have.
@@ -79,7 +82,11 @@ def compare_traces(
     for name in ignored:
         if _NUMBERED.sub("", name) not in FIELDS:
             raise InputError(f"no line has a field {name[:40]!r}: {_known(name)}")
-    return _Comparer(records(first), records(second), frozenset(ignored), context).run()
+    one, other = (
+        with_states_after(records(lines)) if side in before else records(lines)
+        for side, lines in enumerate((first, second))
+    )
+    return _Comparer(one, other, frozenset(ignored), context).run()
 
 
 def _known(name: str) -> str:
@@ -151,7 +158,7 @@ class _Comparer:
         self._context.append(record.text[0][:_LONGEST_TEXT])
 
     def _difference(self, one: Record, other: Record) -> Difference | None:
-        if one.text == other.text:
+        if one.text == other.text and one.after is other.after is None:
             if one.kind not in self._compared:  # the first of a kind tells what is compared
                 self._fields.update(dict.fromkeys(name for name in one.fields if name not in self._ignored))
             return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from pvm.errors import TraceError
@@ -31,6 +31,7 @@ FIELDS: tuple[str, ...] = (
 
 _REGISTER_LIMIT = 1 << 64
 
+_STATE = frozenset(("gas", *(f"r{number}" for number in range(REGISTER_COUNT))))
 _NAMES = frozenset(row.name for spec in SPECS.values() for row in spec.rows)
 _ENDS = re.compile(r"(?:^|\s)(STOP) (pc=.*)$")
 _EFFECTS = ("memwrite 0x", "memread 0x", "setreg r", "setgas <-")
@@ -54,21 +55,41 @@ _SETREG = re.compile(r"(\d{1,2}) <- 0x([0-9a-fA-F]{1,16})")
 
 @dataclass(frozen=True)
 class Record:
-    """One thing that a trace tells: its lines as they are, the first one's number, and which kind it is."""
+    """One thing that a trace tells: its lines as they are, the first one's number, and which kind it is.
+
+    `after` is the record that has the gas and registers after an instruction whose own line has those before it.
+    """
 
     kind: str
     line: int
     text: tuple[str, ...]
+    after: Record | None = None
 
     @cached_property
     def fields(self) -> Fields:
         """What it says, by name. A field that is not there is unknown. Raises TraceError for a malformed line."""
         try:
-            return _READERS[self.kind](self)
+            fields = _READERS[self.kind](self)
         except ValueError as error:
             if isinstance(error, TraceError):
                 raise
             raise TraceError(f"line {self.line}: {error}") from None
+        if self.after is None:
+            return fields
+        return {name: value for name, value in fields.items() if name not in _STATE} | {
+            name: value for name, value in self.after.fields.items() if name in _STATE
+        }
+
+
+def with_states_after(before: Iterable[Record]) -> Iterator[Record]:
+    """The records of a trace whose lines have gas and registers before the instruction, turned into those after it."""
+    last: Record | None = None
+    for record in before:
+        if last is not None:
+            yield replace(last, after=record) if last.kind == INSTRUCTION else last
+        last = record
+    if last is not None:
+        yield replace(last, after=Record(last.kind, last.line, ())) if last.kind == INSTRUCTION else last
 
 
 def records(lines: Iterable[str]) -> Iterator[Record]:
@@ -120,6 +141,8 @@ def _number(text: str) -> int:
 
 
 def _instruction(record: Record) -> Fields:
+    if not record.text:
+        return {}  # after the last line of a trace
     text = record.text[0]
     ours = _OURS.fullmatch(text)
     if ours is not None:

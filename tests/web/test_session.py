@@ -19,6 +19,8 @@ from pvm.emit.recompiler import recompile
 from pvm.examples import EXAMPLES, Example
 from pvm.fuzz import Case, memory_case, random_case, start
 from pvm.isa import spec as find_spec
+from pvm.jam.host_calls.table import UNKNOWN_GAS
+from pvm.log import log_handlers
 from pvm.machine import start_of
 from pvm.program import PAGE_SIZE, assemble, invalid_at
 from web.bridge.values import Big, pairs, registers, to_json
@@ -183,7 +185,8 @@ def test_breakpoints_and_back_to_them() -> None:
 def load(example: Example, metering: str, **others: Any) -> dict[str, Any]:
     """Load an example."""
     program = assemble(example.source)
-    machine = ReferenceEngine(metering=metering).instantiate(program, args=example.args, gas=example.gas)
+    gas = others.pop("gas", example.gas)
+    machine = ReferenceEngine(metering=metering).instantiate(program, args=example.args, gas=gas)
     segments = start_of(program, example.args, 0, None, None).segments
     pages = [(segment.address, segment.length, segment.access) for segment in segments]
     return request("load", image=image(program, "0.7.2", metering, machine, pages), **others)
@@ -201,9 +204,23 @@ def test_examples_run_forwards_backwards_and_again() -> None:
         expected = example.expected(example.args).hex()
         assert (results[2]["result"], results[5]["result"]) == (expected, expected)
         assert results[2]["gas"] == results[5]["gas"]
-        assert int(results[3]["gas"]) - int(results[2]["gas"]) == min(1000, int(results[2]["gas_used"]))
+        # What the guest used, and what its host call took.
+        logged = UNKNOWN_GAS["0.7.2"] * (example.name == "hello")
+        assert int(results[3]["gas"]) - int(results[2]["gas"]) == min(1000, int(results[2]["gas_used"])) + logged
         texts = ["info [hello]: Hello, world!"] if example.name == "hello" else []
         assert [entry["text"] for entry in results[6]] == texts
+
+
+def test_log_takes_its_gas_and_ends_the_run_where_that_does_not_suffice() -> None:
+    example = next(example for example in EXAMPLES if example.name == "hello")
+    host = log_handlers(lambda line: None, UNKNOWN_GAS["0.7.2"])
+    gases = (100, 51, 50, 47, 46, 40, 30)
+    runs = [[load(example, "instruction", gas=gas), request("run")] for gas in gases]
+    for gas, (_, result) in zip(gases, drive(runs), strict=True):
+        machine = ReferenceEngine().instantiate(assemble(example.source), example.args, gas, host=host)
+        exit = machine.run()
+        assert (result["exit"]["reason"], result["pc"], int(result["gas"])) == (exit.reason.value, exit.pc, exit.gas)
+        assert tuple(map(int, result["registers"])) == tuple(machine.registers)
 
 
 def test_calls_that_are_answered_at_once_are_one_step_and_back_leads_to_where_they_wait() -> None:

@@ -22,6 +22,7 @@ from wasm_host.cli.help import Commands
 from wasm_host.cli.inputs import STDIN, label_of, unreadable
 from wasm_host.cli.output import console, counted, facts_table, print_json
 
+_SIDES = ("A", "B")
 _SHOWN = 400  # characters of a line
 _MANY_FIELDS = 20
 
@@ -49,13 +50,20 @@ def command(context: click.Context) -> int:
     "--context", type=click.IntRange(0, 1000), default=CONTEXT, show_default=True, metavar="N",
     help="How many lines before the difference are shown.",
 )  # fmt: skip
+@click.option(
+    "--before", type=click.Choice(_SIDES), multiple=True,
+    help="The trace whose lines have gas and registers before the instruction.",
+)  # fmt: skip
 @json_option
-def diff(first: str, second: str, ignored: tuple[str, ...], context: int, as_json: bool) -> int:
+def diff(
+    first: str, second: str, ignored: tuple[str, ...], context: int, before: tuple[str, ...], as_json: bool
+) -> int:
     """Find the first difference of two traces.
 
     A and B are traces of instructions (`pvm run --trace`, or what other engines print: lines with pc, instruction, gas
     and registers), of host calls (ecalli traces), or one of each, which are compared by their host calls. Compared are
-    the fields that both have; gas and registers are those after an instruction. One of them may be -, standard input.
+    the fields that both have; gas and registers are those after an instruction, unless --before says otherwise. One of
+    them may be -, standard input.
 
     The exit status is 0 if they agree, 1 if they differ, 2 if one is no trace. --json has `same`, `compared`,
     `left_out`, `fields` and `difference`: null, or an object with `field`, `first` and `second` (each with `line`,
@@ -65,6 +73,7 @@ def diff(first: str, second: str, ignored: tuple[str, ...], context: int, as_jso
     Examples:
       pvm trace diff ours.txt theirs.txt
       pvm trace diff ours.txt theirs.txt --ignore gas --context 10
+      pvm trace diff ours.txt theirs.txt --before B
       pvm trace diff ours.txt service.log --json
       pvm run service.jam --pc 5 --answers service.log --trace - | pvm trace diff - theirs.txt
     """
@@ -72,27 +81,14 @@ def diff(first: str, second: str, ignored: tuple[str, ...], context: int, as_jso
         raise InputError("B: standard input is A already")
     if first != STDIN and first == second:
         raise InputError("B: it is the same file as A")
-    found = _compare(first, second, ignored, context)
+    with blamed_on(f"{label_of(first)}, {label_of(second)}"):
+        sides = [_SIDES.index(side) for side in before]
+        found = compare_traces(_lines(first), _lines(second), ignored, context, sides)
     if as_json:
         print_json({"same": found.difference is None, **asdict(found)})
     else:
         _show(found, first, second)
     return SUCCESS if found.difference is None else FAILURE
-
-
-def _compare(first: str, second: str, ignored: tuple[str, ...], context: int) -> Comparison:
-    for path in (first, second):
-        _check_readable(path)
-    with blamed_on(f"{label_of(first)}, {label_of(second)}"):
-        return compare_traces(_lines(first), _lines(second), ignored, context)
-
-
-def _check_readable(path: str) -> None:
-    try:
-        if path != STDIN:
-            open(path, "rb").close()
-    except OSError as error:
-        raise unreadable(path, error) from None
 
 
 def _lines(path: str) -> Iterator[str]:

@@ -53,12 +53,20 @@ function stateDifference({ pc, gas, registers }, machine) {
 /** The host call `log` (JIP-1), by the table of host calls, `HOST_CALLS` in `data/abi.json`. */
 export class Log {
   #levels;
+  #what;
+  #price;
 
-  constructor({ log, log_levels, results }) {
+  constructor({ log, log_levels, results, unknown_gas }, spec) {
     this.#levels = log_levels;
+    this.#what = BigInt(results.WHAT);
+    this.#price = BigInt(unknown_gas[spec]);
     this.number = BigInt(log);
-    /** It always returns that there is no such call. @type {Answer} */
-    this.answer = { registers: { 7: BigInt(results.WHAT) }, writes: [], gas: null, end: null };
+  }
+
+  /** It always returns that there is no such call, and takes the gas of one. @returns {Answer} */
+  answer(gas) {
+    if (gas < this.#price) return { registers: {}, writes: [], gas: 0n, end: "out-of-gas" };
+    return { registers: { 7: this.#what }, writes: [], gas: gas - this.#price, end: null };
   }
 
   /** What the guest logs: level, target and message. */

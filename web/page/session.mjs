@@ -70,7 +70,7 @@ export class Session {
     this.#stepCounts.clear();
     this.#answers = answers && { trace: answers.trace, verify: answers.verify ?? true };
     this.#log = [];
-    this.#logCall = new Log(abi.HOST_CALLS);
+    this.#logCall = new Log(abi.HOST_CALLS, image.spec);
     this.#history = new History(this.#machine);
     this.#start = { pc: this.#machine.pc, gas: this.#machine.gas, registers: this.#machine.registers.slice() };
     this.#divergence = null;
@@ -319,8 +319,10 @@ export class Session {
     this.#end(this.#callExit(), isAsExpected ? null : "divergence");
     if (entry.pending === null || !isAsExpected || until === "call") return true;
     this.#answerPending();
-    this.#end(null, null);
-    return false;
+    const { end } = entry.answer;
+    if (end === null) this.#end(null, null);
+    else this.#endBy(end);
+    return end !== null;
   }
 
   /** The log's last entry is the call at which the machine stands, also where others before it are left out. */
@@ -350,7 +352,7 @@ export class Session {
 
   #answerOf(entry) {
     if (this.#answers) return recordedAnswer(this.#answers.trace.calls[this.#history.answers]);
-    return entry.number === this.#logCall.number ? this.#logCall.answer : null;
+    return entry.number === this.#logCall.number ? this.#logCall.answer(entry.gas) : null;
   }
 
   /** Whether a call is as recorded. Only the first difference is told: who goes on wants to see where that leads. */
@@ -392,8 +394,14 @@ export class Session {
     if (entry) entry.answer = answer;
     this.#apply(answer, "answer");
     if (end === null) this.#end(null, "step");
-    else this.#end({ reason: end, pc: machine.pc, gas: machine.gas, address: null, call: null }, null);
+    else this.#endBy(end);
     return this.view();
+  }
+
+  /** The run ends with the answer to the call at which the machine stands. */
+  #endBy(reason) {
+    const { pc, gas } = this.#machine;
+    this.#end({ reason, pc, gas, address: null, call: null }, null);
   }
 
   #apply({ registers, writes, gas }, kind) {

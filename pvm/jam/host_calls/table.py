@@ -176,11 +176,12 @@ def _name(spec: Spec | str) -> str:
 def as_dict() -> dict[str, Any]:
     """Names, parameters and results for a page, which retypes none of them.
 
-    `calls` by version and number; numbers beyond 2^53 are text.
+    `calls` by version and number, `unknown_gas` (what `log` takes, too) by version; numbers beyond 2^53 are text.
     """
     return {
         "log": LOG_CALL,
         "log_levels": list(LOG_LEVELS),
+        "unknown_gas": dict(UNKNOWN_GAS),
         "results": {name: str(value) for name, value in RESULTS.items()},
         "calls": {
             version: {

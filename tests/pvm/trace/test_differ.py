@@ -107,6 +107,36 @@ def test_a_difference_in_a_foreign_trace() -> None:
     assert difference.instruction == "pc 8 add_64 r3, r2, r7"
 
 
+def before(lines: list[str]) -> list[str]:
+    """The same trace with the states before the instructions: each line has those of the line before."""
+    steps = [line for line in lines if line.startswith("pc=")]
+    states = ["gas=1000 " + steps[0].partition(" gas=")[2].partition(" ")[2].replace("r02=0x28", "r02=0x0")]
+    states += ["gas=" + line.partition(" gas=")[2] for line in steps]
+    found = []
+    for line, state in zip(steps, states, strict=False):
+        found.append(f"{line.partition(' gas=')[0]} {state}")
+    return found
+
+
+def test_states_before_the_instruction() -> None:
+    """Host calls change the state between: they have to be in both, or change nothing."""
+    spec, program = find_spec("0.7.2"), assemble(SOURCE.replace("ecalli 2", "fallthrough").replace("ecalli 3", "ret"))
+    lines: list[str] = []
+    run = Run(ReferenceEngine().instantiate(program, gas=1000), program, spec, Host(spec, print), None, lines.append)
+    run.begin(b"", ())
+    run.finish(run.to_end())
+    after = "".join(lines).splitlines()
+    other = before(after)
+    for first, second, side in ((after, other, 1), (other, after, 0)):
+        assert compare_traces(first, second).difference is not None
+        assert compare_traces(first, second, before=[side]).difference is None
+        assert compare_traces(first, second, before=[side]).compared == {"instruction": 5}
+    assert compare_traces(other, other, before=[0, 1]).difference is None
+    wrong = changed(other, 2, "r02=0x28", "r02=0x29")
+    difference = compare_traces(after, wrong, before=[1]).difference
+    assert difference is not None and (difference.field, difference.second.line) == ("r2", 2)
+
+
 @pytest.mark.parametrize("end", range(2, len(STEPS) - 1))
 def test_a_trace_that_ends_early(end: int) -> None:
     found = compare_traces(STEPS, STEPS[:end]).difference

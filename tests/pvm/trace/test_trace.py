@@ -12,8 +12,23 @@ from hypothesis import strategies as st
 
 import wasm_host
 from pvm import Exit, Program, Reason, ReferenceEngine, TraceError
+from pvm.isa import spec as find_spec
 from pvm.program import assemble
-from pvm.trace import Call, End, MemoryChunk, State, Trace, answer, format_trace, parse_trace, replay, start_machine
+from pvm.trace import (
+    Call,
+    End,
+    Host,
+    MemoryChunk,
+    Recorded,
+    Run,
+    State,
+    Trace,
+    answer,
+    format_trace,
+    parse_trace,
+    replay,
+    start_machine,
+)
 
 SOURCE = """
 .standard stack=4096 heap=1
@@ -101,6 +116,20 @@ def test_all_recorded_traces_on_the_interpreter(shared: Path) -> None:
     engine = wasm_host.Engine(tier="interpreter", metering="instruction")
     for name, trace, program in recorded(shared):
         assert replay(trace, engine, program).difference is None, name
+
+
+def test_all_recorded_traces_answered_from_and_recorded_again(shared: Path) -> None:
+    """Nothing differs: memory that the host read, effects, gas, the end."""
+    engine, spec = wasm_host.Engine(tier="interpreter"), find_spec("0.7.2")
+    for name, trace, program in recorded(shared):
+        lines: list[str] = []
+        given = Recorded(trace.calls, spec)
+        machine = start_machine(trace, engine, program)
+        run = Run(machine, program, spec, Host(spec, lambda line: None, given), lines.append)
+        run.begin(trace.program, trace.memory)
+        run.finish(run.to_end())
+        assert (given.divergence, given.left) == (None, 0), name
+        assert "".join(lines) == format_trace(trace), name
 
 
 @pytest.mark.parametrize("protection", ["software", "hardware"])
