@@ -27,7 +27,7 @@ from pvm.jam.host_calls.table import LOG_CALL, RESULTS, UNKNOWN_GAS, WHAT, HostC
 from pvm.machine import REGISTER_COUNT, Machine, Memory, Reason
 from pvm.program.standard import ADDRESS_SPACE, PAGE_SIZE
 from pvm.suggestions import did_you_mean
-from pvm.trace.answers import FIRST_PARAMETER, UNANSWERED, Answer, charged, parameters_of, price, reads_of
+from pvm.trace.answers import FIRST_PARAMETER, UNANSWERED, Answer, charged, parameters_of, price
 from pvm.trace.ecalli import MemoryChunk
 
 ReadFile = Callable[[str], bytes]
@@ -110,10 +110,7 @@ def answer_of(machine: Machine, number: int, effects: Effects, spec: Spec) -> An
     row = by_number(spec).get(number)
     registers = effects.registers if effects.out is None else ((FIRST_PARAMETER, len(effects.out)), *effects.registers)
     writes = _chunks(machine, effects, row)
-    if writes is None:
-        answer = Answer(end=Reason.PANIC)
-    else:
-        answer = Answer(registers, writes, reads_of(machine, row), end=effects.end)
+    answer = Answer(end=Reason.PANIC) if writes is None else Answer(registers, writes, end=effects.end)
     if effects.gas is not None:
         return replace(answer, gas=effects.gas)
     cost = effects.cost

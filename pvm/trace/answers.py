@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pvm.isa import Spec
-from pvm.jam.host_calls.table import LOG, LOG_CALL, UNKNOWN_GAS, WHAT, HostCallRow, by_number
-from pvm.log import log_text
+from pvm.jam.host_calls.table import LOG_CALL, UNKNOWN_GAS, WHAT, HostCallRow, by_number
 from pvm.machine import GAS_LIMIT, Machine, Reason
 from pvm.trace.ecalli import MemoryChunk
 
@@ -25,12 +24,12 @@ _FETCH_KIND = 10  # the register by which 0.8.0's prices of `fetch` go
 class Answer:
     """What the host does at a call. `gas` is what remains then (None: as it was), `end` how the run ends with it.
 
-    `reads` is what it has read of the guest's memory, as a trace records it.
+    `reads` is what it has read of the guest's memory, as a trace records it; None: what the call's parameters say.
     """
 
     registers: tuple[tuple[int, int], ...] = ()
     writes: tuple[MemoryChunk, ...] = ()
-    reads: tuple[MemoryChunk, ...] = ()
+    reads: tuple[MemoryChunk, ...] | None = None
     gas: int | None = None
     end: Reason | None = None
 
@@ -91,10 +90,12 @@ class Default:
         return charged(machine, cost, Answer(((FIRST_PARAMETER, self.result),)))
 
 
+_LOG_ANSWER = Answer(((FIRST_PARAMETER, WHAT),))
+
+
 def log_answer(machine: Machine, spec: Spec) -> Answer:
     """The answer to `log` (JIP-1): always WHAT."""
-    reads = reads_of(machine, LOG)
-    return charged(machine, UNKNOWN_GAS[spec.name], Answer(((FIRST_PARAMETER, WHAT),), reads=reads))
+    return charged(machine, UNKNOWN_GAS[spec.name], _LOG_ANSWER)
 
 
 def reads_of(machine: Machine, row: HostCallRow | None) -> tuple[MemoryChunk, ...]:
@@ -125,11 +126,11 @@ def parameters_of(machine: Machine, row: HostCallRow) -> dict[str, int]:
 class Host:
     """Answers a run's host calls: as `given` says, else `log` itself, else by the default.
 
-    `write` gets each line that the guest logs.
+    `log` gets the machine at each `log`; `pvm.log.log_text` is what it says.
     """
 
     spec: Spec
-    write: Callable[[str], None]
+    log: Callable[[Machine], None]
     given: Answers | None = None
     default: Answers | None = None
 
@@ -139,7 +140,7 @@ class Host:
         if number == LOG_CALL:
             answer = answer or log_answer(machine, self.spec)
             if answer.end is None:
-                self.write(log_text(machine))
+                self.log(machine)
         elif answer is None and self.default is not None:
             answer = self.default.find(machine, number)
         return None if answer is UNANSWERED else answer

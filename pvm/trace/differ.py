@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from pvm.errors import InputError
+from pvm.errors import InputError, TraceError
 from pvm.suggestions import did_you_mean
 from pvm.trace.lines import CALL, END, FIELDS, INSTRUCTION, START, Fields, Record, records, with_states_after
 
@@ -70,14 +70,14 @@ class Comparison:
 
 def compare_traces(
     first: Iterable[str], second: Iterable[str], ignored: Collection[str] = (), context: int = CONTEXT,
-    before: Collection[int] = (),
+    before: Collection[int] = (), names: tuple[str, str] = ("the first", "the second"),
 ) -> Comparison:  # fmt: skip
     """Compare the lines of two traces. `ignored` fields are not compared.
 
     `before` are the traces, 0 and 1, whose lines have gas and registers before the instruction.
 
-    Raises TraceError for a malformed line, InputError where a trace has no line of the kind and for a field that none
-    can have.
+    Raises TraceError for a malformed line and InputError for what is no trace, with the trace's name before it, and
+    InputError for a field that no line can have.
     """
     for name in ignored:
         if _NUMBERED.sub("", name) not in FIELDS:
@@ -86,7 +86,7 @@ def compare_traces(
         with_states_after(records(lines)) if side in before else records(lines)
         for side, lines in enumerate((first, second))
     )
-    return _Comparer(one, other, frozenset(ignored), context).run()
+    return _Comparer((one, other), names, frozenset(ignored), context).run()
 
 
 def _known(name: str) -> str:
@@ -96,9 +96,10 @@ def _known(name: str) -> str:
 
 class _Comparer:
     def __init__(
-        self, first: Iterator[Record], second: Iterator[Record], ignored: frozenset[str], context: int
-    ) -> None:
-        self._sides = (first, second)
+        self, sides: tuple[Iterator[Record], Iterator[Record]], names: tuple[str, str], ignored: frozenset[str],
+        context: int,
+    ) -> None:  # fmt: skip
+        self._sides, self._names = sides, names
         self._ignored = ignored
         self._context: deque[str] = deque(maxlen=context)
         self._compared: dict[str, int] = {}
@@ -109,9 +110,9 @@ class _Comparer:
 
     def run(self) -> Comparison:
         one, other = self._next(0), self._next(1)
-        for name, record in (("first", one), ("second", other)):
+        for name, record in zip(self._names, (one, other), strict=True):
             if record is None:
-                raise InputError(f"the {name} is no trace: no line has an instruction or a host call")
+                raise InputError(f"{name}: no trace, for no line has an instruction or a host call")
         while one is not None or other is not None:
             if one is not None and other is not None and one.kind == other.kind:
                 difference = self._difference(one, other)
@@ -160,9 +161,9 @@ class _Comparer:
     def _difference(self, one: Record, other: Record) -> Difference | None:
         if one.text == other.text and one.after is other.after is None:
             if one.kind not in self._compared:  # the first of a kind tells what is compared
-                self._fields.update(dict.fromkeys(name for name in one.fields if name not in self._ignored))
+                self._fields.update(dict.fromkeys(name for name in self._read(0, one) if name not in self._ignored))
             return None
-        left, right = one.fields, other.fields
+        left, right = self._read(0, one), self._read(1, other)
         shared = [name for name in left if name in right and name not in self._ignored]
         self._fields.update(dict.fromkeys(shared))
         different = [name for name in shared if left[name] != right[name]]
@@ -171,6 +172,12 @@ class _Comparer:
         name = different[0]
         sides = (_side(one, left, right, name), _side(other, right, left, name))
         return self._found(name, *sides, tuple(different[1:]), one if one.kind == INSTRUCTION else self._last)
+
+    def _read(self, side: int, record: Record) -> Fields:
+        try:
+            return record.fields
+        except TraceError as error:
+            raise TraceError(f"{self._names[side]}: {error}") from None
 
     def _unequal(self, one: Record | None, other: Record | None) -> Difference:
         field = "end" if one is None or other is None else "record"

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from pvm.isa import Spec
+from pvm.jam.host_calls.table import by_number
 from pvm.machine import Exit, Machine, Reason
 from pvm.program import Program, decode_at
-from pvm.trace.answers import Answer, Host, give
+from pvm.trace.answers import Answer, Host, give, reads_of
 from pvm.trace.ecalli import Call, MemoryChunk, State, end_of, format_call, format_end, format_start, format_state
 from pvm.trace.steps import Steps
 
@@ -109,7 +110,10 @@ class Run:
 
     def _write_call(self, number: int, answer: Answer) -> None:
         state = _state_of(self.machine)
-        text = format_call(Call(number, state, answer.reads, answer.writes, answer.registers, answer.gas))
+        reads = answer.reads
+        if reads is None:
+            reads = reads_of(self.machine, by_number(self.spec).get(number))
+        text = format_call(Call(number, state, reads, answer.writes, answer.registers, answer.gas))
         for write in (self.record, self.trace):
             if write is not None:
                 write(text)

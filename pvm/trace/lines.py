@@ -31,7 +31,7 @@ FIELDS: tuple[str, ...] = (
 
 _REGISTER_LIMIT = 1 << 64
 
-_STATE = frozenset(("gas", *(f"r{number}" for number in range(REGISTER_COUNT))))
+_AFTER = frozenset(_STATE[1:])  # what an instruction changes
 _NAMES = frozenset(row.name for spec in SPECS.values() for row in spec.rows)
 _ENDS = re.compile(r"(?:^|\s)(STOP) (pc=.*)$")
 _EFFECTS = ("memwrite 0x", "memread 0x", "setreg r", "setgas <-")
@@ -76,8 +76,8 @@ class Record:
             raise TraceError(f"line {self.line}: {error}") from None
         if self.after is None:
             return fields
-        return {name: value for name, value in fields.items() if name not in _STATE} | {
-            name: value for name, value in self.after.fields.items() if name in _STATE
+        return {name: value for name, value in fields.items() if name not in _AFTER} | {
+            name: value for name, value in self.after.fields.items() if name in _AFTER
         }
 
 

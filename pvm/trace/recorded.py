@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pvm.isa import Spec
-from pvm.jam.host_calls.table import LOG, LOG_CALL, HostCallRow, by_number
+from pvm.jam.host_calls.table import LOG_CALL, HostCallRow, by_number
 from pvm.machine import REGISTER_COUNT, Machine
 from pvm.printable import counted
 from pvm.program.standard import ADDRESS_SPACE
-from pvm.trace.answers import FIRST_PARAMETER, UNANSWERED, Answer, charged, reads_of
+from pvm.trace.answers import FIRST_PARAMETER, UNANSWERED, Answer, charged
 from pvm.trace.ecalli import Call, MemoryChunk
 
 
@@ -119,9 +119,8 @@ def _recorded_answer(machine: Machine, call: Call, row: HostCallRow | None) -> A
         for chunk in call.writes
         if (start := moved.get(chunk.address, chunk.address)) + len(chunk.data) <= ADDRESS_SPACE
     )
-    if call.number == LOG_CALL:
-        reads = reads_of(machine, LOG)
-    else:
+    reads = None  # what is logged may be elsewhere, and more
+    if call.number != LOG_CALL:
         reads = tuple(MemoryChunk(c.address, machine.memory.read(c.address, len(c.data))) for c in call.reads)
     answer = Answer(call.registers, writes, reads)
     return answer if call.gas is None else charged(machine, call.state.gas - call.gas, answer)

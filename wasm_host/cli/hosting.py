@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from pvm.isa import Spec
-from pvm.log import LOG_LINES
+from pvm.log import LOG_LINES, log_text
+from pvm.machine import Machine
 from pvm.trace import Answers, Host, Listed, Recorded, is_trace, parse_answers, parse_calls, parse_default
 from wasm_host.cli.engines import Decorator
 from wasm_host.cli.failures import blamed_on
@@ -44,10 +45,10 @@ class LogLines:
     limit: int
     count: int = 0
 
-    def show(self, line: str) -> None:
+    def show(self, machine: Machine) -> None:
         self.count += 1
         if self.count <= self.limit:
-            click.echo(line, err=True)
+            click.echo(log_text(machine), err=True)
         elif self.count == self.limit + 1:
             shown = counted(self.limit, "line")
             click.echo(f"pvm: {shown} of log shown, the others are not (--log-lines N shows more)", err=True)

@@ -17,9 +17,9 @@ from pvm.trace import Comparison, Difference, Side, compare_traces
 from pvm.trace.differ import CONTEXT
 from pvm.trace.lines import LONGEST_LINE
 from wasm_host.cli.engines import json_option
-from wasm_host.cli.failures import FAILURE, SUCCESS, blamed_on, os_reason
+from wasm_host.cli.failures import FAILURE, SUCCESS
 from wasm_host.cli.help import Commands
-from wasm_host.cli.inputs import STDIN, label_of, unreadable
+from wasm_host.cli.inputs import STDIN, label_of
 from wasm_host.cli.output import console, counted, facts_table, print_json
 
 _SIDES = ("A", "B")
@@ -81,9 +81,8 @@ def diff(
         raise InputError("B: standard input is A already")
     if first != STDIN and first == second:
         raise InputError("B: it is the same file as A")
-    with blamed_on(f"{label_of(first)}, {label_of(second)}"):
-        sides = [_SIDES.index(side) for side in before]
-        found = compare_traces(_lines(first), _lines(second), ignored, context, sides)
+    sides, names = [_SIDES.index(side) for side in before], (label_of(first), label_of(second))
+    found = compare_traces(_lines(first), _lines(second), ignored, context, sides, names)
     if as_json:
         print_json({"same": found.difference is None, **asdict(found)})
     else:
@@ -103,7 +102,7 @@ def _lines(path: str) -> Iterator[str]:
             with open(path, "rb") as file:
                 yield from _decoded(file, label)
     except OSError as error:
-        raise InputError(f"{label}: cannot be read: {os_reason(error)}") from None
+        raise unreadable(path, error) from None
 
 
 def _decoded(file: BinaryIO, label: str) -> Iterator[str]:

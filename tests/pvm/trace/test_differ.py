@@ -156,7 +156,7 @@ def test_another_kind_of_record() -> None:
 @pytest.mark.parametrize("bad", [[], ["nothing", "here"]])
 def test_no_trace(bad: list[str]) -> None:
     for first, second, name in ((bad, STEPS, "first"), (STEPS, bad, "second")):
-        with pytest.raises(InputError, match=f"the {name} is no trace"):
+        with pytest.raises(InputError, match=f"the {name}: no trace"):
             compare_traces(first, second)
 
 
