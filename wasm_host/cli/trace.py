@@ -19,7 +19,7 @@ from pvm.trace.lines import LONGEST_LINE
 from wasm_host.cli.engines import json_option
 from wasm_host.cli.failures import FAILURE, SUCCESS
 from wasm_host.cli.help import Commands
-from wasm_host.cli.inputs import STDIN, label_of
+from wasm_host.cli.inputs import STDIN, label_of, unreadable
 from wasm_host.cli.output import console, counted, facts_table, print_json
 
 _SIDES = ("A", "B")
