@@ -19,7 +19,7 @@ from pvm.wasm.module import (
     Table,
     encode,
 )
-from pvm.wasm.text import to_text
+from pvm.wasm.text import text_lines, to_text
 from pvm.wasm.types import EXTERNREF, F32, F64, FUNCREF, I32, I64, FunctionType, ValueType, reference
 
 __all__ = [
@@ -45,5 +45,6 @@ __all__ = [
     "code",
     "encode",
     "reference",
+    "text_lines",
     "to_text",
 ]

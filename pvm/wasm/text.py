@@ -8,6 +8,7 @@ Custom sections go to the end of the text, wherever they stood.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from io import StringIO
 from itertools import groupby
 from types import MappingProxyType
 from typing import Final
@@ -43,6 +44,7 @@ _SECTIONS: Final[Mapping[int, str]] = MappingProxyType(
     }
 )
 _ORDER: Final = tuple(_SECTIONS)
+_CODE: Final = 10  # whose lines are not kept
 _KINDS: Final[Mapping[ExternalKind, tuple[int, str]]] = MappingProxyType(
     {
         ExternalKind.FUNCTION: (custom.FUNCTION, "func"),
@@ -57,7 +59,7 @@ _ESCAPED: Final = tuple(chr(b) if 0x20 <= b < 0x7F and chr(b) not in '"\\' else 
 
 @dataclass(slots=True)
 class _Reader:
-    """A module on its way to text: what has been read so far, and the lines."""
+    """A module on its way to text: what has been read so far, and the lines that were not taken yet."""
 
     names: ModuleNames
     size: int  # bytes of the module
@@ -75,6 +77,10 @@ class _Reader:
 
     def add(self, line: str) -> None:
         self.lines.append("  " + line)
+
+    def taken(self) -> list[str]:
+        lines, self.lines = self.lines, []
+        return lines
 
     def define(self, kind: ExternalKind) -> str:
         """Count one more item of the kind; what stands where it is defined: "func $f (;0;)"."""
@@ -98,6 +104,15 @@ def to_text(wasm: bytes) -> str:
     Valid text for a valid module. Raises WasmError, which says what and at which byte, when the module is
     truncated or corrupt or uses what the reader does not know. Takes time and space linear in the module's size.
     """
+    text = StringIO()
+    for line in text_lines(wasm):
+        text.write(line)
+        text.write("\n")
+    return text.getvalue()
+
+
+def text_lines(wasm: bytes) -> Iterator[str]:
+    """The same text line by line, of which little is kept; what is wrong is found on the way."""
     sections = list(_sections(wasm))
     customs = [(content.string(), content) for number, content in sections if number == 0]
     named = [content for name, content in customs if name == "name"]
@@ -107,8 +122,12 @@ def to_text(wasm: bytes) -> str:
     reader.lines.append(f"(module {reader.names.module}" if reader.names.module else "(module")
     for number, content in sections:
         if number:
-            _READERS[number](reader, content)
+            if number == _CODE:
+                yield from _code_section(reader, content)
+            else:
+                _READERS[number](reader, content)
             content.finish(f"{_SECTIONS[number]} section")
+            yield from reader.taken()
     if reader.bodies != len(reader.functions):
         raise WasmError(f"{len(reader.functions)} functions but {reader.bodies} bodies", len(wasm))
     if reader.data_count not in (None, reader.data):
@@ -116,7 +135,8 @@ def to_text(wasm: bytes) -> str:
     for name, content in customs:
         if name != "name":
             _custom(reader, name, content)
-    return "\n".join([*reader.lines, ")", ""])
+    yield from reader.taken()
+    yield ")"
 
 
 def _sections(wasm: bytes) -> Iterator[tuple[int, Cursor]]:
@@ -240,7 +260,7 @@ def _data_count_section(reader: _Reader, content: Cursor) -> None:
     reader.data_count = content.u32()
 
 
-def _code_section(reader: _Reader, content: Cursor) -> None:
+def _code_section(reader: _Reader, content: Cursor) -> Iterator[str]:
     scope = reader.scope()
     for _ in content.vector():
         start = content.offset
@@ -257,7 +277,8 @@ def _code_section(reader: _Reader, content: Cursor) -> None:
         declared = "".join(_declarations("local", _locals(reader, body), locals_, len(function_type.params)))
         if declared:
             reader.lines.append("   " + declared)
-        function_lines(replace(scope, locals=locals_), body, 2, reader.lines)
+        yield from reader.taken()
+        yield from function_lines(replace(scope, locals=locals_), body, 2)
         reader.add(")")
 
 
@@ -299,7 +320,6 @@ _READERS: Final = MappingProxyType(
         8: _start_section,
         9: _element_section,
         12: _data_count_section,
-        10: _code_section,
         11: _data_section,
     }
 )

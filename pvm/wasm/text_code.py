@@ -1,6 +1,6 @@
 """Expressions as lines of the text format, one instruction a line: specification, section 6.5."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -44,8 +44,8 @@ class Scope:
         return "" if index == 0 and self.memories == 1 else self.space(custom.MEMORY, index)
 
 
-def function_lines(scope: Scope, cursor: Cursor, depth: int, lines: list[str]) -> None:
-    """Read a function's instructions up to the end of the cursor, adding a line for each, indented by `depth`.
+def function_lines(scope: Scope, cursor: Cursor, depth: int) -> Iterator[str]:
+    """Read a function's instructions up to the end of the cursor: a line for each, indented by `depth`.
 
     The final `end` gets no line. Raises WasmError at bad input.
     """
@@ -61,7 +61,7 @@ def function_lines(scope: Scope, cursor: Cursor, depth: int, lines: list[str]) -
             openers.pop()
         elif name == "else" and (not openers or openers.pop() != "if"):
             raise WasmError("else without if", start)
-        lines.append(_MARGINS[min(depth + len(openers), INDENT_LIMIT)] + text)
+        yield _MARGINS[min(depth + len(openers), INDENT_LIMIT)] + text
         if name == "else" or instruction.immediate is Immediate.BLOCK_TYPE:
             openers.append(name)
     cursor.finish("function body")

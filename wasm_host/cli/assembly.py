@@ -73,7 +73,7 @@ def disasm(program: str, output: str, spec: str, format_: str) -> int:
     version = find_spec(spec)
     loaded = load_program(program, format_, version)
     _refuse_same(program, output)
-    size = write_lines(output, disassemble_lines(loaded.program, version))
+    size, _ = write_lines(output, disassemble_lines(loaded.program, version))
     report_written(output, size, f"assembly of {loaded.label}", f"opcodes of {spec}")
     return SUCCESS
 

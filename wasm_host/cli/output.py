@@ -170,18 +170,22 @@ def write_output(path: str, data: bytes) -> None:
     _write_pieces(path, (data,))
 
 
-def write_lines(path: str, lines: Iterable[str]) -> int:
-    """The same with lines of text, of which only some are in memory at a time. Returns how many bytes they are."""
-    size = 0
+def write_lines(path: str, lines: Iterable[str]) -> tuple[int, int]:
+    """The same with lines of text, of which only some are in memory at a time. Returns how many bytes and lines."""
+    size = count = 0
 
     def counting() -> Iterator[bytes]:
-        nonlocal size
-        for piece in _encoded(iter(lines)):
+        nonlocal size, count
+        rest = iter(lines)
+        while some := [*islice(rest, _PIECES)]:
+            count += len(some)
+            some.append("")
+            piece = "\n".join(some).encode("utf-8")
             size += len(piece)
             yield piece
 
     _write_pieces(path, counting())
-    return size
+    return size, count
 
 
 def _write_pieces(path: str, pieces: Iterable[bytes]) -> None:
@@ -193,12 +197,6 @@ def _write_pieces(path: str, pieces: Iterable[bytes]) -> None:
         return
     with _named(path):
         _write_file(path, pieces)
-
-
-def _encoded(lines: Iterator[str]) -> Iterator[bytes]:
-    while some := [*islice(lines, _PIECES)]:
-        some.append("")
-        yield "\n".join(some).encode("utf-8")
 
 
 def report_written(path: str, size: int, *facts: str, err: bool = True) -> None:

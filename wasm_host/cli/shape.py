@@ -7,7 +7,9 @@ from typing import Any
 import click
 
 from pvm.emit.outline import BlockOutline, End, LoopOutline, Onward, Outline, Point, RegionOutline, outline_of
-from pvm.emit.outline_text import outline_text
+from pvm.emit.outline_text import outline_lines
+from pvm.emit.recompiler import why_interpreted
+from pvm.errors import InputError
 from pvm.isa import Spec
 from pvm.isa import spec as find_spec
 from pvm.printable import escaped
@@ -15,7 +17,7 @@ from pvm.program import Program, invalid_at
 from wasm_host.cli.engines import Decorator, format_option, json_option, metering_option, spec_option
 from wasm_host.cli.failures import SUCCESS, blamed_on
 from wasm_host.cli.inputs import Loaded, load_program, number_type
-from wasm_host.cli.output import print_json, write_output
+from wasm_host.cli.output import print_json, write_lines
 from wasm_host.engine import HARDWARE, SOFTWARE
 
 # No "auto": what is printed is the same on every host.
@@ -58,14 +60,22 @@ def command(
     """
     version = find_spec(spec)
     loaded = load_program(program, format_, version)
+    refuse_untaken(loaded, version)
     warn_of_invalid(loaded, version)
     with blamed_on("--region"):
         outline = outline_of(loaded.program.blob, version, metering, protection, region=region)
     if as_json:
         print_json(_outline(outline, loaded.program, summary))
     else:
-        write_output("-", outline_text(outline, trees=not summary).encode("utf-8"))
+        write_lines("-", outline_lines(outline, trees=not summary))
     return SUCCESS
+
+
+def refuse_untaken(loaded: Loaded, spec: Spec) -> None:
+    """Raises InputError for a program that is never translated."""
+    reason = why_interpreted(loaded.program.blob, spec)
+    if reason is not None:
+        raise InputError(f"{escaped(loaded.label)}: the recompiler leaves it to the interpreter: {reason}")
 
 
 def warn_of_invalid(loaded: Loaded, spec: Spec) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
 from pvm.emit.interpreter import interpreter_bytes
@@ -10,12 +12,12 @@ from pvm.emit.region_text import region_text
 from pvm.errors import InputError
 from pvm.isa import Spec
 from pvm.isa import spec as find_spec
-from pvm.wasm.text import to_text
+from pvm.wasm.text import text_lines
 from wasm_host.cli.engines import format_option, metering_option, spec_option
 from wasm_host.cli.failures import SUCCESS, blamed_on
 from wasm_host.cli.inputs import EXAMPLE_PREFIX, STDIN, Loaded, label_of, load_program, parse_program, read_bytes
-from wasm_host.cli.output import counted, report_written, write_output
-from wasm_host.cli.shape import protection_option, region_option, warn_of_invalid
+from wasm_host.cli.output import counted, report_written, write_lines
+from wasm_host.cli.shape import protection_option, refuse_untaken, region_option, warn_of_invalid
 
 _MAGIC = b"\0asm"
 
@@ -46,22 +48,29 @@ def command(
     """
     found = None if source is None else _load(source, format_, find_spec(spec))
     if isinstance(found, Loaded):
+        refuse_untaken(found, find_spec(spec))
         warn_of_invalid(found, find_spec(spec))
         options = (found.program.blob, find_spec(spec), metering, protection)
         if region is None:
-            text = to_text(recompile(*options).module)
+            lines = text_lines(recompile(*options).module)
         else:
             with blamed_on("--region"):
-                text = region_text(*options, region)
+                lines = iter(region_text(*options, region).removesuffix("\n").split("\n"))
     elif region is not None:
         raise InputError("--region: only what the recompiler makes of a program has regions")
     else:
         with blamed_on(label_of(source or "")):
-            text = to_text(interpreter_bytes() if found is None else found)
-    data = text.encode("utf-8")
-    write_output(output, data)
-    report_written(output, len(data), counted(text.count("\n"), "line"))
+            lines = _checked(interpreter_bytes() if found is None else found)
+    size, count = write_lines(output, lines)
+    report_written(output, size, counted(count, "line"))
     return SUCCESS
+
+
+def _checked(module: bytes) -> Iterator[str]:
+    """The lines of a module that was read to its end before the first is written. Raises WasmError."""
+    for _ in text_lines(module):
+        pass
+    return text_lines(module)
 
 
 def _load(source: str, format: str, spec: Spec) -> Loaded | bytes:

@@ -1,6 +1,7 @@
 """Modules as text: a golden text, texts that an assembler reads back, corrupt modules, big modules."""
 
 import time
+import tracemalloc
 from collections.abc import Callable
 
 import pytest
@@ -26,6 +27,7 @@ from pvm.wasm import (
     code,
     encode,
     reference,
+    text_lines,
     to_text,
 )
 from pvm.wasm.opcodes import BY_OPCODE, Immediate
@@ -377,3 +379,16 @@ def test_big_inputs_take_linear_time(make: Callable[[int], bytes], size: int) ->
     small, large = make(size), make(8 * size)
     # Linear is 8 times, quadratic 64; the constant forgives a slow start.
     assert _seconds(large) < 24 * _seconds(small) + 0.1
+
+
+def test_lines_take_little_memory() -> None:
+    count = 100_000
+    wasm = encode(Module(functions=[Function(NONE, (), code.op("nop") * count)]))
+    tracemalloc.start()
+    try:
+        lines = sum(1 for _ in text_lines(wasm))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert lines == to_text(wasm).count("\n") > count
+    assert peak < 10 * count, "all lines were in memory"

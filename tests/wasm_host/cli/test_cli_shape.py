@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pvm.emit.recompiler import recompile
+from pvm.emit.recompiler import MAX_INSTRUCTIONS, recompile
 from pvm.examples import example
 from pvm.isa import GP_072
-from pvm.program import assemble
+from pvm.program import Blob, Program, assemble, pack_bitmask
 
 GOLDEN = Path(__file__).parent / "golden"
 README = Path(__file__).parents[3] / "README.md"
@@ -101,3 +101,12 @@ def test_shape_refuses_bad_input(bad_input, tmp_path):
     bad_input(("shape", "example:hello", "--region", "-1"), "--region: ")
     bad_input(("shape", "example:hello", "--protection", "auto"), "--protection: ")
     bad_input(("shape",), "PROGRAM: missing")
+
+
+@pytest.mark.parametrize(
+    "command", [("shape",), ("shape", "--json"), ("shape", "--region", 0), ("wat",), ("wat", "--region", 0)]
+)
+def test_what_is_never_translated_is_not_made_to_be_shown(bad_input, command):
+    size = MAX_INSTRUCTIONS + 1
+    program = Program(Blob(b"\1" * size, pack_bitmask(b"\1" * size))).encode()
+    bad_input((*command, "-"), "standard input: the recompiler leaves it to the interpreter: more than", stdin=program)
