@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
 from typing import Any
 
 import pytest
@@ -14,8 +13,7 @@ from pvm.fuzz import Case, memory_case, random_case, transcript
 from wasm_host import machine, recompiler
 from wasm_host.compiled import wasmtime_engine
 from wasm_host.protection import obstacle
-from wasm_host.recompiler import Compiled
-from wasm_host.translations import Translations
+from wasm_host.translations import Translation, Translations
 
 # Seeds whose cases once disagreed.
 PAST = (102440, 297, 341, 509, 1094, 2304)
@@ -64,10 +62,8 @@ def switch_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Translations, "request", at_once)
 
 
-def at_once(translations: Translations, program: Program) -> Future[Compiled]:
-    future: Future[Compiled] = Future()
-    future.set_result(translations.get(program))
-    return future
+def at_once(translations: Translations, program: Program) -> Translation:
+    return Translation(translations.get(program))
 
 
 def agree(case: Case, engines: dict[str, Make], names: Iterable[str] | None = None) -> None:

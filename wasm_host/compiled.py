@@ -5,7 +5,6 @@ In: the generated module, a cache. Out: a wasmtime engine and modules, which are
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Sequence
 from threading import RLock
 
@@ -14,6 +13,7 @@ import wasmtime
 from pvm import abi
 from pvm.emit.interpreter import interpreter_bytes
 from wasm_host.cache import CodeCache, key_of
+from wasm_host.forks import follow_forks
 from wasm_host.room import room_for_interpreter
 
 _INTERPRETER_EXPORTS = (
@@ -26,24 +26,25 @@ class _Process:
 
     Threads that come first at the same time must not each make their own: modules and stores of different engines do
     not go together. The interpreter is loaded with the lock held, for which the engine is needed.
+
+    A forked child keeps the engine, and so whatever was made before the fork. It compiles by other ones: to compile in
+    parallel, wasmtime would wait for ever for threads that have stayed in the other process.
     """
 
     def __init__(self) -> None:
         self.lock = RLock()
         self.engine: wasmtime.Engine | None = None
+        self.is_copy = False  # of a process that may have compiled
         self.interpreter: wasmtime.Module | None = None
-        self.compiles_in_parallel = True
 
     def was_forked(self) -> None:
-        """In the copy of a process, wasmtime would wait for ever for threads that have stayed in the other one."""
-        compiles_in_parallel = self.engine is None and self.compiles_in_parallel
-        self.__init__()  # type: ignore[misc]
-        self.compiles_in_parallel = compiles_in_parallel
+        """Go on in the copy of a process."""
+        self.lock = RLock()
+        self.is_copy = self.is_copy or self.engine is not None
 
 
 _PROCESS = _Process()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_PROCESS.was_forked)
+follow_forks(_PROCESS)
 
 
 def wasmtime_engine() -> wasmtime.Engine:
@@ -54,7 +55,7 @@ def wasmtime_engine() -> wasmtime.Engine:
     """
     with _PROCESS.lock:
         if _PROCESS.engine is None:
-            _PROCESS.engine = _engine(_PROCESS.compiles_in_parallel)
+            _PROCESS.engine = _engine()
         return _PROCESS.engine
 
 
@@ -73,7 +74,7 @@ def interpreter(code_cache: CodeCache | None = None) -> wasmtime.Module:
 def compile_module(module: bytes, in_parallel: bool = True) -> wasmtime.Module:
     """Compile a module, function by function where not `in_parallel`. Other threads of Python go on meanwhile."""
     engine = wasmtime_engine()
-    if in_parallel:
+    if in_parallel and not _PROCESS.is_copy:
         return wasmtime.Module(engine, module)
     # What another engine makes is the same, and is handed over as the cache would.
     return wasmtime.Module.deserialize(engine, wasmtime.Module(_engine(False), module).serialize())
@@ -108,7 +109,7 @@ def store_code(
         code_cache.store(key, (*tables, module.serialize()))
 
 
-def _engine(compiles_in_parallel: bool) -> wasmtime.Engine:
+def _engine(compiles_in_parallel: bool = True) -> wasmtime.Engine:
     config = wasmtime.Config()
     config.parallel_compilation = compiles_in_parallel
     config.wasm_multi_memory = True

@@ -119,7 +119,7 @@ class Engine:
         if self.tier == "interpreter" or not is_taken(program.blob, self.spec):
             return WasmMachine(*options)
         mode = self._mode()
-        translations, software = self._translations[mode], partial(self._translations[SOFTWARE].request, program)
+        translations, software = self._translations[mode], partial(self._translations[SOFTWARE].get, program)
         protects = mode == HARDWARE
         if self.tier == "recompiler":
             return RecompilerMachine(*options, protects, partial(translations.get, program), software)

@@ -6,7 +6,6 @@ In: seeds. Out: for each a `Tried`. As a `Task`, so that workers do it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 
@@ -27,8 +26,7 @@ from wasm_host.compiled import wasmtime_engine
 from wasm_host.engine import HARDWARE, SOFTWARE, Engine
 from wasm_host.parallel import Task
 from wasm_host.protection import obstacle
-from wasm_host.recompiler import Compiled
-from wasm_host.translations import Translations
+from wasm_host.translations import Translation, Translations
 
 FAMILIES: tuple[str, ...] = ("random", "memory", "mutant", *CORNERS)
 ALL = "all"
@@ -71,10 +69,8 @@ class _SmallRegions(Engine):
 class _AtOnce(Translations):
     """Whoever has interpreted for however short a time gets the translation at once."""
 
-    def spend(self, program: Program, seconds: float) -> Future[Compiled] | None:
-        future: Future[Compiled] = Future()
-        future.set_result(self.get(program))
-        return future
+    def spend(self, program: Program, seconds: float) -> Translation | None:
+        return Translation(self.get(program))
 
 
 class _Switching(Engine):

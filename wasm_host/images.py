@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from pvm import abi
 from pvm.program import Program
+from wasm_host.forks import follow_forks
 from wasm_host.memory import EngineState
 
 KEPT = 16  # programs, the last ones used
@@ -39,6 +40,11 @@ class Images:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._images: dict[bytes, Image | None] = {}
+        follow_forks(self)
+
+    def was_forked(self) -> None:
+        """Go on in the copy of a process."""
+        self._lock = threading.Lock()
 
     def find(self, program: Program) -> Image | None:
         """A program's image, None if there is none yet."""

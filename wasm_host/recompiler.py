@@ -7,9 +7,9 @@ In: a program, its translation, its start. Out: `RecompilerMachine`, whose trans
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Protocol
 
 import wasmtime
 
@@ -54,8 +54,15 @@ def compile_program(
     return Compiled(recompiled, compile(recompiled.module))
 
 
-Request = Callable[[], "Future[Compiled]"]
-Spend = Callable[[float], "Future[Compiled] | None"]
+class Promised(Protocol):
+    """A translation, None until it is there."""
+
+    @property
+    def compiled(self) -> Compiled | None:
+        """The translation."""
+
+
+Spend = Callable[[float], Promised | None]
 _GUEST_SIZE = abi.GUEST_PAGES * abi.WASM_PAGE
 
 
@@ -72,7 +79,7 @@ class RecompilerMachine(WasmMachine):
 
     def __init__(
         self, program: Program, spec: Spec, metering: str, start: Start, calls: str, images: Images, protects: bool,
-        compiled: Callable[[], Compiled] | None, software: Request,
+        compiled: Callable[[], Compiled] | None, software: Callable[[], Compiled],
     ) -> None:  # fmt: skip
         super().__init__(program, spec, metering, start, calls, images, protects)
         self._protects, self._software = protects, software
@@ -115,7 +122,7 @@ class RecompilerMachine(WasmMachine):
             return self._go_on()
         if not self._is_linked:
             try:
-                self._link(self._software().result())
+                self._link(self._software())
             except ResourceError:
                 return self._call_run()
         field = self._field
@@ -201,16 +208,16 @@ class RecompilerMachine(WasmMachine):
 class AutoMachine(RecompilerMachine):
     """A machine of the auto tier: it interprets until its translation is there.
 
-    `future` is its translation when that is there or under way already. `spend` is told for how many seconds the
+    `promised` is its translation when that is there or under way already. `spend` is told for how many seconds the
     machine has interpreted, and yields the translation once that is there or under way; `spend_software` does so for
     one that checks.
     """
 
     def __init__(
         self, program: Program, spec: Spec, metering: str, start: Start, calls: str, images: Images, protects: bool,
-        spend: Spend, future: Future[Compiled] | None, spend_software: Spend, software: Request,
+        spend: Spend, promised: Promised | None, spend_software: Spend, software: Callable[[], Compiled],
     ) -> None:  # fmt: skip
-        self._spend, self._future, self._spend_software = spend, future, spend_software
+        self._spend, self._promised, self._spend_software = spend, promised, spend_software
         self._turns = AUTO_TURNS
         self._since = 0.0
         super().__init__(program, spec, metering, start, calls, images, protects, None, software)
@@ -227,9 +234,10 @@ class AutoMachine(RecompilerMachine):
         return super()._exit(code)
 
     def _note_time(self) -> None:
-        if not self._is_linked and self._future is None:
+        if not self._is_linked:
             now = perf_counter()
-            self._future = self._spend(now - self._since)
+            # Also while it is under way: in the child of a fork it no longer is, and is asked for anew.
+            self._promised = self._spend(now - self._since) or self._promised
             self._since = now
 
     def _runner(self) -> Call:
@@ -245,10 +253,10 @@ class AutoMachine(RecompilerMachine):
         if not self._turns:
             self._turns = AUTO_TURNS
             self._note_time()
-        if self._future is not None and self._future.done() and self._future.exception() is None:
-            self._link(self._future.result())
+        if self._promised is not None and (compiled := self._promised.compiled) is not None:
+            self._link(compiled)
         return super()._go_on() if self._is_linked else self._call_run()
 
     def _unprotect(self) -> None:
-        self._spend, self._future = self._spend_software, None
+        self._spend, self._promised = self._spend_software, None
         super()._unprotect()

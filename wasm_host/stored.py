@@ -76,7 +76,7 @@ def _compiled(module: wasmtime.Module, tables: Sequence[bytes | bytearray], prog
     """None unless module and tables can be the program's: they are linked and copied into memory as they are."""
     if not has_names(module, (abi.RUN,), TRANSLATION_IMPORTS):
         return None
-    if len(tables) != 3 or len(tables[2]) != _ENTRY_SIZE * len(program.jump_table):
+    if len(tables) != 3 or len(tables[2]) != _ENTRY_SIZE * len(program.blob.stored_entries):
         return None
     entries, resumes = (_unpack(table) for table in tables[:2])
     if entries is None or resumes is None:

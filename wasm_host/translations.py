@@ -1,7 +1,7 @@
 """The translations that an engine keeps, and those that are being made in the background.
 
 In: a function that translates a program, and one that tells whether that is quick because the translation is stored.
-Out: `Translations`. Several threads may use it.
+Out: `Translations`. Several threads may use it, and the children of a fork.
 """
 
 from __future__ import annotations
@@ -10,15 +10,17 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from _thread import start_new_thread
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 import wasmtime
 
 from pvm.program import Program
 from wasm_host.compiled import compile_module
+from wasm_host.forks import follow_forks
 from wasm_host.recompiler import Compiled
 
 KEPT = 16  # programs, the last ones used
@@ -41,15 +43,19 @@ Compile = Callable[[bytes, bool], wasmtime.Module]  # of `wasm_host.compiled.com
 Translate = Callable[[Program, Callable[[], object], Compile], Compiled]
 
 
-@dataclass
-class _Entry:
-    """What is known of a program: whether it was looked for among the stored ones, for how long it was interpreted, in
-    seconds, its translation once asked for, and the thread that began to make that."""
+@dataclass(eq=False)
+class Translation:
+    """What is known of a program's translation.
 
-    is_known: bool = False
-    spent: float = 0.0
-    future: Future[Compiled] | None = None
-    maker: int = 0
+    `compiled` is it, once it is there. Who makes it holds `lock`, which is given back however that ends: a signal may
+    end it anywhere, and so nobody waits for anything but the lock.
+    """
+
+    compiled: Compiled | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    is_known: bool = False  # whether it was looked for among the stored ones
+    is_asked: bool = False  # whether it is or was made in the background
+    spent: float = 0.0  # seconds for which the program was interpreted
 
 
 class Translations:
@@ -58,95 +64,83 @@ class Translations:
     def __init__(self, translate: Translate, is_stored: Callable[[Program], bool] = lambda program: False) -> None:
         self._translate, self._is_stored = translate, is_stored
         self._lock = threading.Lock()
-        self._entries: dict[bytes, _Entry] = {}
+        self._kept: dict[bytes, Translation] = {}
+        follow_forks(self)
+
+    def was_forked(self) -> None:
+        """Go on in the copy of a process, with what is there. What was under way is begun anew when it is asked for."""
+        self._lock = threading.Lock()
+        for found in self._kept.values():
+            found.lock, found.is_asked = threading.Lock(), False
 
     def get(self, program: Program) -> Compiled:
         """The program's translation; made now if there is none, waited for if it is under way."""
-        with self._abandoned(program):
-            future, is_new = self._future(program)
-            if is_new:
-                self._fill(future, program, int, compile_module)
-        return future.result()
+        with self._lock:
+            found = self._find(program)
+        return self._made(found, program, int, compile_module)
 
-    def request(self, program: Program) -> Future[Compiled]:
-        """The program's translation when it is there; made in the background if there is none."""
-        with self._abandoned(program):
-            future, is_new = self._future(program)
-            if is_new:
-                # A daemon, so that a process that has its result need not wait for a translation.
-                arguments = (future, program, _pacer(), _compile_aside)
-                threading.Thread(target=self._fill, args=arguments, daemon=True, name="pvm translation").start()
-        return future
+    def request(self, program: Program) -> Translation:
+        """The program's translation, which is made in the background if there is none.
+
+        It is tried once: a program whose translation fails is left to the interpreter.
+        """
+        with self._lock:
+            found = self._find(program)
+            if found.compiled is None and not found.is_asked:
+                # Not by `threading.Thread`: its `start` waits for the thread, and a signal that comes meanwhile may end
+                # in "release unlocked lock". Nobody waits for such a thread either when the process ends.
+                with suppress(RuntimeError):  # the system has no room for a thread, or for now
+                    start_new_thread(self._make_aside, (found, program))
+                    found.is_asked = True
+        return found
 
     def put(self, program: Program, compiled: Compiled) -> None:
-        """Take a translation over that was made elsewhere, unless there is one or it is under way."""
+        """Take a translation over that was made elsewhere, unless there is one."""
         with self._lock:
-            entry = self._entry(program)
-            if entry.future is None:
-                entry.is_known, entry.future = True, Future()
-                entry.future.set_result(compiled)
+            found = self._find(program)
+            found.is_known = True
+            if found.compiled is None:
+                found.compiled = compiled
 
-    def found(self, program: Program) -> Future[Compiled] | None:
+    def found(self, program: Program) -> Translation | None:
         """The program's translation if there is or will soon be one, because it is stored; else None."""
         with self._lock:
-            entry = self._entry(program)
-            is_known, entry.is_known = entry.is_known, True
-            future = entry.future
+            found = self._find(program)
+            is_known, found.is_known = found.is_known, True
+        if found.compiled is not None or found.is_asked:
+            return found
         # Asked once a program, because the key is a hash of all of it. What is small is quick to interpret at first.
-        if is_known or future is not None or len(program.code) < LARGE:
-            return future
+        if is_known or len(program.code) < LARGE:
+            return None
         return self.request(program) if self._is_stored(program) else None
 
-    def spend(self, program: Program, seconds: float) -> Future[Compiled] | None:
+    def spend(self, program: Program, seconds: float) -> Translation | None:
         """Note that a program was interpreted. Its translation, asked for now if that was for long enough, or None."""
         with self._lock:
-            entry = self._entry(program)
-            entry.spent += seconds
-            if entry.future is not None or entry.spent < PATIENCE * time_to_translate(program):
-                return entry.future
-        return self.request(program)
+            found = self._find(program)
+            found.spent += seconds
+        if found.compiled is not None or found.is_asked:
+            return found
+        return self.request(program) if found.spent >= PATIENCE * time_to_translate(program) else None
 
-    def _entry(self, program: Program) -> _Entry:
-        """The program's entry, put last. The lock is held."""
+    def _find(self, program: Program) -> Translation:
+        """The program's translation, put last. The lock is held."""
         key = program.encoded_blob
-        entry = self._entries.pop(key) if key in self._entries else _Entry()
-        self._entries[key] = entry
-        while len(self._entries) > KEPT:
-            del self._entries[next(iter(self._entries))]
-        return entry
+        found = self._kept.pop(key) if key in self._kept else Translation()
+        self._kept[key] = found
+        while len(self._kept) > KEPT:
+            del self._kept[next(iter(self._kept))]
+        return found
 
-    def _future(self, program: Program) -> tuple[Future[Compiled], bool]:
-        """The program's translation, and whether this call has to make it."""
-        with self._lock:
-            entry = self._entry(program)
-            if entry.future is not None:
-                return entry.future, False
-            entry.future, entry.maker = Future(), threading.get_ident()
-            return entry.future, True
+    def _made(self, found: Translation, program: Program, pause: Callable[[], object], compile: Compile) -> Compiled:
+        with found.lock:
+            if found.compiled is None:
+                found.compiled = self._translate(program, pause, compile)
+            return found.compiled
 
-    @contextmanager
-    def _abandoned(self, program: Program) -> Iterator[None]:
-        """Where a signal ends what is done here, let nobody wait for what this thread was to make."""
-        try:
-            yield
-        except BaseException as error:
-            with self._lock:
-                entry = self._entries.get(program.encoded_blob)
-                if entry and entry.future and entry.maker == threading.get_ident() and not entry.future.done():
-                    del self._entries[program.encoded_blob]
-                    entry.future.set_exception(error)
-            raise
-
-    def _fill(self, future: Future[Compiled], program: Program, pause: Callable[[], object], compile: Compile) -> None:
-        try:
-            future.set_result(self._translate(program, pause, compile))
-        except BaseException as error:
-            if not future.done():
-                with self._lock:
-                    self._entries.pop(program.encoded_blob, None)
-                future.set_exception(error)
-            if not isinstance(error, Exception):
-                raise
+    def _make_aside(self, found: Translation, program: Program) -> None:
+        with suppress(Exception):  # whoever has to have it meets with the same
+            self._made(found, program, _pacer(), _compile_aside)
 
 
 def time_to_translate(program: Program) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 from pvm import abi
 from pvm.emit.guest import guest_load, guest_store, is_refused
@@ -20,6 +20,7 @@ from pvm.isa.expr import Binary, DynamicJump, Effect, HostCall, Imm, Jump, Load,
 from pvm.isa.formats import Format
 from pvm.isa.spec import Spec
 from pvm.isa.table import Row
+from pvm.lazy import lazy
 from pvm.machine import REGISTER_COUNT
 from pvm.program.decode import decode_octets, immediate_length
 from pvm.wasm import I32, I64
@@ -68,7 +69,7 @@ class Template:
     y: slice
     length: int
 
-    @cached_property
+    @lazy
     def guarded(self) -> tuple[Holed, Holed]:
         """An access off a register that is checked: what pushes whether it is refused, and what accesses."""
         careful = Operands(self.registers, True)

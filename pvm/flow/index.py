@@ -10,13 +10,14 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from itertools import compress, count
 
 from pvm.flow.opcodes import Ending, ending_of, opcodes_of, target_of, visited_code
 from pvm.isa.expr import Store
 from pvm.isa.spec import Spec
 from pvm.isa.table import Row
+from pvm.lazy import lazy
 from pvm.program.blob import Blob
 from pvm.program.decode import TRAP as TRAP_ROW
 from pvm.program.decode import is_instruction
@@ -50,7 +51,7 @@ class Index:
         """Whether a block starts at a pc within the code."""
         return 0 <= pc < len(self._starts) and self._starts[pc] == 1
 
-    @cached_property
+    @lazy
     def _starts(self) -> bytes:
         """1 for each pc at which a block starts, as far as there are such."""
         starts = bytearray(self.pcs[-1] + 1 if self.pcs else 0)

@@ -6,10 +6,10 @@ In: the rows. Out: `Spec` values, found by name with `spec`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 from pvm.errors import InputError
 from pvm.isa.table import BY_NAME, ROWS, Row
+from pvm.lazy import lazy
 from pvm.suggestions import unknown
 
 
@@ -29,12 +29,12 @@ class Spec:
     gas_stays: bool = False
     read_only_panics: bool = False
 
-    @cached_property
+    @lazy
     def opcodes(self) -> dict[str, int]:
         """Row name -> opcode."""
         return {row.name: opcode for opcode, row in enumerate(self.by_opcode) if row is not None}
 
-    @cached_property
+    @lazy
     def rows(self) -> tuple[Row, ...]:
         """The rows that this version has, by opcode."""
         return tuple(row for row in self.by_opcode if row is not None)

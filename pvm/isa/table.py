@@ -7,7 +7,6 @@ writes, whether it ends a block and what it may do are derived from it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 from pvm.isa.expr import (
     Binary,
@@ -44,6 +43,7 @@ from pvm.isa.formats import (
     REG_WIDE,
     Format,
 )
+from pvm.lazy import lazy
 
 
 @dataclass(frozen=True, eq=False)  # one object a row: caches are keyed by it, and hashing its effects is slow
@@ -57,18 +57,18 @@ class Row:
     effects: tuple[Effect, ...]
     ends_block: bool = False
 
-    @cached_property
+    @lazy
     def reads(self) -> tuple[str, ...]:
         """Register fields whose value the meaning reads, in the order a, b, d."""
         found = {node.field for effect in self.effects for node in walk(effect) if isinstance(node, Reg)}
         return tuple(sorted(found))
 
-    @cached_property
+    @lazy
     def writes(self) -> tuple[str, ...]:
         """Register fields that the meaning sets."""
         return tuple(sorted({effect.field for effect in self.effects if isinstance(effect, SetReg | Sbrk)}))
 
-    @cached_property
+    @lazy
     def accesses_memory(self) -> bool:
         """Whether the meaning loads or stores, so that it can fault."""
         return any(isinstance(node, Load | Store) for effect in self.effects for node in walk(effect))

@@ -9,10 +9,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import overload
 
 from pvm.errors import ProgramError
+from pvm.lazy import lazy
 from pvm.printable import counted
 from pvm.program.codec import encode_natural, in_bytes, read_fixed, read_natural, take
 
@@ -89,18 +89,18 @@ class Blob:
         """The entries that take octets in the blob."""
         return self.jump_table if isinstance(self.jump_table, tuple) else ()
 
-    @cached_property
+    @lazy
     def jump_targets(self) -> frozenset[int]:
         """The different entries of the jump table."""
         return frozenset(self.stored_entries or (0,) * bool(self.jump_count))
 
-    @cached_property
+    @lazy
     def starts(self) -> bytes:
         """k unpacked: one byte, 0 or 1, for each octet of the code."""
         bits = b"".join(_UNPACKED[byte] for byte in self.bitmask)
         return bits[: len(self.code)]
 
-    @cached_property
+    @lazy
     def padded(self) -> bytes:
         """The paper's zeta: the code with zeros after it, as many as an instruction at its end may look at."""
         return self.code + bytes(32)

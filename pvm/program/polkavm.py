@@ -19,9 +19,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 from pvm.errors import ProgramError
+from pvm.lazy import lazy
 from pvm.program.blob import Blob
 from pvm.program.codec import in_bytes, read_fixed, read_natural, take
 from pvm.program.debug_names import Function, read_functions
@@ -102,12 +102,12 @@ class PolkavmBlob:
         assert self.instruction_set.spec is not None
         return self.instruction_set.spec
 
-    @cached_property
+    @lazy
     def functions(self) -> tuple[Function, ...]:
         """Where the debug sections say which function the code is of, by pc; nothing of it that cannot be read."""
         return read_functions(*(self._contents(number) for number in (_STRINGS, _LINE_PROGRAMS, _LINE_RANGES)))
 
-    @cached_property
+    @lazy
     def foreign(self) -> tuple[tuple[str, int], ...]:
         """Instructions that no version of the Gray Paper has at their opcode, and how often the code has them."""
         counts = ((name, _count(self.blob, opcode)) for opcode, name in self.instruction_set.others)

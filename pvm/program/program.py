@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from pvm.errors import InputError, InputTypeError, ProgramError
+from pvm.lazy import lazy
 from pvm.program.blob import Blob
 from pvm.program.codec import encode_natural
 from pvm.program.polkavm import MAGIC, PolkavmBlob, parse_polkavm
@@ -84,7 +84,7 @@ class Program:
         standard = self.sections.encode(blob)
         return standard if self.metadata is None else encode_natural(len(self.metadata)) + self.metadata + standard
 
-    @cached_property
+    @lazy
     def encoded_blob(self) -> bytes:
         """The program blob's bytes, without sections and metadata."""
         return self.blob.encode()

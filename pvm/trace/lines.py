@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from pvm.errors import TraceError
 from pvm.isa import SPECS
+from pvm.lazy import lazy
 from pvm.machine import REGISTER_COUNT
 from pvm.trace.ecalli import find_event
 from pvm.trace.steps import STEP
@@ -65,7 +65,7 @@ class Record:
     text: tuple[str, ...]
     after: Record | None = None
 
-    @cached_property
+    @lazy
     def fields(self) -> Fields:
         """What it says, by name. A field that is not there is unknown. Raises TraceError for a malformed line."""
         try:

@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
 from itertools import groupby
 
+from pvm.lazy import lazy
 from pvm.wasm import custom
 from pvm.wasm.code import index, op, ref_func
 from pvm.wasm.custom import sized, string, vector
@@ -147,7 +147,7 @@ class Module:
     name: str | None = None
     producers: Sequence[tuple[str, str]] = ()
 
-    @cached_property
+    @lazy
     def all_types(self) -> tuple[FunctionType, ...]:
         """Every function type, in the order of the type section."""
         used = [i.description for i in self.imports if isinstance(i.description, FunctionType)]
@@ -155,7 +155,7 @@ class Module:
         given = set(self.types)
         return (*self.types, *(t for t in dict.fromkeys(used) if t not in given))
 
-    @cached_property
+    @lazy
     def _type_indices(self) -> Mapping[FunctionType, int]:
         indices: dict[FunctionType, int] = {}
         for i, function_type in enumerate(self.all_types):
@@ -173,7 +173,7 @@ class Module:
         """The number of imports of a kind: the index of the first item of that kind defined here."""
         return self._imported[kind]
 
-    @cached_property
+    @lazy
     def _imported(self) -> Mapping[ExternalKind, int]:
         return Counter(map(_kind, self.imports))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from wasm_host.cli import main
+from wasm_host.recompiler import Compiled
+from wasm_host.translations import Translation
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,6 +54,20 @@ def pvm(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
         return Result(exit.value.code, out, err.decode())
 
     return call
+
+
+@pytest.fixture
+def arrives() -> Callable[[Translation], Compiled]:
+    """What a translation becomes that is made in the background."""
+
+    def wait(translation: Translation) -> Compiled:
+        end = time.monotonic() + 20
+        while translation.compiled is None:
+            assert time.monotonic() < end, "no translation"
+            time.sleep(0.001)
+        return translation.compiled
+
+    return wait
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from wasm_host import recompiler as recompiler_module
 from wasm_host.compiled import wasmtime_engine
 from wasm_host.protection import obstacle
 from wasm_host.recompiler import AutoMachine, Compiled, RecompilerMachine, compile_program
-from wasm_host.translations import Translations
+from wasm_host.translations import Translation, Translations
 
 wasmtime_engine()
 pytestmark = pytest.mark.skipif(obstacle() is not None, reason=f"no protection by the hardware: {obstacle()}")
@@ -63,7 +62,7 @@ def test_while_protection_is_given_up(failure: type[BaseException]) -> None:
     assert isinstance(machine, RecompilerMachine)
     software = machine._software
 
-    def fail() -> Future[Compiled]:
+    def fail() -> Compiled:
         machine._software = software
         raise failure
 
@@ -83,9 +82,7 @@ def test_while_an_auto_machine_links(name: str, after: bool) -> None:
     assert isinstance(machine, AutoMachine)
     machine.memory.map(0x20000, 1, "r")
     assert machine.run().reason is Reason.HOST_CALL
-    future: Future[Compiled] = Future()
-    future.set_result(compile_program(machine.program, GP_072, "instruction", "hardware"))
-    machine._future = future
+    machine._promised = Translation(compile_program(machine.program, GP_072, "instruction", "hardware"))
     guest: Any = machine._guest
     setattr(guest, name, Once(getattr(guest, name), after))
     with pytest.raises(KeyboardInterrupt):

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import wasmtime
@@ -106,16 +107,18 @@ def test_a_damaged_translation_is_rebuilt(tmp_path: Path, program: Program) -> N
         assert cache.load(name) is not None
 
 
-def test_an_auto_machine_begins_on_a_stored_translation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_auto_machine_begins_on_a_stored_translation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arrives: Any
+) -> None:
     """Though the run is too short to ask for one."""
     monkeypatch.setattr("wasm_host.translations.LARGE", 0)
     program = assemble(".code\nloop:\nadd_imm_64 r1, r1, 1\njump loop\n")
     cold = Engine(tier="auto", cache=tmp_path).instantiate(program, gas=100)
-    assert isinstance(cold, AutoMachine) and cold._future is None
+    assert isinstance(cold, AutoMachine) and cold._promised is None
     Engine(tier="recompiler", cache=tmp_path).instantiate(program)
     warm = Engine(tier="auto", cache=tmp_path).instantiate(program, gas=100)
-    assert isinstance(warm, AutoMachine) and warm._future is not None
-    warm._future.result(20)
+    assert isinstance(warm, AutoMachine) and warm._promised is not None
+    arrives(warm._promised)
     assert warm.run() == cold.run()
     assert warm._is_linked
 
@@ -126,6 +129,7 @@ def test_without_a_cache_nothing_is_written(tmp_path: Path, program: Program) ->
 import sys
 sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
+from typing import Any
 from pvm.examples import example
 from pvm.program import assemble
 from pvm.program.blob import Blob

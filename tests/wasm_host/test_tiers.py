@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -82,24 +83,25 @@ def test_a_failed_translation_is_tried_again() -> None:
     assert translations.get(long_loop(5)).recompiled.module
 
 
-def test_a_program_is_asked_for_when_it_was_interpreted_for_long() -> None:
+def test_a_program_is_asked_for_when_it_was_interpreted_for_long(arrives: Any) -> None:
     translations, program = Translations(translate), long_loop(5)
     patience = PATIENCE * time_to_translate(program)
     assert translations.spend(program, patience / 2) is None
     assert translations.found(program) is None
-    future = translations.spend(program, patience)
-    assert isinstance(future, Future)
-    assert translations.found(program) is future is translations.spend(program, 0)
-    assert future.result(20).recompiled.module
+    found = translations.spend(program, patience)
+    assert found is not None
+    assert translations.found(program) is found is translations.spend(program, 0)
+    assert arrives(found).recompiled.module
+    assert translations.get(program) is found.compiled
 
 
-def test_a_stored_program_is_asked_for_at_once() -> None:
+def test_a_stored_program_is_asked_for_at_once(arrives: Any) -> None:
     translations = Translations(translate, is_stored=lambda program: True)
     assert translations.found(long_loop(5)) is None  # small: when it has run for a while
     large = assemble(".code\n" + "add_64 r1, r1, r2\n" * (LARGE // 3 + 1) + "trap\n")
-    future = translations.found(large)
-    assert future is not None
-    assert future.result(20).recompiled.module
+    found = translations.found(large)
+    assert found is not None
+    assert arrives(found).recompiled.module
 
 
 def test_an_auto_machine_goes_over_to_its_translation_and_ends_the_same() -> None:
@@ -114,7 +116,7 @@ def test_short_runs_are_not_translated() -> None:
     machine = Engine(tier="auto").instantiate(long_loop(100))
     machine.run()
     assert isinstance(machine, AutoMachine)
-    assert machine._future is None
+    assert machine._promised is None
 
 
 def test_many_host_calls_make_a_machine_hot() -> None:
@@ -123,17 +125,41 @@ def test_many_host_calls_make_a_machine_hot() -> None:
     assert isinstance(machine, AutoMachine)
     machine.registers[1] = 20_000
     assert machine.run().reason is Reason.PANIC
-    assert machine._future is not None
+    assert machine._promised is not None
     assert calls == [(1 << 30) - 3 - 3 * n for n in range(20_000)]
 
 
 def test_an_auto_machine_survives_a_failed_translation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is tried once. Whoever has to have the translation tries again, and meets with the error."""
+    tried = threading.Semaphore(0)
+
     def fail(*arguments: object) -> Compiled:
+        tried.release()
         raise OSError("no memory")
 
     monkeypatch.setattr(engine_module, "compile_program", fail)
-    machine = Engine(tier="auto").instantiate(long_loop(3_000_000), gas=1 << 40)
-    assert machine.run().reason is Reason.PANIC
+    monkeypatch.setattr("wasm_host.translations.PATIENCE", 0.0)
+    engine, program = Engine(tier="auto", cache=False), assemble(LOOP)
+    for _ in range(2):
+        machine = engine.instantiate(program, gas=1 << 40, host={5: lambda machine: None})
+        machine.registers[1] = 5_000
+        assert machine.run().reason is Reason.PANIC
+    assert tried.acquire(timeout=20) and not tried.acquire(timeout=0.1)
+    with pytest.raises(OSError, match="no memory"):
+        engine._translations[engine._mode()].get(program)
+
+
+def test_a_translation_for_which_there_is_no_thread(monkeypatch: pytest.MonkeyPatch, arrives: Any) -> None:
+    """It is asked for again, later."""
+    translations, program = Translations(translate), long_loop(5)
+
+    def refuse(*arguments: object) -> int:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("wasm_host.translations.start_new_thread", refuse)
+        assert translations.request(program).compiled is None
+    assert arrives(translations.request(program)).recompiled.module
 
 
 def test_large_programs_are_left_to_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:

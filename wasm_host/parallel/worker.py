@@ -13,6 +13,7 @@ from typing import Any
 
 from pvm.errors import EngineError
 from pvm.version import __version__
+from wasm_host.forks import follow_forks
 
 KEPT = 4  # kinds of work that a worker keeps ready at a time
 _REMEMBERED = 1000  # kinds of work that were ended, of which items may still be on their way
@@ -37,6 +38,12 @@ class _Bench:
         self._parcels: dict[str, Parcel] = {}
         self._ready: dict[str, Callable[[Any], Any]] = {}
         self._ended: dict[str, None] = {}
+        self.alone = threading.Lock()
+        follow_forks(self)
+
+    def was_forked(self) -> None:
+        """Go on in the copy of a process, with what is ready."""
+        self._lock, self.alone = threading.Lock(), threading.Lock()
 
     def put(self, parcel: Parcel) -> None:
         """Take a parcel in, to be made ready for its first item."""
@@ -79,7 +86,7 @@ def _ready(parcel: Parcel) -> Callable[[Any], Any]:
     state, work = parcel.prepare(parcel.shared), parcel.work
 
     def one_at_a_time(item: Any) -> Any:
-        with _ALONE:
+        with _BENCH.alone:
             if _BENCH.has_ended(parcel.key):  # while it waited
                 raise EngineError(_ENDED)
             return work(state, item)
@@ -88,7 +95,6 @@ def _ready(parcel: Parcel) -> Callable[[Any], Any]:
 
 
 _ENDED = "nobody waits for this work any more"
-_ALONE = threading.Lock()
 _BENCH = _Bench()
 
 

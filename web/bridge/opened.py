@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
 from itertools import compress
 from typing import Any
 
@@ -18,6 +17,7 @@ from pvm.examples import EXAMPLES, Example
 from pvm.flow.index import CALL, JUMP, TRAP, Index, index_of
 from pvm.isa import SPEC_NAMES, Spec
 from pvm.isa import spec as find_spec
+from pvm.lazy import lazy
 from pvm.printable import counted, escaped
 from pvm.program import FORMAT_NAMES, Program, Survey, from_hex, invalid_at, recognise, survey
 from pvm.program.facts import ENTRY_POINTS, check_numbering, metadata_text, shown_name
@@ -58,12 +58,12 @@ class Loaded:
         if size > MAX_CODE:
             raise InputError(f"{counted(size, 'byte')} of code: the page takes at most {MAX_CODE:,}")
 
-    @cached_property
+    @lazy
     def data(self) -> bytes:
         """The program's own bytes in its format."""
         return self.program.encode() if self.trace is None else self.trace.program
 
-    @cached_property
+    @lazy
     def index(self) -> Index:
         """Where its instructions are."""
         return self.indexed(int)
@@ -75,7 +75,7 @@ class Loaded:
             found = self.__dict__["index"] = index_of(self.program.blob, self.spec, progress)
         return found
 
-    @cached_property
+    @lazy
     def labels(self) -> dict[int, str]:
         """Names of pcs: the source's, and the disassembler's for jump targets, of which there are limited many."""
         named: dict[int, str] = {}
@@ -91,7 +91,7 @@ class Loaded:
                 named[pc] = f"l{pc}"
         return named
 
-    @cached_property
+    @lazy
     def example(self) -> Example | None:
         """The example that it is."""
         return next((example for example in EXAMPLES if example.source == self.source), None)
