@@ -49,7 +49,7 @@ class LogLines:
         self.count += 1
         if self.count <= self.limit:
             click.echo(log_text(machine), err=True)
-        elif self.count == self.limit + 1:
+        elif self.count == self.limit + 1 and self.limit:  # who asks for none knows
             shown = counted(self.limit, "line")
             click.echo(f"pvm: {shown} of log shown, the others are not (--log-lines N shows more)", err=True)
 

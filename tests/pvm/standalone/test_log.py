@@ -8,7 +8,7 @@ import pytest
 
 from pvm import ReferenceEngine
 from pvm.isa import GP_072
-from pvm.log import LONGEST, WHAT, log_handlers
+from pvm.log import LOG_LINES, LONGEST, WHAT, log_handlers
 from pvm.program import assemble
 from pvm.standalone import program_command
 
@@ -87,3 +87,14 @@ def test_places(place, run_module):
     _check(run_module, _arguments(target=place, message=(0, 0)))
     if place[0]:
         _check(run_module, _arguments(message=place))
+
+
+def test_lines_are_limited_and_the_run_goes_on(run_module):
+    clear = "".join(f"load_imm r{register}, 0\n" for register in range(7, 12))
+    source = f"load_imm r2, {LOG_LINES + 50}\nfallthrough\nagain:\n{clear}ecalli 100\nadd_imm_64 r2, r2, -1\n"
+    program = assemble(f".code\n{source}branch_ne_imm r2, 0, again\necalli 1\n")
+    found = run_module(program_command(program, GP_072, "instruction"))
+    lines = found.stderr.splitlines()
+    assert found.status == 6 and f'"gas_used": {3 + 18 * (LOG_LINES + 50)},' in found.stdout
+    assert lines[:-1] == ["log fatal: "] * LOG_LINES
+    assert lines[-1] == f"pvm: {LOG_LINES:,} lines of log shown, the others are not"
