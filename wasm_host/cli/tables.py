@@ -88,8 +88,9 @@ def _stacked(table: Table, columns: list[_Measured], width: int) -> RenderableTy
     layout = _Layout.of(columns, width - _INDENT)
     for place, row in enumerate(table.rows):
         style = row.style or ""
-        name = Text(f"{title.header} " if title.header else "", "dim")
-        parts.append(_text(name.append_text(_joined(title.cells[place]) if title.cells[place] else Text("-")), style))
+        value = _joined(title.cells[place]) if title.cells[place] else Text("-")
+        value.stylize("bold")
+        parts.append(_text(Text().append(title.header and f"{title.header} ", "dim").append_text(value), style))
         parts += [Padding(line, (0, 0, 0, _INDENT), style=style) for line in layout.lines(columns, place)]
     if table.caption is not None:
         parts.append(_text(table.caption, "dim"))
