@@ -63,7 +63,7 @@ def most(program: Program, spec: Spec, threads: int) -> int:
     """The most bytes that it takes to translate a program on so many compile threads."""
     blob = program.blob
     own = min(_THREAD, _THREAD_FIXED + _THREAD_WEIGHT * weight_of_program(blob, spec))
-    return _FIXED + _INSTRUCTION * instructions_at_most(blob) + _ENTRY * len(blob.jump_table) + threads * own
+    return _FIXED + _INSTRUCTION * instructions_at_most(blob) + _ENTRY * len(blob.stored_entries) + threads * own
 
 
 @contextmanager

@@ -13,7 +13,9 @@ import pytest
 
 from pvm.errors import ResourceError
 from pvm.isa import GP_072
+from pvm.machine import Reason
 from pvm.program import Blob, Program, assemble, pack_bitmask
+from pvm.program.blob import ZeroEntries
 from wasm_host import Engine, room
 from wasm_host.bench.sections.hostile_runs import is_measurable
 
@@ -171,3 +173,11 @@ def test_limits_of_control_groups(tmp_path: Path) -> None:
 def test_what_this_process_may_take() -> None:
     left, limit = room.room()
     assert left > 100 * MIB and limit
+
+
+def test_entries_of_no_octets_take_no_room() -> None:
+    """A blob of a few octets may have 2^64 - 1 of them (A.2)."""
+    blob = Blob(b"\0", b"\1")
+    large = Blob(b"\0", b"\1", ZeroEntries((1 << 64) - 1))
+    assert room.most(Program(large), GP_072, 1) == room.most(Program(blob), GP_072, 1)
+    assert Engine(tier="recompiler", cache=False).instantiate(Program(large)).run().reason is Reason.PANIC
