@@ -62,5 +62,9 @@ class ResourceError(PvmError):
     """The system refuses what a machine needs, such as address space."""
 
 
+class LimitError(PvmError):
+    """A limit that the caller has set is reached: a run was given up, and says where it was."""
+
+
 class EngineError(PvmError):
     """A bug of an engine, never the guest's doing: for example a WebAssembly trap that is no exit."""

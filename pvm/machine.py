@@ -184,11 +184,20 @@ at the call, can be inspected, and goes on after it. `machine.pc = machine.pc` m
 """
 
 
+Poll = Callable[["Machine"], object]
+"""Gets a machine now and then while it runs. What it raises ends the run; the machine can be inspected, and go on."""
+
+
 class Machine(ABC):
-    """A program with its state. `run` continues after a host call or a repaired fault."""
+    """A program with its state. `run` continues after a host call or a repaired fault.
+
+    `poll` is called when a run begins, and in it every 2^26 units of gas at most, which take WebAssembly 0.07 to 0.3 s;
+    the reference engine calls it every 10 ms or so.
+    """
 
     _memory: Memory
     _registers: Registers
+    poll: Poll | None = None
 
     def __init__(self, host: Mapping[int, Handler] | None = None) -> None:
         self._handlers: dict[int, Handler] = dict(host or {})

@@ -54,6 +54,7 @@ from pvm.program import PAGE_SIZE, Instruction, Program, block_starts, decode_at
 from pvm.program.standard import HALT_ADDRESS, ZONE_SIZE
 
 JUMP_ALIGNMENT = 2  # Z_A
+_POLLED = 1 << 12  # instructions between two calls of `Machine.poll`
 
 
 class ReferenceMemory(Memory):
@@ -155,9 +156,12 @@ class ReferenceMachine(Machine):
 
     def run(self) -> Exit:
         while True:
-            exit = self._step()
-            if exit is not None and (ended := self._answer(exit)) is not None:
-                return ended
+            if self.poll is not None:
+                self.poll(self)
+            for _ in range(_POLLED):
+                exit = self._step()
+                if exit is not None and (ended := self._answer(exit)) is not None:
+                    return ended
 
     def _step(self) -> Exit | None:
         if not (self._runs and is_entry(self.program.blob, self.spec, self._pc)):

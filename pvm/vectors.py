@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pvm.errors import InputError, VectorError
-from pvm.machine import REGISTER_COUNT, AnyEngine, Exit, Machine, Reason
+from pvm.machine import REGISTER_COUNT, AnyEngine, Exit, Machine, Poll, Reason
 from pvm.program import Program
 
 PAGE_ACCESS = {True: "rw", False: "r"}
@@ -97,16 +97,18 @@ def parse_vector(text: str | bytes) -> Vector:
     raise VectorError("not a test vector: neither 'steps' nor 'expected-status' is there")
 
 
-def run_vector(vector: Vector, engine: AnyEngine) -> list[str]:
+def run_vector(vector: Vector, engine: AnyEngine, poll: Poll | None = None) -> list[str]:
     """Run a vector; the differences found, each a line, none when it passes.
 
-    Raises VectorError when the vector's program cannot be parsed or the steps do not make sense.
+    `poll` is the machine's. Raises VectorError when the vector's program cannot be parsed or the steps do not make
+    sense, and what `poll` raises.
     """
     try:
         program = Program.parse(vector.program, format="plain")
         machine = engine.instantiate(program, gas=vector.gas, pc=vector.pc)
     except InputError as error:
         raise VectorError(f"program: {error}") from None
+    machine.poll = poll
     differences: list[str] = []
     exit: Exit | None = None
     for step in vector.steps:

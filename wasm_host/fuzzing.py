@@ -21,6 +21,7 @@ from pvm.fuzz import (
     random_case,
     shrink,
 )
+from pvm.machine import Poll
 from pvm.program import Program
 from wasm_host.compiled import wasmtime_engine
 from wasm_host.engine import HARDWARE, SOFTWARE, Engine
@@ -133,9 +134,9 @@ def _try(fuzzer: _Fuzzer, seed: int) -> Tried:
     return Tried(seed, family, examine(case, fuzzer.engines, plan.tries))
 
 
-def examine(case: Case, engines: dict[str, Make], tries: int) -> Finding | None:
-    """What a case finds, made small: the same engine still differs in the same."""
-    found = compare(case, engines)
+def examine(case: Case, engines: dict[str, Make], tries: int, poll: Poll | None = None) -> Finding | None:
+    """What a case finds, made small: the same engine still differs in the same. Raises LimitError when `poll` does."""
+    found = compare(case, engines, poll=poll)
     if found is None:
         return None
     engine = {found.engine: engines[found.engine]}

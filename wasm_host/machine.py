@@ -106,6 +106,8 @@ class WasmMachine(Machine):
         self._gas.value, self._reserve = slice_, value - slice_
 
     def run(self) -> Exit:
+        if self.poll is not None:
+            self.poll(self)
         if not self._may_run():
             return Exit(Reason.PANIC, self.pc, self.gas)
         # No `Exit` is made for a host call that is answered: that takes 2.3 microseconds, the call 0.9.
@@ -162,6 +164,8 @@ class WasmMachine(Machine):
         self._reserve -= slice_
         self._gas.value += slice_
         self._exit_code.value = 0
+        if self.poll is not None:
+            self.poll(self)
 
     def _follow_heap(self) -> None:
         """Protect the pages that sbrk has mapped as the page table says. It may be done again."""

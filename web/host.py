@@ -170,6 +170,8 @@ class HostMachine(Machine):
         """Run slice by slice to an exit code."""
         slice_ = SLICE
         while True:
+            if self.poll is not None:
+                self.poll(self)
             before, begin = self.gas, perf_counter()
             code = int(self._js.advanceBy(slice_))
             if code != _host().SLICE:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from pvm.errors import ResourceError
+from pvm.errors import LimitError, ResourceError
 from pvm.fuzz.cases import Case
 from pvm.fuzz.transcript import Observation, transcript
-from pvm.machine import AnyEngine
+from pvm.machine import AnyEngine, Poll
 from pvm.reference import ReferenceEngine
 
 Make = Callable[[Case], AnyEngine]
@@ -39,16 +39,19 @@ def reference(case: Case) -> AnyEngine:
     return ReferenceEngine(case.spec, case.metering)
 
 
-def compare(case: Case, engines: Mapping[str, Make], yardstick: Make = reference) -> Disagreement | None:
-    """Run the case on every engine.
+def compare(
+    case: Case, engines: Mapping[str, Make], yardstick: Make = reference, poll: Poll | None = None
+) -> Disagreement | None:
+    """Run the case on every engine; `poll` is the machines'.
 
-    Raises InputError for a case that cannot be started and ResourceError when the system refuses memory.
+    Raises InputError for a case that cannot be started, ResourceError when the system refuses memory, and LimitError
+    when `poll` does.
     """
-    expected = transcript(case, yardstick(case))
+    expected = transcript(case, yardstick(case), poll)
     for name, make in engines.items():
         try:
-            found = transcript(case, make(case))
-        except ResourceError:
+            found = transcript(case, make(case), poll)
+        except (ResourceError, LimitError):
             raise
         except Exception as error:  # whatever it is, the reference engine did without
             text = " ".join(f"{type(error).__name__}: {error}".split())

@@ -20,6 +20,7 @@ from pvm.program.standard import ADDRESS_SPACE
 
 MOST_PAGES = 1 << 12  # of a case that is read: each is looked at after each exit
 MOST_ROUNDS = 1 << 12
+MOST_LOOKS = 1 << 14  # at pages in all rounds: 8 KiB each, which are kept
 _SEEDS = 1 << 64
 
 
@@ -57,7 +58,7 @@ def parse_case(text: str | bytes) -> Case:
         raise InputError("not a case that `pvm fuzz` saved: there is no object 'case'")
     program = _octets(fields, "program")
     Program.parse(program, format="plain")
-    return Case(
+    case = Case(
         _number(fields, "seed", _SEEDS), _text(fields, "kind"), program,
         find_spec(_choice(fields, "spec", SPEC_NAMES)).name, _choice(fields, "metering", METERINGS),
         _number(fields, "pc", PC_LIMIT), _number(fields, "gas", GAS_LIMIT), _registers(fields),
@@ -68,6 +69,10 @@ def parse_case(text: str | bytes) -> Case:
         _number(fields, "rounds", MOST_ROUNDS, ROUNDS), fields.get("is_blank") is True,
         _number(fields, "left_out", MOST_PAGES, 0), fields.get("moves_pc") is True,
     )  # fmt: skip
+    pages = len(case.pages) + len(case.remapped)
+    if pages * case.rounds > MOST_LOOKS:
+        raise InputError(f"case: {pages} pages in {case.rounds} rounds: at most {MOST_LOOKS} together")
+    return case
 
 
 def _number(fields: dict[str, Any], name: str, limit: int, default: int | None = None) -> int:

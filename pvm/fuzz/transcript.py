@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from random import Random
 
 from pvm.fuzz.cases import ANSWERED, PAGES, Case, value
-from pvm.machine import AnyEngine, Exit, Machine, Reason
+from pvm.machine import AnyEngine, Exit, Machine, Poll, Reason
 from pvm.program import PAGE_SIZE, Program
 
 _BLANK = bytes(PAGE_SIZE)
@@ -29,10 +29,12 @@ class Observation:
     accesses: tuple[str | None, ...]
 
 
-def transcript(case: Case, engine: AnyEngine) -> list[Observation]:
-    """Run the case on an engine that was made for its spec and metering."""
+def transcript(case: Case, engine: AnyEngine, poll: Poll | None = None) -> list[Observation]:
+    """Run the case on an engine that was made for its spec and metering. `poll` is the machine's."""
     random = Random(case.seed)
-    return list(_observations(case, start(case, engine, random=random), random))
+    machine = start(case, engine, random=random)
+    machine.poll = poll
+    return list(_observations(case, machine, random))
 
 
 def start(case: Case, engine: AnyEngine, gas: int | None = None, random: Random | None = None) -> Machine:
@@ -41,6 +43,8 @@ def start(case: Case, engine: AnyEngine, gas: int | None = None, random: Random 
 
     def answer(machine: Machine) -> None:
         """Change a page's rights and a register, as the registers say: the same on every engine."""
+        if machine.poll is not None:  # a run may do little else
+            machine.poll(machine)
         choice = machine.registers[8] ^ machine.registers[9]
         page = remapped[choice % len(remapped)]
         machine.memory.map(page, PAGE_SIZE, ("rw", "r", None, "rw")[choice >> 8 & 3])

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from pvm.errors import InputError, TraceError
-from pvm.machine import AnyEngine, Exit, Machine, Reason, Start, load_segments, start_of
+from pvm.errors import InputError, LimitError, TraceError
+from pvm.machine import AnyEngine, Exit, Machine, Poll, Reason, Start, load_segments, start_of
 from pvm.printable import counted
 from pvm.program import Program, Segment
 from pvm.program.standard import ARGUMENTS_START, HALT_ADDRESS, INPUT_SIZE, STACK_END
@@ -25,28 +25,35 @@ class Replay:
     difference: str | None
 
 
-def replay(trace: Trace, engine: AnyEngine, program: Program | None = None) -> Replay:
+def replay(
+    trace: Trace, engine: AnyEngine, program: Program | None = None, poll: Poll | None = None
+) -> Replay:
     """Run the trace's program and compare. `program`, when given, is the trace's, already parsed.
 
-    Raises TraceError when the trace's program cannot be loaded.
+    `poll` is the machine's. When it raises a LimitError, that is the difference. Raises TraceError when the trace's
+    program cannot be loaded.
     """
     machine = start_machine(trace, engine, program)
-    gas, used = trace.start.gas, 0
-    for done, call in enumerate(trace.calls):
+    machine.poll = poll
+    gas, used, done = trace.start.gas, 0, 0
+    try:
+        for call in trace.calls:
+            exit = machine.run()
+            difference = _call_difference(call, machine, exit)
+            if difference is not None:
+                return Replay(done, used, f"host call {done + 1}, line {call.state.line}: {difference}")
+            used += gas - exit.gas
+            answer(machine, call)
+            gas, done = machine.gas, done + 1
+        if _ends_at_call(trace, machine):
+            return Replay(done, used, None)
         exit = machine.run()
-        difference = _call_difference(call, machine, exit)
-        if difference is not None:
-            return Replay(done, used, f"host call {done + 1}, line {call.state.line}: {difference}")
-        used += gas - exit.gas
-        answer(machine, call)
-        gas = machine.gas
-    if _ends_at_call(trace, machine):
-        return Replay(len(trace.calls), used, None)
-    exit = machine.run()
+    except LimitError as error:
+        return Replay(done, used + gas - machine.gas, str(error))
     difference = _end_difference(trace, machine, exit)
     if difference is not None:
         difference = f"end, line {trace.end.state.line}: {difference}"
-    return Replay(len(trace.calls), used + gas - exit.gas, difference)
+    return Replay(done, used + gas - exit.gas, difference)
 
 
 def start_machine(trace: Trace, engine: AnyEngine, program: Program | None = None) -> Machine:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pvm import AddressError, Exit, InputError, Machine, Program, Reason
+from pvm.errors import LimitError
 from pvm.machine import Registers
 from pvm.program import Blob, assemble, pack_bitmask
 
@@ -467,3 +468,33 @@ def test_values_that_cannot_be_shown_are_refused_all_the_same(make_engine: Any) 
         machine.registers[0] = huge
     with pytest.raises(AddressError):
         machine.memory.read(0, huge)
+
+
+@pytest.mark.parametrize("spec", ["0.7.2", "0.8.0"])
+@pytest.mark.parametrize("metering", ["instruction", "block"])
+def test_a_run_that_poll_ends_goes_on_as_if_nothing_was(
+    make_engine: Any, monkeypatch: pytest.MonkeyPatch, spec: str, metering: str
+) -> None:
+    for where, value in (("wasm_host.machine.SLICE", 64), ("wasm_host.recompiler.AUTO_SLICE", 64),
+                         ("pvm.reference._POLLED", 64)):  # fmt: skip
+        monkeypatch.setattr(where, value)
+    engine = make_engine(spec=spec, metering=metering)
+    program = assemble("loop: add_imm_64 r2, r2, 1\nadd_64 r3, r3, r2\nadd_imm_64 r4, r4, 3\njump loop", spec)
+    whole, polled = (engine.instantiate(program, gas=1003) for _ in range(2))
+    calls = []
+
+    def poll(machine: Machine) -> None:
+        calls.append(machine.gas)
+        if len(calls) % 3:
+            raise LimitError("that is enough")
+
+    polled.poll = poll
+    for _ in range(100):
+        try:
+            exit = polled.run()
+            break
+        except LimitError:
+            pass
+    assert exit == whole.run()
+    assert polled.registers == whole.registers
+    assert len(calls) > 10 and calls == sorted(calls, reverse=True)

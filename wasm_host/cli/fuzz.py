@@ -11,14 +11,16 @@ from typing import Any
 
 import click
 
-from pvm.errors import InputError
+from pvm.errors import InputError, LimitError
 from pvm.examples import EXAMPLES
 from pvm.fuzz import format_case, parse_case
 from pvm.isa import SPEC_NAMES
 from pvm.isa import spec as find_spec
+from pvm.printable import escaped
 from pvm.program import Program, assemble, disassemble
 from pvm.trace import parse_trace
 from wasm_host.cli.batch import cluster_option, do_all, workers_option
+from wasm_host.cli.deadline import Deadline, timeout_option
 from wasm_host.cli.engines import json_option
 from wasm_host.cli.failures import FAILURE, INTERRUPTED, SUCCESS, blamed_on, os_reason
 from wasm_host.cli.inputs import FiniteRange, better_error, find_files, label_of, load_program, read_bytes
@@ -54,12 +56,13 @@ _SEED = click.IntRange(0, (1 << 63) - 1)
     help="Where a disagreement is saved, made when there is one; empty for nowhere.",
 )  # fmt: skip
 @click.option("--repeat", metavar="FILE", help="Run a case that was saved, and nothing else.")
+@timeout_option("a case of --repeat")
 @workers_option
 @cluster_option
 @json_option
 def command(
     count: int | None, seconds: float | None, seed: int, kind: str, mutate: tuple[str, ...], save: str,
-    repeat: str | None, workers: int | None, cluster: str | None, as_json: bool,
+    repeat: str | None, timeout: float, workers: int | None, cluster: str | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Run random programs on every engine and compare every exit, register, gas value and page of memory.
 
@@ -76,7 +79,7 @@ def command(
       pvm fuzz --repeat pvm-fuzz/memory-17.json
     """
     if repeat is not None:
-        return _repeat(repeat, as_json)
+        return _repeat(repeat, timeout, as_json)
     _check_folder(save)
     plan = Plan(kind, _programs(mutate), _TRIES)
     total = count if count is not None or seconds is not None else _COUNT
@@ -133,7 +136,7 @@ def _programs(paths: tuple[str, ...]) -> tuple[Program, ...]:
     return tuple(found)
 
 
-def _repeat(path: str, as_json: bool) -> int:
+def _repeat(path: str, timeout: float, as_json: bool) -> int:
     """Run one saved case."""
     data = read_bytes(path)
     with blamed_on(label_of(path)):
@@ -141,7 +144,15 @@ def _repeat(path: str, as_json: bool) -> int:
             case = parse_case(data)
         except InputError as error:
             raise better_error(data, error, "case") from None
-        finding = examine(case, engines(), tries=0)
+        try:
+            finding = examine(case, engines(), tries=0, poll=Deadline(timeout))
+        except LimitError as error:
+            given_up = str(error)
+            if as_json:
+                print_json({"file": path, "agree": None, "given_up": given_up})
+            else:
+                click.echo(given_up)
+            return FAILURE
     if as_json:
         print_json({"file": path, "agree": finding is None, **({} if finding is None else _difference(finding))})
     else:
@@ -201,14 +212,14 @@ def _explain(finding: Finding, path: str | None = None, command: str | None = No
     case, found = finding.case, finding.disagreement
     program = Program.parse(case.program, format="plain")
     lines = [
-        f"seed {case.seed}: {case.kind}, spec {case.spec}, metering {case.metering}, pc {case.pc}, gas {case.gas}, "
-        f"{counted(len(case.pages), 'page')}, {counted(len(program.code), 'octet')} of code",
-        f"exit {found.exit}, {found.what}: {found.engine} has {found.found}",
-        f"{'':>{len(f'exit {found.exit}, {found.what}')}}  the reference {found.expected}",
+        f"seed {case.seed}: {escaped(case.kind)}, spec {case.spec}, metering {case.metering}, pc {case.pc}, "
+        f"gas {case.gas}, {counted(len(case.pages), 'page')}, {counted(len(program.code), 'octet')} of code",
+        f"exit {found.exit}, {found.what}: {found.engine} has {escaped(found.found)}",
+        f"{'':>{len(f'exit {found.exit}, {found.what}')}}  the reference {escaped(found.expected)}",
         disassemble(program, find_spec(case.spec)).rstrip(),
     ]
     if command is not None:
-        lines.append(f"found by: {command}")
+        lines.append(f"found by: {escaped(command)}")
     if path is not None:
-        lines.append(f"again:    {shlex.join(['pvm', 'fuzz', '--repeat', path])}")
+        lines.append(f"again:    {escaped(shlex.join(['pvm', 'fuzz', '--repeat', path]))}")
     return "\n".join([*lines, ""])

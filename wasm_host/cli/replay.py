@@ -18,6 +18,7 @@ from pvm.program import Program
 from pvm.reference import ReferenceEngine
 from pvm.trace import Replay, parse_trace, replay
 from wasm_host.cli.batch import Source, cluster_option, do_all, finish, refuse, sources, workers_option
+from wasm_host.cli.deadline import Deadline, timeout_option
 from wasm_host.cli.engines import (
     json_option,
     make_engine,
@@ -56,6 +57,7 @@ class _Options:
     metering: str
     no_cache: bool
     protection: str
+    timeout: float
 
     def engine(self) -> Engine | ReferenceEngine:
         return make_engine(self.tier, self.spec, self.metering, self.no_cache, self.protection)
@@ -74,6 +76,7 @@ class _Replayer:
     """What a worker has: an engine, and programs that were parsed once, because traces often share one."""
 
     engine: AnyEngine
+    timeout: float
     programs: dict[bytes, Program] = field(default_factory=dict)
 
 
@@ -84,12 +87,13 @@ class _Replayer:
 @metering_option
 @protection_option
 @no_cache_option
+@timeout_option("a trace", " (it counts as failed)")
 @workers_option
 @cluster_option
 @json_option
 def command(
     traces: tuple[str, ...], tier: str, spec: str, metering: str, protection: str, no_cache: bool,
-    workers: int | None, cluster: str | None, as_json: bool,
+    timeout: float, workers: int | None, cluster: str | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Replay recorded runs and verify everything that they state.
 
@@ -104,7 +108,7 @@ def command(
       pvm replay *.log --json --workers 4
     """
     files = find_files(traces, _SUFFIXES)
-    options = _Options(tier, spec, metering, no_cache, protection)
+    options = _Options(tier, spec, metering, no_cache, protection, timeout)
     is_elsewhere = (workers is not None or cluster is not None) and len(files) > 1
 
     def task() -> Task[Source, Replayed]:
@@ -149,7 +153,7 @@ def _translated(files: list[Path], options: _Options) -> Iterator[tuple[bytes, C
 
 
 def _prepare(shared: _Shared) -> _Replayer:
-    replayer = _Replayer(shared.options.engine())
+    replayer = _Replayer(shared.options.engine(), shared.options.timeout)
     for data, carried in shared.translated:
         assert isinstance(replayer.engine, Engine)
         replayer.programs[data] = Program.parse(data)
@@ -167,7 +171,7 @@ def _replay(replayer: _Replayer, source: Source) -> Replayed:
             with blamed_on("program"):
                 program = replayer.programs[trace.program] = Program.parse(trace.program)
         began = time.perf_counter()
-        found = replay(trace, replayer.engine, program)
+        found = replay(trace, replayer.engine, program, Deadline(replayer.timeout))
         return Replayed(source.path, found, time.perf_counter() - began)
     except InputError as error:
         return Replayed(source.path, _NOTHING, problem=f"{source.path}: {better_error(source.data, error, 'trace')}")

@@ -8,10 +8,11 @@ from typing import Any
 import click
 from rich.text import Text
 
-from pvm.errors import AddressError, InputError
+from pvm.errors import AddressError, InputError, LimitError
 from pvm.machine import METERINGS
 from pvm.vectors import parse_vector, run_vector
 from wasm_host.cli.batch import Done, Source, cluster_option, do_all, finish, refuse, sources, workers_option
+from wasm_host.cli.deadline import Deadline, timeout_option
 from wasm_host.cli.engines import json_option, make_engine, no_cache_option, protection_option, tier_option
 from wasm_host.cli.inputs import better_error, find_files
 from wasm_host.cli.output import Bar, console, counted, mark, print_json, summary
@@ -29,6 +30,7 @@ class _Options:
     metering: str
     protection: str
     no_cache: bool
+    timeout: float
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,13 @@ class Checked:
 )  # fmt: skip
 @protection_option
 @no_cache_option
+@timeout_option("a file", " (it counts as failed)")
 @workers_option
 @cluster_option
 @json_option
 def command(
-    paths: tuple[str, ...], tier: str, metering: str, protection: str, no_cache: bool, workers: int | None,
-    cluster: str | None, as_json: bool,
+    paths: tuple[str, ...], tier: str, metering: str, protection: str, no_cache: bool, timeout: float,
+    workers: int | None, cluster: str | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Run the public test vectors in files or folders (*.json) and report every difference.
 
@@ -72,7 +75,7 @@ def command(
       pvm vectors ../shared/vectors/pvm-0.7.2 --json --workers 4
     """
     files = find_files(paths, (".json",))
-    task = Task(_as_they_are, _check, _Options(tier, metering, protection, no_cache))
+    task = Task(_as_they_are, _check, _Options(tier, metering, protection, no_cache, timeout))
     done = do_all(task, sources(files), Bar("Vectors", len(files)), workers, cluster, _TOGETHER)
     checked = [one for one in done.results if one.problem is None]
     malformed = [one for one in done.results if one.problem is not None]
@@ -101,7 +104,10 @@ def _check(options: _Options, source: Source) -> Checked:
             return Checked(source.path, vector.name, skipped=reason)
         metering = _AUTO_METERING if options.metering == "auto" else options.metering
         engine = make_engine(options.tier, _SPECS[vector.kind], metering, options.no_cache, options.protection)
-        differences = tuple(run_vector(vector, engine))
+        try:
+            differences = tuple(run_vector(vector, engine, Deadline(options.timeout)))
+        except LimitError as error:
+            differences = (str(error),)
         return Checked(source.path, vector.name, differences, is_partly=vector.skips is not None)
     except InputError as error:
         return Checked(source.path, problem=f"{source.path}: {better_error(source.data, error, 'vector')}")

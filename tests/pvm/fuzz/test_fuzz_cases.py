@@ -75,6 +75,7 @@ def test_no_program_to_mutate() -> None:
         ({"pages": [{"address": "0x10000", "access": "x"}]}, "access"),
         ({"contents": [{"address": "0xffffffff", "octets": "0000"}]}, "beyond the address space"),
         ({"rounds": 1 << 40}, "rounds"),
+        ({"rounds": 4000, "pages": [{"address": "0x10000", "access": "r"}] * 5}, "10 pages in 4000 rounds"),
         ({"kind": 3}, "kind"),
     ],
 )

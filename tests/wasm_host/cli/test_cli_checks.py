@@ -272,3 +272,27 @@ def test_public_traces_on_processes(pvm, shared, tier):
 def test_public_traces(pvm, shared):
     result = pvm("replay", shared / "traces" / "ecalli")
     assert result.status == 0 and result.last_line == "33 passed, 0 failed"
+
+
+ENDLESS = assemble("loop: add_imm_64 r2, r2, 1\njump loop").encode()
+
+
+@pytest.mark.parametrize("options", [("--tier", tier) for tier in (*TIERS, "recompiler", "auto")] + [("--workers", 2)])
+def test_what_never_ends_is_given_up_and_the_others_are_done(pvm, tmp_path, options):
+    write_json(tmp_path / "a.json", vector(**{"program": list(ENDLESS), "initial-gas": 2**64 - 1}))
+    write_json(tmp_path / "b.json", vector())
+    done = pvm("vectors", tmp_path, "--timeout", 0.2, *options)
+    assert (done.status, done.last_line) == (1, "1 passed, 1 failed")
+    assert "given up after 0.2 s, at pc " in done.text and " gas left (--timeout)" in done.text
+    found = json.loads(pvm("vectors", tmp_path, "--timeout", 0.2, "--json", *options).text)
+    assert found["failures"][0]["differences"][0].startswith("given up after 0.2 s")
+
+
+@pytest.mark.parametrize("options", [("--tier", tier) for tier in TIERS] + [("--workers", 2)])
+def test_a_replay_that_never_ends_is_given_up(pvm, tmp_path, options):
+    text = f"program 0x{ENDLESS.hex()}\nstart pc=0 gas={2**64 - 1}\nPANIC=0 pc=2 gas=0\n"
+    (tmp_path / "a.log").write_text(text)
+    write_trace(tmp_path / "b.log")
+    done = pvm("replay", tmp_path, "--timeout", 0.2, *options)
+    assert (done.status, done.last_line) == (1, "1 passed, 1 failed")
+    assert "a.log: given up after 0.2 s" in done.text

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pvm.fuzz import Case, parse_case
+from pvm.fuzz import Case, Disagreement, format_case, parse_case, random_case
+from pvm.program import assemble
 from wasm_host import Engine, fuzzing
 from wasm_host.cli import fuzz
 from wasm_host.fuzzing import ALL, FAMILIES
@@ -90,6 +92,29 @@ def test_a_case_on_which_all_agree(pvm: Callable[..., Any], lying: None, monkeyp
     monkeypatch.undo()
     done = pvm("fuzz", "--repeat", path)
     assert (done.status, done.text) == (0, "All engines agree.\n")
+
+
+def saved_case(path: Path, **changes: Any) -> Path:
+    case = replace(random_case(1), **changes)
+    path.write_text(format_case(case, Disagreement("a", 0, "b", "c", "d"), "x", "y"))
+    return path
+
+
+def test_a_case_that_never_ends_is_given_up(pvm: Callable[..., Any], tmp_path: Path) -> None:
+    program = assemble("loop: add_imm_64 r2, r2, 1\njump loop").encode()
+    path = saved_case(tmp_path / "endless.json", program=program, gas=2**64 - 1, pc=0)
+    done = pvm("fuzz", "--repeat", path, "--timeout", 0.2)
+    assert done.status == 1 and done.text.startswith("given up after 0.2 s, at pc ")
+    found = json.loads(pvm("fuzz", "--repeat", path, "--timeout", 0.2, "--json").text)
+    assert found["agree"] is None and found["given_up"].startswith("given up after 0.2 s")
+
+
+def test_a_file_s_text_cannot_drive_the_terminal(pvm: Callable[..., Any], lying: None, tmp_path: Path) -> None:
+    program = assemble("xor r1, r2, r3").encode()
+    path = saved_case(tmp_path / "case.json", program=program, gas=9, pc=0, kind="\x1b[31mred\x07\n\u202e")
+    done = pvm("fuzz", "--repeat", path)
+    assert done.status == 1 and "\\x1b[31mred\\x07\\n\\u202e" in done.text
+    assert done.text.isascii() and "\x1b" not in done.text
 
 
 def test_a_folder_that_cannot_be_made_is_known_before(bad_input: Callable[..., None], tmp_path: Path) -> None:
