@@ -26,7 +26,8 @@ class AssemblyError(InputError):
 
     `line` counts from 1, and so does `column`, that of the word which the message is about, None where that is not
     known. `message` is the text without the line, `text` the line itself, of which it has the first 200 characters,
-    without blanks around it. `others` are the next errors, and `more` says how many there are beyond those.
+    without blanks around it. `others` are the next errors, and `more` says how many there are beyond those, of
+    the first 10,000.
     """
 
     def __init__(

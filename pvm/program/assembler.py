@@ -87,6 +87,7 @@ from pvm.isa.spec import spec as find_spec
 from pvm.isa.table import BY_NAME
 from pvm.printable import counted
 from pvm.program.assembly_code import CodeWriter
+from pvm.program.assembly_errors import MAX_ERRORS, ErrorList
 from pvm.program.assembly_lexer import Cursor
 from pvm.program.assembly_syntax import MAX_WIDTH, REGISTERS, Kind, Operand, operands_of, usage, width_of
 from pvm.program.blob import MAX_ENTRIES, MAX_ENTRY_SIZE, Blob
@@ -95,8 +96,6 @@ from pvm.program.standard import ZONE_SIZE, Sections, round_up
 from pvm.suggestions import did_you_mean
 
 DEFAULT_STACK = 4096  # bytes
-MAX_ERRORS = 20  # that are kept of one text
-_SHOWN_LINE = 200  # characters of a line that an error keeps
 _CONSTANT_LIMIT = 1 << 80  # beyond any operand; without it, sums of constants could grow for ever
 MAX_DATA = 1 << 24  # bytes of a data section, exclusive (A.7)
 _SECTIONS = ("header", "rodata", "data", "code")
@@ -124,22 +123,13 @@ class Reading(NamedTuple):
 def read(source: str, spec: Spec, most: int = MAX_ERRORS) -> Reading:
     """Read every line. A wrong one is left out, and those after it are read as if it were not there.
 
-    Labels are looked up when all lines are right. Errors beyond `most` are counted. Raises InputTypeError.
+    Labels are looked up when all lines are right. Errors beyond `most` are counted, up to 10,000. Raises InputTypeError
+    for what is no text.
     """
     if not isinstance(source, str):
         raise InputTypeError(f"assembly is text (str), but got {type(source).__name__}: decode it first")
     assembler, lines = Assembler(spec), source.split("\n")
-    errors: list[AssemblyError] = []
-    count = 0
-
-    def note(error: AssemblyError) -> None:
-        nonlocal count
-        count += 1
-        if len(errors) < most:
-            error.text = lines[error.line - 1].strip()[:_SHOWN_LINE]
-            errors.append(error.with_traceback(None))
-        assembler.hints = len(errors) < most
-
+    errors = ErrorList(lines, most)
     for line, text in enumerate(lines, 1):
         cursor = Cursor(line, text, assembler)
         try:
@@ -147,13 +137,17 @@ def read(source: str, spec: Spec, most: int = MAX_ERRORS) -> Reading:
         except AssemblyError as error:
             if error.column is None:
                 error.column = cursor.column()
-            note(error)
-    if not errors:
+            errors.add(error)
+            assembler.hints = errors.keeps
+            if errors.is_full:
+                break
+    if not errors.found():
         for unresolved in assembler.unresolved():
-            note(unresolved)
-    if errors:
-        errors[0].others, errors[0].more = tuple(errors[1:]), count - len(errors)
-    return Reading(assembler, tuple(errors))
+            errors.add(unresolved)
+            assembler.hints = errors.keeps
+            if errors.is_full:
+                break
+    return Reading(assembler, errors.found())
 
 
 class Assembler:

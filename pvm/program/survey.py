@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pvm.errors import AssemblyError
 from pvm.isa.spec import GP_072, Spec
 from pvm.isa.spec import spec as find_spec
-from pvm.program.assembler import MAX_ERRORS, read
+from pvm.program.assembler import read
+from pvm.program.assembly_errors import MAX_ERRORS
 from pvm.program.program import Program
 
 

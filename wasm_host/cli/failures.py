@@ -16,6 +16,7 @@ import wasmtime
 
 from pvm.errors import AddressError, AssemblyError, EngineError, InputError, PvmError, ResourceError
 from pvm.printable import counted, escaped
+from pvm.program.assembly_errors import MAX_COUNTED
 from pvm.suggestions import did_you_mean
 
 SUCCESS, FAILURE, BAD_INPUT, BUG, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 70, 130, 141
@@ -51,7 +52,8 @@ def _lines(error: PvmError) -> list[str]:
         return list(error.lines)
     if not isinstance(error, AssemblyError):
         return [str(error)]
-    more = [f"and {counted(error.more, 'more error')}"] if error.more else []
+    least = "at least " if len(error.errors) + error.more >= MAX_COUNTED else ""
+    more = [f"and {least}{counted(error.more, 'more error')}"] if error.more else []
     return [*map(_with_its_line, error.errors), *more]
 
 

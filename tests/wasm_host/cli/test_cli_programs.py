@@ -79,6 +79,7 @@ def test_asm_shows_every_error_with_its_line(pvm):
     many = pvm("run", "-", "--format", "asm", stdin=b"x\n" * 1021)
     assert many.status == 2 and many.stderr.count("\n") == 21
     assert many.stderr.endswith("pvm: error: standard input: and 1,001 more errors\n")
+    assert pvm("asm", "-", stdin=b"x\n" * 20_000).stderr.endswith("and at least 9,980 more errors\n")
 
 
 def test_versions_number_opcodes_differently(pvm):
