@@ -202,11 +202,11 @@ def test_ctrl_c_keeps_what_was_done(pvm, tmp_path, monkeypatch, options):
         write_trace(tmp_path / f"{number}.log")
     real = replay.replay
 
-    def interrupted(trace, engine, program):
+    def interrupted(trace, *others):
         if len(calls) == 3:
             raise KeyboardInterrupt
         calls.append(trace)
-        return real(trace, engine, program)
+        return real(trace, *others)
 
     calls: list = []
     monkeypatch.setattr(replay, "replay", interrupted)
@@ -248,7 +248,7 @@ def test_translations_travel_to_workers(tmp_path, monkeypatch):
     for number in range(4):
         write_trace(tmp_path / f"{number}.log")
     (tmp_path / "4.log").write_text("start pc=0\n")
-    options = replay._Options("recompiler", "0.7.2", "instruction", no_cache=True, protection="auto")
+    options = replay._Options("recompiler", "0.7.2", "instruction", no_cache=True, protection="auto", timeout=60)
     [(data, carried)] = replay._translated(sorted(tmp_path.iterdir()), options)
     monkeypatch.setattr("wasm_host.recompiler.recompile", None)  # whoever translates fails
     replayer = replay._prepare(replay._Shared(options, ((data, carried),)))
