@@ -25,6 +25,7 @@ from wasm_host.bench.sections.browser import measure_page, served_page
 from wasm_host.bench.sections.cold import measure_cold_example, measure_cold_trace
 from wasm_host.bench.sections.host_calls import measure_host_calls
 from wasm_host.bench.sections.hostile import KINDS
+from wasm_host.bench.sections.hostile_rows import MIXES, ROWS
 from wasm_host.bench.sections.hostile_runs import measure_hostile, note_worst
 from wasm_host.bench.sections.memory import measure_memory
 from wasm_host.bench.sections.programs import Contestants, measure_program
@@ -33,6 +34,7 @@ from wasm_host.bench.sections.standalone import measure_standalone
 from wasm_host.bench.sections.starts import measure_instantiate, measure_process
 from wasm_host.bench.sections.translating import measure_translating
 from wasm_host.bench.sections.warm import measure_warm
+from wasm_host.bench.sections.weights import measure_weights
 from wasm_host.bench.workloads import workloads
 from wasm_host.others.anan_as import find_installed, install
 from wasm_host.others.chromium import obstacle
@@ -160,6 +162,9 @@ def _steps(options: Options, material: Material) -> Iterator[Step]:
         yield from (Step("memory", name) for name in _memory_programs(material))
     if "hostile" in only:
         yield from (Step("hostile", kind.name) for kind in (KINDS[:_QUICK_KINDS] if options.quick else KINDS))
+    if "weights" in only:
+        subjects = (ROWS[0], MIXES[0]) if options.quick else (*ROWS, *MIXES)
+        yield from (Step("weights", subject.name) for subject in subjects)
     if "browser" in only and not options.examples:
         yield Step("page")
 
@@ -246,6 +251,10 @@ def _hostile(state: _State, report: Report, subject: str) -> None:
     measure_hostile(report, next(kind for kind in KINDS if kind.name == subject), state.options.quick)
 
 
+def _weights(state: _State, report: Report, subject: str) -> None:
+    measure_weights(report, next(one for one in (*ROWS, *MIXES) if one.name == subject), state.options.quick)
+
+
 def _page(state: _State, report: Report, subject: str) -> None:
     if _has_browser(report):
         with served_page(report, has_python=True) as page:
@@ -263,7 +272,7 @@ def _program(state: _State, report: Report, subject: str) -> None:
 _KINDS: dict[str, Callable[[_State, Report, str], None]] = {
     "process": _process, "host-call": _host_call, "instantiate": _instantiate, "compile": _compile, "warm": _warm,
     "replay": _replay, "standalone": _standalone, "cold": _cold, "cold trace": _cold_trace, "memory": _memory,
-    "hostile": _hostile, "page": _page, "program": _program,
+    "hostile": _hostile, "weights": _weights, "page": _page, "program": _program,
 }  # fmt: skip
 
 

@@ -25,8 +25,8 @@ _NAMES = (
     "interpreter", "recompiler", "auto", "reference", "gcc", "anan-as",
     "host-call", "process", "instantiate", "compile", "cold", "warm", "replay", "memory",
 )  # fmt: skip
-# A quarter of an hour; a Chromium and playwright; the command wasmtime.
-_ON_REQUEST = ("hostile", "browser", "standalone")
+# A quarter of an hour; hours; a Chromium and playwright; the command wasmtime.
+_ON_REQUEST = ("hostile", "weights", "browser", "standalone")
 _ROUNDS, _QUICK_ROUNDS = 7, 2
 _SHOWING = ("saved", "baseline", "tolerance", "html", "as_json")  # options that measure nothing
 _EXAMPLES = ("fibonacci", "sieve", "blake2b", "sort", "matrix", "life", "mandelbrot")
@@ -77,6 +77,7 @@ def command(
     instantiate (a machine), compile (what translating costs an instruction), cold (a program never seen), warm (one
     whose translation is on disk), replay (recorded runs, and where the time goes), memory (what a machine takes).
     Only when asked for: hostile (time and memory of programs that are made to cost much; once, in some minutes),
+    weights (the same of every instruction and of twenty mixes, on 1, 2 and 8 compile threads; once, in some hours),
     browser (the same programs in the page's worker in Chromium, and how soon the page is there; needs playwright),
     standalone (what `pvm build` makes of them, under the command line of wasmtime).
 

@@ -82,7 +82,7 @@ def _packed(marks: bytes) -> bytes:
     return int(bits or b"0", 2).to_bytes((len(marks) + 7) // 8, "little")
 
 
-def _blob(instructions: Sequence[bytes], table: Iterable[int] = (), size: int = 4) -> Blob:
+def blob_of(instructions: Sequence[bytes], table: Iterable[int] = (), size: int = 4) -> Blob:
     """A program of instructions, all marked."""
     marked = [b"\1" + bytes(length) for length in range(LONGEST)]
     marks = b"".join([marked[len(octets) - 1] for octets in instructions])
@@ -100,50 +100,50 @@ def _repeated(instructions: list[bytes], count: int) -> list[bytes]:
 
 def _branches(targets: Sequence[int]) -> Blob:
     """Blocks of a branch each, to the blocks of these numbers."""
-    return _blob([_BRANCH + _word((target - number) * _BRANCH_SIZE) for number, target in enumerate(targets)])
+    return blob_of([_BRANCH + _word((target - number) * _BRANCH_SIZE) for number, target in enumerate(targets)])
 
 
 # --- blocks that go straight -----------------------------------------------------------------------------------------
 
 
 def _endless(count: int) -> Blob:
-    return _blob([_op("add_64", _registers(1, 2), 3)] * count)
+    return blob_of([_op("add_64", _registers(1, 2), 3)] * count)
 
 
 def _accesses(count: int) -> Blob:
     """Each goes off a register that has just changed, so that no two share a check; each store follows a load."""
     load, store = _op("load_ind_u64", _registers(3, 4), 8), _op("store_ind_u64", _registers(4, 3), 16)
-    return _blob(_repeated([load, store], count))
+    return blob_of(_repeated([load, store], count))
 
 
 def _heavy(count: int) -> Blob:
     """Rows that take the most WebAssembly."""
     rows = ("mul_upper_s_s", "mul_upper_u_u", "mul_upper_s_u")
     instructions = [_op(name, _registers(1, 2), 3) for name in rows] + [_op("reverse_bytes", _registers(4, 3))]
-    return _blob(_repeated(instructions, count))
+    return blob_of(_repeated(instructions, count))
 
 
 def _distinct(count: int) -> Blob:
     """No two have the same octets, so nothing that is remembered by octets helps, or access octets near each other."""
     start = _op("store_imm_ind_u64", 4 << 4 | 1)
     offsets = (number * _MULTIPLIER % (1 << 31) for number in range(count))
-    return _blob([start + _word(offset) + _word(~offset) for offset in offsets])
+    return blob_of([start + _word(offset) + _word(~offset) for offset in offsets])
 
 
 def _long(count: int) -> Blob:
     octets = Random(1).randbytes(LONGEST - 2)
-    return _blob([_op("load_imm", 1) + octets] * count)
+    return blob_of([_op("load_imm", 1) + octets] * count)
 
 
 def _sbrks(count: int) -> Blob:
     """On all registers, so that each is alive wherever a machine may be entered."""
     random = Random(1)
     instructions = [_op("sbrk", _registers(random.randrange(13), random.randrange(13))) for _ in range(_PERIOD)]
-    return _blob([_op("load_imm", 2, 100), *_repeated(instructions, count - 1)])
+    return blob_of([_op("load_imm", 2, 100), *_repeated(instructions, count - 1)])
 
 
 def _host_calls(count: int) -> Blob:
-    return _blob([_op("ecalli")] * count)
+    return blob_of([_op("ecalli")] * count)
 
 
 # --- blocks that jump ------------------------------------------------------------------------------------------------
@@ -151,11 +151,11 @@ def _host_calls(count: int) -> Blob:
 
 def _jumps(count: int) -> Blob:
     jump = _op("jump")
-    return _blob([jump + _word(5 * (number * _MULTIPLIER % count - number)) for number in range(count)])
+    return blob_of([jump + _word(5 * (number * _MULTIPLIER % count - number)) for number in range(count)])
 
 
 def _near(count: int) -> Blob:
-    return _blob(_repeated([_BRANCH + _word(step * _BRANCH_SIZE) for step in _near_steps()], count))
+    return blob_of(_repeated([_BRANCH + _word(step * _BRANCH_SIZE) for step in _near_steps()], count))
 
 
 def _near_steps() -> list[int]:
@@ -186,7 +186,8 @@ def _overlapping(count: int) -> Blob:
 def _astray(count: int) -> Blob:
     """Into the middle of instructions, before the code and behind it."""
     random, end = Random(1), count * _BRANCH_SIZE
-    return _blob(_repeated([_BRANCH + _word(random.randrange(-end, end) // 6 * 6 + 1) for _ in range(_PERIOD)], count))
+    branches = [_BRANCH + _word(random.randrange(-end, end) // 6 * 6 + 1) for _ in range(_PERIOD)]
+    return blob_of(_repeated(branches, count))
 
 
 def _nested(count: int) -> Blob:
@@ -194,7 +195,7 @@ def _nested(count: int) -> Blob:
     opening = [_op("fallthrough")] * _DEPTH
     # The loop that begins last ends first; of those that have begun, each is an octet long.
     closing = [_BRANCH + _word(-(turn + 1) - turn * _BRANCH_SIZE) for turn in range(_DEPTH)]
-    return _blob(_repeated(opening + closing, count))
+    return blob_of(_repeated(opening + closing, count))
 
 
 def _checkpoints(count: int) -> Blob:
@@ -207,14 +208,14 @@ def _checkpoints(count: int) -> Blob:
             _op("load_ind_u8", _registers(loaded, 1), 8), _op("store_ind_u8", _registers(loaded, 2), number % 99),
             _op("branch_eq", _registers(loaded, other)) + _word(-12 * back - 6),  # blocks have 12 octets
         ]  # fmt: skip
-    return _blob(_repeated(instructions, count))
+    return blob_of(_repeated(instructions, count))
 
 
 # --- jump tables -----------------------------------------------------------------------------------------------------
 
 
 def _targets(count: int) -> Blob:
-    return _blob([_op("fallthrough")] * count, range(count))
+    return blob_of([_op("fallthrough")] * count, range(count))
 
 
 def _dynamic(count: int) -> Blob:
@@ -224,7 +225,7 @@ def _dynamic(count: int) -> Blob:
         + _word(2 * (number * _MULTIPLIER % count + 1))
         for number in range(count)
     ]  # fmt: skip
-    return _blob(instructions, range(0, len(instructions[0]) * count, len(instructions[0])))
+    return blob_of(instructions, range(0, len(instructions[0]) * count, len(instructions[0])))
 
 
 def _alive(count: int) -> Blob:
@@ -234,22 +235,22 @@ def _alive(count: int) -> Blob:
         _op("load_imm_jump", 1 << 4 | number % 13, number % 100) + _word(step * size)
         for number, step in enumerate(_near_steps())
     ]
-    return _blob(_repeated(instructions, count), range(0, size * count, size))
+    return blob_of(_repeated(instructions, count), range(0, size * count, size))
 
 
 def _wide_entries(count: int) -> Blob:
     """Entries of 8 octets, every other one beyond all addresses."""
     entries = min(_ENTRIES, count)
-    return _blob([_op("fallthrough")] * count, (n if n % 2 else (1 << 64) - 1 - n for n in range(entries)), 8)
+    return blob_of([_op("fallthrough")] * count, (n if n % 2 else (1 << 64) - 1 - n for n in range(entries)), 8)
 
 
 def _empty_entries(count: int) -> Blob:
     """Entries of no octets, as many as there may be: all are 0."""
-    return _blob([_op("jump_ind", 1)] * count, [0] * count, 0)
+    return blob_of([_op("jump_ind", 1)] * count, [0] * count, 0)
 
 
 def _one_target(count: int) -> Blob:
-    return _blob([_op("jump_ind", 1, 2)] * count, [3] * min(_ENTRIES, 16 * count))
+    return blob_of([_op("jump_ind", 1, 2)] * count, [3] * min(_ENTRIES, 16 * count))
 
 
 # --- octets that are no program --------------------------------------------------------------------------------------
@@ -257,7 +258,7 @@ def _one_target(count: int) -> Blob:
 
 def _invalid(count: int) -> Blob:
     opcodes = [bytes([code]) for code, row in enumerate(GP_072.by_opcode) if row is None]
-    return _blob(_repeated(opcodes, count))
+    return blob_of(_repeated(opcodes, count))
 
 
 def _random(count: int) -> Blob:

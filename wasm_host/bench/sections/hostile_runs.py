@@ -8,6 +8,7 @@ input, then a program, and writes JSON: what `translate` or `run` found.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -27,9 +28,10 @@ from wasm_host.recompiler import RecompilerMachine
 # Figures: nanoseconds, and the most bytes that were resident at a time, Python and the interpreter included.
 RECOMPILE, COMPILE, IN_ALL, HALF = "recompile", "wasmtime", "in all", "in all, half as many"
 INSTANTIATE, RUN, PEAK = "instantiate", "run", "memory"
+PROCESSOR = "processor time"  # of all threads
 TAKEN = "taken"  # 1 where the recompiler takes the program, 0 where it is left to the interpreter
 TIERS = ("recompiler", "auto")
-TRANSLATED, LARGEST = "hostile", "hostile-run"  # sections
+TRANSLATED, LARGEST, WEIGHTS = "hostile", "hostile-run", "weights"  # sections
 
 GAS = 10_000_000
 OCTETS = 4_000_000  # JAM takes no larger service
@@ -74,10 +76,11 @@ def measure_hostile(report: Report, kind: Kind, quick: bool) -> None:
 
 def note_worst(report: Report) -> None:
     """Add to the sections which kinds have the highest figures."""
-    for name, figures in ((TRANSLATED, (RECOMPILE, COMPILE, IN_ALL, PEAK)), (LARGEST, (INSTANTIATE, RUN, PEAK))):
+    for name in (TRANSLATED, LARGEST, WEIGHTS):
         section = report.find(name)
-        for figure in figures if section else ():
-            assert section is not None
+        if section is None:
+            continue
+        for figure in {name.partition(": ")[2]: None for name in section.samples if not name.endswith(f": {HALF}")}:
             found = [sample for sample in section.samples if sample.endswith(f": {figure}")]
             if found:
                 worst = max(found, key=lambda sample: max(section.samples[sample]))
@@ -111,13 +114,14 @@ def measure_running(section: Section, kind: Kind, octets: int) -> None:
         section.facts[f"{kind.name}, not left to the interpreter"] = " and ".join(taken)
 
 
-def sample(blob: Blob, **request: str) -> dict[str, float] | str:
-    """What a new process found out about a program, or why it failed."""
+def sample(blob: Blob, threads: int | None = None, **request: str) -> dict[str, float] | str:
+    """What a new process found out about a program, or why it failed; `threads` compile there."""
+    environment = dict(os.environ) if threads is None else {**os.environ, "RAYON_NUM_THREADS": str(threads)}
     command = [sys.executable, "-m", "wasm_host.bench.sections.hostile_runs"]
     try:
         done = subprocess.run(
             command, input=json.dumps(request).encode() + b"\n" + blob.encode(), capture_output=True, check=False,
-            timeout=_TIME_LIMIT, start_new_session=True,  # Ctrl-C is for us alone
+            timeout=_TIME_LIMIT, env=environment, start_new_session=True,  # Ctrl-C is for us alone
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         return f"no answer after {_TIME_LIMIT} seconds"
@@ -130,7 +134,7 @@ def sample(blob: Blob, **request: str) -> dict[str, float] | str:
 
 def _sampled(section: Section, name: str, blob: Blob, **request: str) -> dict[str, float]:
     """The figures of one process; none when it fails, which is a problem."""
-    answer = sample(blob, **request)
+    answer = sample(blob, None, **request)
     if isinstance(answer, str):
         section.problems.append(f"{name}: {answer}")
         return {}
@@ -158,6 +162,14 @@ def translate(data: bytes, protection: str) -> dict[str, float]:
     return {RECOMPILE: in_python, COMPILE: compiling, IN_ALL: in_python + compiling, PEAK: peak()}
 
 
+def weigh(data: bytes, protection: str) -> dict[str, float]:
+    """Translate a program as the engine does, but for the limit."""
+    interpreter()
+    start = time.process_time_ns()
+    compile_module(recompile(Program.parse(data, "plain").blob, GP_072, "instruction", protection).module)
+    return {PROCESSOR: time.process_time_ns() - start, PEAK: peak()}
+
+
 def run(data: bytes, tier: str) -> dict[str, float]:
     """Make a machine of a program and run it. Host calls are answered, as a node would."""
     interpreter()
@@ -173,5 +185,5 @@ def run(data: bytes, tier: str) -> dict[str, float]:
 
 if __name__ == "__main__":
     _asked, _data = json.loads(sys.stdin.buffer.readline()), sys.stdin.buffer.read()
-    _found = translate(_data, _asked["protection"]) if _asked["what"] == "translate" else run(_data, _asked["tier"])
-    print(json.dumps(_found))
+    _argument = _asked["tier" if _asked["what"] == "run" else "protection"]
+    print(json.dumps({"translate": translate, "weigh": weigh, "run": run}[_asked["what"]](_data, _argument)))

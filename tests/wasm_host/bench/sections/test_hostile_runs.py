@@ -66,7 +66,7 @@ def test_a_process_that_fails_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_process_that_crashes_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hostile_runs, "sample", lambda blob, **request: "the process ended with status -11: nothing")
+    monkeypatch.setattr(hostile_runs, "sample", lambda *_, **request: "the process ended with status -11: nothing")
     section = Section("s", "title")
     hostile_runs.measure_translating(section, KINDS[0], 5000)
     assert len(section.problems) == 4 and not section.samples and not section.known_ratios()
