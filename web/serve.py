@@ -1,12 +1,13 @@
 """A small web server for the page, for one's own machine.
 
 In: a folder. Out: files, with the types that browsers insist on for modules and WebAssembly. It reads nothing outside
-the folder, lists no folders and writes nothing.
+the folder, wherever links in it lead, lists no folders and writes nothing.
 """
 
 from __future__ import annotations
 
 import errno
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from typing import Any
 from pvm.errors import InputError
 
 HOST, PORT = "127.0.0.1", 8000
+_INDEX_PAGES = ("index.html", "index.htm")
 _TRIED = 20  # ports after the one asked for
 _TYPES = {
     ".mjs": "text/javascript", ".js": "text/javascript", ".wasm": "application/wasm", ".json": "application/json",
@@ -34,6 +36,20 @@ class _Handler(SimpleHTTPRequestHandler):
         self.send_header("Cache-Control", "no-cache")  # always asked for, seldom sent again
         self.send_header("X-Content-Type-Options", "nosniff")
         super().end_headers()
+
+    def send_head(self) -> Any:
+        """The base class's, for paths that lie in the folder: all others are not found."""
+        path = self.translate_path(self.path)
+        # Files that stand for a folder are links as others are.
+        if all(map(self._is_within, (path, *(os.path.join(path, page) for page in _INDEX_PAGES)))):
+            return super().send_head()
+        self.send_error(404)
+        return None
+
+    def _is_within(self, path: str) -> bool:
+        """Whether a path leads to something in the folder, there or not. No name has a zero octet."""
+        folder = os.path.realpath(self.directory)
+        return "\0" not in path and os.path.commonpath((folder, os.path.realpath(path))) == folder
 
     def list_directory(self, path: Any) -> None:
         self.send_error(404)

@@ -19,6 +19,7 @@ from pvm.emit.region import Region
 from pvm.errors import InputError
 from pvm.flow import STRAIGHT, Block, Ending, Flow, Follows, Shape, flow_of, opcodes_of, target_of
 from pvm.isa.spec import Spec
+from pvm.isa.spec import spec as find_spec
 from pvm.machine import REGISTER_COUNT
 from pvm.program.blob import Blob
 from pvm.program.decode import decode_at
@@ -188,7 +189,7 @@ class _Whole:
 
 def outline_of(
     blob: Blob,
-    spec: Spec,
+    spec: Spec | str,
     metering: str,
     protection: str = SOFTWARE,
     region_blocks: int = REGION_BLOCKS,
@@ -196,8 +197,9 @@ def outline_of(
 ) -> Outline:
     """The outline of a program, or of one region of it; the other arguments are those of `recompile`.
 
-    Raises InputError when there is no such region.
+    Raises InputError when there is no such region, and for unknown names.
     """
+    spec = find_spec(spec)
     flow = flow_of(blob, spec)
     shapes = tuple(shapes_of(flow, spec, region_blocks))
     if region is not None and not 0 <= region < len(shapes):

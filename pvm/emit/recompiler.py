@@ -22,6 +22,7 @@ from pvm.emit.context import Context, costs_of
 from pvm.emit.region import NO_TARGET, REGION_TYPE, Region
 from pvm.emit.state import get_state, set_state
 from pvm.emit.straight import accesses_of, codes_of
+from pvm.errors import InputError
 from pvm.flow import (
     AFTER_CALL,
     BASIC_BLOCK,
@@ -35,7 +36,10 @@ from pvm.flow import (
     weights_of,
 )
 from pvm.isa.spec import Spec
+from pvm.isa.spec import spec as find_spec
+from pvm.machine import check_metering
 from pvm.program.blob import Blob
+from pvm.suggestions import unknown
 from pvm.version import __version__
 from pvm.wasm import (
     I32,
@@ -63,6 +67,7 @@ REGION_ACCESSES = 1024  # each may be checked, and then it leaves the function, 
 MAX_INSTRUCTIONS = 1 << 18
 MAX_PROGRAM_WEIGHT = 3 << 17
 
+_PROTECTIONS = ("software", "hardware")
 _SBRK_TYPE = FunctionType((I64,), (I64,))
 _RUN_TYPE = FunctionType((), (I32,))
 _SBRK, _RUN = range(2)  # function indices: the imported sbrk; regions follow
@@ -120,7 +125,7 @@ def weight_of_program(blob: Blob, spec: Spec) -> int:
 
 def recompile(
     blob: Blob,
-    spec: Spec,
+    spec: Spec | str,
     metering: str,
     protection: str = "software",
     region_blocks: int = REGION_BLOCKS,
@@ -130,7 +135,8 @@ def recompile(
 
     `protection` is "software", where the code checks its accesses, or "hardware", where a refused access traps: see
     `pvm.emit.checkpoints`. Where `spec` validates programs, the caller has to see that an invalid one never runs.
-    `pause` is called every few blocks, so that a translation in the background can let other threads run.
+    `pause` is called every few blocks, so that a translation in the background can let other threads run. Raises
+    InputError for unknown names.
     """
     made = translate(blob, spec, metering, protection, region_blocks, pause)
     return Recompiled(encode(module_of(made.regions)), made.entries, made.resumes, made.jumps)
@@ -138,7 +144,7 @@ def recompile(
 
 def translate(
     blob: Blob,
-    spec: Spec,
+    spec: Spec | str,
     metering: str,
     protection: str = "software",
     region_blocks: int = REGION_BLOCKS,
@@ -146,6 +152,7 @@ def translate(
     sbrk: int = _SBRK,
 ) -> Translation:
     """The same without a module around the regions, in which `sbrk` is a function's index."""
+    spec = find_spec(spec)
     flow = flow_of(blob, spec, pause)
     shapes = tuple(shapes_of(flow, spec, region_blocks))
     program = context_of(blob, flow, spec, metering, protection, shapes, pause, sbrk)
@@ -198,7 +205,9 @@ def context_of(
         for region, shape in enumerate(shapes)
         for place, number in enumerate(shape.places)
     }
-    checks, by_block = protection == "software", metering == "block"
+    if protection not in _PROTECTIONS:
+        raise InputError(unknown("protection", protection, _PROTECTIONS))
+    checks, by_block = protection == "software", check_metering(metering) == "block"
     jump_count = len(blob.stored_entries)
     addresses, _ = abi.program_layout(len(blob.code), jump_count, 0)
     return Context(

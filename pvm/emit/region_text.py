@@ -16,6 +16,7 @@ from pvm.emit.region import REGION_TYPE, Region
 from pvm.errors import InputError
 from pvm.flow import Block, Flow, flow_of
 from pvm.isa.spec import Spec
+from pvm.isa.spec import spec as find_spec
 from pvm.program.blob import Blob
 from pvm.wasm import Function, encode, to_text
 from pvm.wasm.code import op
@@ -50,15 +51,17 @@ class _Noted(Region):
         self.spans[number] = first, len(self.out)
 
 
-def region_text(blob: Blob, spec: Spec, metering: str, protection: str, region: int) -> str:
-    """The text of a region's function. Raises InputError when there is no such region."""
+def region_text(blob: Blob, spec: Spec | str, metering: str, protection: str, region: int) -> str:
+    """The text of a region's function. Raises InputError when there is no such region, and for unknown names."""
+    spec = find_spec(spec)
     flow = flow_of(blob, spec)
     text, _, _ = _region_text(blob, flow, spec, metering, protection, region)
     return text
 
 
-def region_at(blob: Blob, spec: Spec, metering: str, protection: str, pc: int) -> RegionText:
-    """The region and the block around a pc. Raises InputError for a pc beyond the code."""
+def region_at(blob: Blob, spec: Spec | str, metering: str, protection: str, pc: int) -> RegionText:
+    """The region and the block around a pc. Raises InputError for a pc beyond the code, and for unknown names."""
+    spec = find_spec(spec)
     if pc > len(blob.code):
         raise InputError(f"pc {pc}: the code ends at {len(blob.code)}")
     flow = flow_of(blob, spec)

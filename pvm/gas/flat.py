@@ -14,7 +14,7 @@ from pvm.program.decode import decode
 STRAY_COST = 1  # of a pc that `decode` does not yield: the bitmask does not mark it, so a trap is all of its block
 
 
-def block_costs(blob: Blob, spec: Spec) -> dict[int, int]:
+def block_costs(blob: Blob, spec: Spec | str) -> dict[int, int]:
     """The cost of every pc that `decode` yields, and of the implicit trap after the code."""
     costs: dict[int, int] = {}
     block: list[int] = []

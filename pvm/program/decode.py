@@ -17,6 +17,7 @@ from typing import NamedTuple
 from pvm.isa.expr import MASK64
 from pvm.isa.formats import Format, ImmediateField
 from pvm.isa.spec import Spec
+from pvm.isa.spec import spec as find_spec
 from pvm.isa.table import BY_NAME, Row
 from pvm.program.blob import Blob
 
@@ -58,8 +59,9 @@ def skip(starts: bytes, pc: int) -> int:
     return found - pc - 1
 
 
-def decode_at(blob: Blob, spec: Spec, pc: int) -> Instruction:
+def decode_at(blob: Blob, spec: Spec | str, pc: int) -> Instruction:
     """The instruction at any pc: a trap where the bitmask marks none, and beyond the code."""
+    spec = find_spec(spec)
     if pc >= len(blob.code):
         return Instruction(pc, 1, TRAP)
     length = skip(blob.starts, pc) + 1
@@ -77,9 +79,9 @@ def decode_octets(octets: bytes, length: int, spec: Spec) -> Instruction:
     return Instruction(0, length, row, *_operand_reader(row.format)(octets + _ZEROS, 0, length - 1))
 
 
-def decode(blob: Blob, spec: Spec) -> Iterator[Instruction]:
+def decode(blob: Blob, spec: Spec | str) -> Iterator[Instruction]:
     """All instructions that execution from pc 0 can visit, by pc, without the implicit trap after the end."""
-    pc = 0
+    spec, pc = find_spec(spec), 0
     while pc < len(blob.code):
         instruction = decode_at(blob, spec, pc)
         yield instruction
@@ -106,8 +108,9 @@ def instruction_pcs(blob: Blob) -> Iterator[int]:
         before = pc
 
 
-def block_starts(blob: Blob, spec: Spec) -> frozenset[int]:
+def block_starts(blob: Blob, spec: Spec | str) -> frozenset[int]:
     """The paper's set of pcs where basic blocks begin, the only legal targets of jumps (A.3)."""
+    spec = find_spec(spec)
     ends = bytes(row is not None and row.ends_block for row in spec.by_opcode)
     starts, code = blob.starts, blob.code
     found = {0}
@@ -119,14 +122,18 @@ def block_starts(blob: Blob, spec: Spec) -> frozenset[int]:
     return frozenset(pc for pc in found if is_instruction(blob, spec, pc))
 
 
-def is_valid(blob: Blob, spec: Spec) -> bool:
+def is_valid(blob: Blob, spec: Spec | str) -> bool:
     """0.8.0's check of the whole program: valid opcodes from 0 to the very end, the last a terminator (A.1)."""
     return invalid_at(blob, spec) is None
 
 
-@lru_cache(maxsize=16)
-def invalid_at(blob: Blob, spec: Spec) -> str | None:
+def invalid_at(blob: Blob, spec: Spec | str) -> str | None:
     """What that check finds first, or None. Remembered for the last programs, because every machine asks for it."""
+    return _invalid_at(blob, find_spec(spec))
+
+
+@lru_cache(maxsize=16)
+def _invalid_at(blob: Blob, spec: Spec) -> str | None:
     pc, before, end, starts = 0, 0, len(blob.code), blob.starts
     last: Row | None = None
     while pc < end:
@@ -141,8 +148,9 @@ def invalid_at(blob: Blob, spec: Spec) -> str | None:
     return None if last.ends_block else f"the last instruction, at pc {before}, does not end a block"
 
 
-def is_entry(blob: Blob, spec: Spec, pc: int) -> bool:
+def is_entry(blob: Blob, spec: Spec | str, pc: int) -> bool:
     """Whether a machine may be entered at `pc`: always in 0.7.2, only at an instruction in 0.8.0 (A.1)."""
+    spec = find_spec(spec)
     return not spec.validates or is_instruction(blob, spec, pc)
 
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from pvm.isa.expr import DynamicJump, Jump
 from pvm.isa.spec import Spec
+from pvm.isa.spec import spec as find_spec
 from pvm.program.blob import Blob
 from pvm.program.decode import Instruction, block_starts, decode_at, invalid_at
 
 
-def why_panic(blob: Blob, spec: Spec, pc: int) -> str:
+def why_panic(blob: Blob, spec: Spec | str, pc: int) -> str:
     """Why executing the instruction at `pc` panicked."""
+    spec = find_spec(spec)
     if spec.validates and (found := invalid_at(blob, spec)) is not None:
         return f"the program is invalid in {spec.name}: {found}"
     if pc >= len(blob.code):
@@ -42,7 +44,9 @@ def jump_target(instruction: Instruction) -> int | None:
     return None
 
 
-def jumps_to_no_block(blob: Blob, spec: Spec, instructions: list[Instruction]) -> list[tuple[Instruction, int]]:
+def jumps_to_no_block(
+    blob: Blob, spec: Spec | str, instructions: list[Instruction]
+) -> list[tuple[Instruction, int]]:
     """The static jumps that can only panic, with their targets."""
     starts = block_starts(blob, spec)
     targets = ((instruction, jump_target(instruction)) for instruction in instructions)

@@ -22,8 +22,9 @@ from pvm.emit.state import ENGINE, GUEST
 from pvm.emit.tables import opcode_tables
 from pvm.errors import InputError
 from pvm.isa import Spec
+from pvm.isa import spec as find_spec
 from pvm.log import LONGEST
-from pvm.machine import Reason
+from pvm.machine import Reason, check_metering
 from pvm.program import Blob, Program, is_valid
 from pvm.program.standard import ZONE_SIZE
 from pvm.standalone import wasi
@@ -51,15 +52,16 @@ _ZEROS = re.compile(rb"(\0{1024,})")  # so many are worth a data segment more
 
 def program_command(
     program: Program,
-    spec: Spec,
+    spec: Spec | str,
     metering: str,
     defaults: Defaults | None = None,
     region_blocks: int = REGION_BLOCKS,
 ) -> bytes:
     """A command that runs one program. What is too large to be translated, and what may not run, is interpreted.
 
-    Raises InputError for more code than the interpreter can hold.
+    Raises InputError for more code than the interpreter can hold, and for unknown names.
     """
+    spec, metering = find_spec(spec), check_metering(metering)
     index = interpreter_index(_FIRST)
     may_run = not spec.validates or is_valid(program.blob, spec)
     translation = None
@@ -84,11 +86,14 @@ def program_command(
     return encode(_module(w, index, translation, place.size, data, "pvm program"))
 
 
-def interpreter_command(spec: Spec, metering: str, format: str = "auto", defaults: Defaults | None = None) -> bytes:
+def interpreter_command(
+    spec: Spec | str, metering: str, format: str = "auto", defaults: Defaults | None = None
+) -> bytes:
     """A command that interprets the program file that its command line names; `format` is one of `INTERPRETED`.
 
-    Raises InputError for another format, which the module could not read.
+    Raises InputError for another format, which the module could not read, and for unknown names.
     """
+    spec, metering = find_spec(spec), check_metering(metering)
     if format not in INTERPRETED:
         raise InputError(f"format {format!r}: choose one of {', '.join(INTERPRETED)}")
     index = interpreter_index(_FIRST)

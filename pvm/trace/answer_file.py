@@ -23,6 +23,7 @@ from dataclasses import dataclass, field, replace
 
 from pvm.errors import InputError
 from pvm.isa import Spec
+from pvm.isa import spec as find_spec
 from pvm.jam.host_calls.table import LOG_CALL, RESULTS, UNKNOWN_GAS, WHAT, HostCallRow, by_number
 from pvm.machine import REGISTER_COUNT, Machine, Memory, Reason
 from pvm.program.standard import ADDRESS_SPACE, PAGE_SIZE
@@ -147,12 +148,12 @@ def _is_writable(memory: Memory, address: int, length: int) -> bool:
 # --- reading -------------------------------------------------------------------------------------------------------
 
 
-def parse_answers(text: str, spec: Spec, read: ReadFile) -> Listed:
+def parse_answers(text: str, spec: Spec | str, read: ReadFile) -> Listed:
     """The answers in a file's text. `read` yields the bytes of the files that it names.
 
     Raises InputError that names the line, and what `read` raises.
     """
-    listed = Listed(spec)
+    listed = Listed(find_spec(spec))
     for number, line in enumerate(text.splitlines(), 1):
         try:
             words = _words(line)
@@ -165,9 +166,9 @@ def parse_answers(text: str, spec: Spec, read: ReadFile) -> Listed:
     return listed
 
 
-def parse_default(text: str, spec: Spec, read: ReadFile) -> Listed:
+def parse_default(text: str, spec: Spec | str, read: ReadFile) -> Listed:
     """Answers with nothing but a default, such as "NONE" or "r7=0 cost=100". Raises InputError."""
-    return Listed(spec, default=_effects(_words(text), None, read))
+    return Listed(find_spec(spec), default=_effects(_words(text), None, read))
 
 
 def _words(line: str) -> list[str]:

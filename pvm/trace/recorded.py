@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pvm.isa import Spec
+from pvm.isa import spec as find_spec
 from pvm.jam.host_calls.table import LOG_CALL, HostCallRow, by_number
 from pvm.machine import REGISTER_COUNT, Machine
 from pvm.printable import counted
@@ -35,8 +36,8 @@ class Recorded:
     written where it says now, and gas changes by as much as it did.
     """
 
-    def __init__(self, calls: Sequence[Call], spec: Spec, stops: bool = False) -> None:
-        self._calls, self._spec, self._stops = calls, spec, stops
+    def __init__(self, calls: Sequence[Call], spec: Spec | str, stops: bool = False) -> None:
+        self._calls, self._spec, self._stops = calls, find_spec(spec), stops
         self._next = self._made = 0
         self._left = Counter(call.number for call in calls)  # what may still come, so that no search is in vain
         self.divergence: Divergence | None = None

@@ -40,13 +40,27 @@ def test_types(folder: Path) -> None:
 
 
 def test_nothing_outside_and_no_lists_of_folders(folder: Path) -> None:
+    (folder / "link").symlink_to(folder.parent / "secret")
+    (folder / "away").symlink_to(folder.parent)
+    (folder / "linked").mkdir()
+    (folder / "linked" / "index.html").symlink_to(folder.parent / "secret")
     with serving(folder) as url:
         host = url.removeprefix("http://").rstrip("/")
-        for path in ("/../secret", "/%2e%2e/secret", "/sub/", "/nothing", "/..%2fsecret"):
+        for path in (
+            "/../secret", "/%2e%2e/secret", "/sub/", "/nothing", "/..%2fsecret", "/%00", "/index.html%00",
+            "/a.mjs%00.x", "/link", "/linked/", "/away/secret", "/sub/f.whl/", "/%ff", "/" + "x" * 5000,
+        ):  # fmt: skip
             connection = http.client.HTTPConnection(host)
             connection.request("GET", path)
             assert connection.getresponse().status == 404
             connection.close()
+
+
+def test_links_within_the_folder_and_to_it_are_followed(folder: Path, tmp_path: Path) -> None:
+    (folder / "same.mjs").symlink_to("a.mjs")
+    (tmp_path / "other").symlink_to(folder)
+    with serving(tmp_path / "other") as url, urllib.request.urlopen(url + "same.mjs") as answer:
+        assert answer.read() == b"a.mjs"
 
 
 def test_a_port_that_is_taken(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import click
 
 from pvm.errors import InputError
 from pvm.printable import escaped
-from wasm_host.cli.failures import SUCCESS
+from wasm_host.cli.failures import INTERRUPTED, SUCCESS
 from wasm_host.cli.help import Commands
 from wasm_host.cli.inputs import number_type
 from wasm_host.cli.output import counted
@@ -101,4 +101,4 @@ def _serve(folder: Path, port: int | None) -> int:
         click.echo(f"{running.url} (Ctrl-C ends it)")
         with suppress(KeyboardInterrupt):
             running.serve_forever()
-    return SUCCESS
+    return INTERRUPTED

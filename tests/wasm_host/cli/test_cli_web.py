@@ -39,5 +39,5 @@ def test_serve_until_interrupted(pvm, pvm_process, tmp_path):
     with urllib.request.urlopen(url) as answer:
         assert answer.read() == (folder / "index.html").read_bytes()
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=20) == 130
     assert process.stderr.read() == b""
