@@ -14,6 +14,7 @@ from rich.text import Text
 
 from pvm.errors import AddressError, InputError
 from pvm.machine import AnyEngine
+from pvm.printable import escaped
 from pvm.program import Program
 from pvm.reference import ReferenceEngine
 from pvm.trace import Replay, parse_trace, replay
@@ -188,7 +189,7 @@ def _as_dict(one: Replayed) -> dict[str, Any]:
 
 def _show(replayed: list[Replayed], failed: int, malformed: int, left: int) -> None:
     out = console()
-    names = [Path(one.path).name for one in replayed]
+    names = [escaped(Path(one.path).name) for one in replayed]
     width = max(map(len, names), default=0)
     for name, one in zip(names, replayed, strict=True):
         problem = one.problem or one.replay.difference
@@ -201,6 +202,6 @@ def _show(replayed: list[Replayed], failed: int, malformed: int, left: int) -> N
             )
         out.print(line)
         if problem is not None:
-            out.print(f"    {problem if one.problem else f'{one.path}: {problem}'}")
+            out.print(f"    {escaped(problem if one.problem else f'{one.path}: {problem}')}")
     last = summary(len(replayed) - failed - malformed, failed, malformed=malformed, left=left)
     out.print(Text(last, "red" if failed or malformed else "yellow" if left else "green"))

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from pvm.errors import AddressError, InputError, LimitError
 from pvm.machine import METERINGS
+from pvm.printable import escaped
 from pvm.vectors import parse_vector, run_vector
 from wasm_host.cli.batch import Done, Source, cluster_option, do_all, finish, refuse, sources, workers_option
 from wasm_host.cli.deadline import Deadline, timeout_option
@@ -141,9 +142,9 @@ def _as_dict(
 def _show(checked: list[Checked], failures: list[Checked], malformed: list[Checked], left: int) -> None:
     out = console()
     for one in (*failures, *malformed):
-        out.print(Text(f"{mark(False)} {one.path}", "bold red"))
-        for difference in one.differences or (one.problem,):
-            out.print(f"    {difference}")
+        out.print(Text(f"{mark(False)} {escaped(one.path)}", "bold red"))
+        for difference in one.differences or (one.problem or "",):
+            out.print(f"    {escaped(difference)}")
     passed, failed, skipped = _counts(checked, failures)
     partly = sum(one.is_partly for one in checked)
     if partly:

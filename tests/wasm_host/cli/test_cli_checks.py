@@ -296,3 +296,14 @@ def test_a_replay_that_never_ends_is_given_up(pvm, tmp_path, options):
     done = pvm("replay", tmp_path, "--timeout", 0.2, *options)
     assert (done.status, done.last_line) == (1, "1 passed, 1 failed")
     assert "a.log: given up after 0.2 s" in done.text
+
+
+def test_names_of_files_cannot_drive_the_terminal(pvm, tmp_path):
+    name = "x\x1b[31m\u202e"
+    write_json(tmp_path / f"{name}.json", vector(**{"expected-gas": 1}))
+    (tmp_path / f"bad{name}.json").write_text("{")
+    write_trace(tmp_path / f"{name}.log", gas=1)
+    (tmp_path / f"bad{name}.log").write_text("nothing")
+    for command in ("vectors", "replay"):
+        done = pvm(command, tmp_path)
+        assert "x\\x1b[31m\\u202e" in done.text and "\x1b" not in done.text + done.stderr, done.text
