@@ -6,6 +6,7 @@ hands more work to the interpreter.
 
 from __future__ import annotations
 
+from gas import GAS
 from generated import GENERATED
 from instructions import INSTRUCTIONS
 from mutant import Edits, Mutant, mutants
@@ -324,4 +325,4 @@ _MACHINE: Edits = {
     ),
 }  # fmt: skip
 
-MUTANTS: tuple[Mutant, ...] = (*mutants(_PROGRAM), *INSTRUCTIONS, *mutants(_MACHINE), *GENERATED)
+MUTANTS: tuple[Mutant, ...] = (*mutants(_PROGRAM), *INSTRUCTIONS, *mutants(_MACHINE), *GENERATED, *GAS)

@@ -26,6 +26,7 @@ from wasm_host.cli import (
     compare,
     demo,
     fuzz,
+    gas,
     help,
     inspect,
     isa,
@@ -43,9 +44,8 @@ from wasm_host.cli.help import Commands
 _COMPLETE = "_PVM_COMPLETE"
 _COMMANDS = (
     demo.command, run.command, inspect.command, assembly.asm, assembly.disasm, vectors.command, replay.command,
-    trace.command,
-    isa.command, shape.command, wat.command, build.command, bench.command, compare.command, fuzz.command, cache.command,
-    web.command, help.command,
+    trace.command, isa.command, gas.command, shape.command, wat.command, build.command, bench.command, compare.command,
+    fuzz.command, cache.command, web.command, help.command,
 )  # fmt: skip
 
 
