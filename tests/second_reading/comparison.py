@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pvm import InputError
+from pvm import InputError, PvmError
 from pvm.flow import flow_of
 from pvm.fuzz import Case, Make, compare, corner_case
 from pvm.fuzz.compare import reference
@@ -118,7 +118,11 @@ def _makers(nothing: None) -> dict[str, Make]:
 
 
 def _work(makers: dict[str, Make], which: tuple[str, int]) -> Compared:
-    return Compared(*which, difference(corner_case(*which), makers))
+    try:
+        found = difference(corner_case(*which), makers)
+    except PvmError as error:  # a refusal, which the search outlives
+        found = f"{type(error).__name__}: {error}"
+    return Compared(*which, found)
 
 
 def _lost(which: tuple[str, int]) -> Compared:
