@@ -18,11 +18,12 @@ from pvm.emit.recompiler import instructions_at_most, weight_of_program
 from pvm.errors import ResourceError
 from pvm.isa import Spec
 from pvm.program import Program
+from wasm_host.forks import follow_forks
 
 # Bytes, measured over every instruction and mixes of them (`pvm bench --only weights`), Python's part included: for an
 # instruction, for an entry of the jump table, and for each compile thread, which compiles one function at a time and
 # keeps what the largest took.
-_FIXED, _INSTRUCTION, _ENTRY = 24 << 20, 1800, 160
+_FIXED, _INSTRUCTION, _ENTRY = 24 << 20, 1800, 80
 _THREAD_FIXED, _THREAD_WEIGHT, _THREAD = 2 << 20, 14 << 10, 32 << 20
 
 _MIB = 1 << 20
@@ -30,16 +31,19 @@ _STATUS, _GROUPS, _MOUNTED = Path("/proc/self/status"), Path("/proc/self/cgroup"
 
 
 class _UnderWay:
-    """What the translations that are being made may take, in bytes, and those that compile in parallel."""
+    """What the translations that are being made in this process may take, in bytes."""
 
     def __init__(self) -> None:
+        self.was_forked()
+
+    def was_forked(self) -> None:
+        """Those of the other process are not made here."""
         self.lock = Lock()
         self.taken = 0
 
 
 _UNDER_WAY = _UnderWay()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_UNDER_WAY.__init__)  # type: ignore[misc]
+follow_forks(_UNDER_WAY)
 
 
 @contextmanager

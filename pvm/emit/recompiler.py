@@ -12,6 +12,8 @@ the interpreter carries it out.
 
 from __future__ import annotations
 
+import sys
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -166,9 +168,10 @@ def translate(
         for number, entry in ids.items()
         if flow.blocks[number].follows is AFTER_CALL
     }
-    targets = (ids[flow.index[pc]] if pc in flow.starts else NO_TARGET for pc in blob.stored_entries)
-    jumps = b"".join(target.to_bytes(4, "little") for target in targets)
-    return Translation(regions, entries, resumes, jumps)
+    jumps = array("I", (ids[flow.index[pc]] if pc in flow.starts else NO_TARGET for pc in blob.stored_entries))
+    if sys.byteorder == "big":
+        jumps.byteswap()
+    return Translation(regions, entries, resumes, jumps.tobytes())
 
 
 def module_of(regions: Sequence[Function]) -> Module:
