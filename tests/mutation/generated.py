@@ -120,7 +120,9 @@ _INTERPRETER: Edits = {
     "pvm/emit/execute.py": (
         ("A1.out-of-gas", 'local_get(_GAS) + op("i32.wrap_i64") + i32_const(RECORD.size)',
          'local_get(_GAS) + i64_const(1) + op("i64.add") + op("i32.wrap_i64") + i32_const(RECORD.size)'),
-        ("A1.gas-first", 'is_out = get_state("metering") + local_get(_GAS) + op("i64.eqz") + op("i32.or")', "is_out = i32_const(0)"),
+        ("B4.out-of-gas", 'is_out = get_state("metering") + local_get(_GAS) + op("i64.eqz") + op("i32.or")', "is_out = i32_const(0)"),
+        ("A1.gas-first", 'local_get(_GAS) + op("i32.wrap_i64") + i32_const(RECORD.size)',
+         'local_get(_GAS) + i64_const(1) + op("i64.add") + op("i32.wrap_i64") + i32_const(RECORD.size)'),
         ("A1.resumable", 'set_state("pc", get_word(local_get(_RECORD), RECORD.pc))\n        + set_state("exit"',
          'set_state("pc", get_word(local_get(_RECORD), RECORD.pc + RECORD.size))\n        + set_state("exit"'),
         ("A4.low", "        + is_low + if_(panic + leave)\n", ""),
@@ -164,9 +166,8 @@ _INTERPRETER: Edits = {
         ("A5.engines", '"ctz": op("i64.ctz")', '"ctz": op("i64.clz")'),
         ("A5.engines", '"popcnt": op("i64.popcnt")', '"popcnt": op("i64.clz")'),
         ("A5.engines", 'return low(inner, bind) + op("i64.extend_i32_s")', 'return low(inner, bind) + op("i64.extend_i32_u")'),
-        ("A5.engines", 'return condition(expr, bind) + op("i64.extend_i32_u")', 'return condition(expr, bind) + op("i64.extend_i32_s")'),
         ("A5.engines", 'low(left, bind) + low(right, bind) + op(f"i32.{name}") + op("i64.extend_i32_u")',
-         'low(left, bind) + low(right, bind) + op(f"i32.{name}") + op("i64.extend_i32_s")'),
+         'low(left, bind) + low(right, bind) + op(f"i32.{name[:-1]}s") + op("i64.extend_i32_u")'),
         ("A5.engines", 'return value(left, bind) + value(right, bind) + op(f"i64.{name}")\n        case Binary("rotl32"',
          'return value(right, bind) + value(left, bind) + op(f"i64.{name}")\n        case Binary("rotl32"'),
         ("A5.engines", 'return b"".join(arms) + condition(test, bind) + op("select")',
@@ -203,7 +204,6 @@ _RECOMPILER: Edits = {
         ("A3.unmarked-terminator", "tuple(row is not None and row.ends_block for row in spec.by_opcode)", "tuple(row is None or row.ends_block for row in spec.by_opcode)"),
         ("A5.offset", "return pc + int.from_bytes(blob.code[at:end]", "return end + int.from_bytes(blob.code[at:end]"),
         ("A5.length-rest", "blob.code[at:end][:4]", "blob.code[at:end][:3]"),
-        ("A5.length-rest", "blob.code[at:end][:4]", "blob.code[at:end][:5]"),
         ("A5.length-named", "        at += immediate_length(blob.padded, pc, immediates[0], end - pc - 1)\n", "        at += 1\n"),
         ("A2.trap-behind", 'bytes([spec.opcodes["trap"]]), pcs', 'bytes([spec.opcodes["fallthrough"]]), pcs'),
     ),
@@ -248,7 +248,6 @@ _RECOMPILER: Edits = {
     ),
     "pvm/emit/straight.py": (
         ("A2.beyond-skip", "while any(len(own) < template.length for own, template in known.items()):", "while False:"),
-        ("A5.unmarked", "code, pcs = flow.code, flow.pcs", "code, pcs = blob.code, flow.pcs"),
     ),
     "pvm/emit/templates.py": (
         ("A5.length-rest", "x = slice(field.start, field.start + 4)", "x = slice(field.start, field.start + 3)"),

@@ -141,10 +141,10 @@ def test_undefined_opcodes_are_traps(make_engine: Any) -> None:
     for metering in ("instruction", "block"):
         machine = make_engine(metering=metering).instantiate(Program(Blob(code, pack_bitmask(b"\1" * len(code)))))
         for pc in range(len(code)):
-            machine.pc, machine.gas = pc, 9
+            machine.pc, machine.gas = pc, 999  # enough for whatever a translation may run into
             into = pc + 1 - pc % 2
             cost = 2 if metering == "block" else 1 + (pc % 2 == 0)
-            assert machine.run() == Exit(Reason.PANIC, into, 9 - cost), (metering, pc)
+            assert machine.run() == Exit(Reason.PANIC, into, 999 - cost), (metering, pc)
             machine.pc, machine.gas = pc, 0
             assert machine.run() == Exit(Reason.OUT_OF_GAS, pc, 0)
 
@@ -166,16 +166,16 @@ def test_unmarked_octets_are_traps(make_engine: Any) -> None:
             blob = Blob(bytes.fromhex(code), pack_bitmask(bytes(map(int, marks.replace(" ", "")))))
             machine = engine.instantiate(Program(blob), host={3: move})
             for pc in entries:
-                machine.pc, machine.gas = pc, 9
-                assert machine.run() == Exit(Reason.PANIC, pc, 8), (code, pc)
+                machine.pc, machine.gas = pc, 999
+                assert machine.run() == Exit(Reason.PANIC, pc, 998), (code, pc)
                 machine.pc, machine.gas = pc, 0
                 assert machine.run() == Exit(Reason.OUT_OF_GAS, pc, 0)
                 assert machine.registers == [0] * 13
-        exit = engine.instantiate(Program(blob), gas=9).run()
-        assert exit == Exit(Reason.PANIC, 25, 7)  # behind the fallthrough and 24 octets
+        exit = engine.instantiate(Program(blob), gas=999).run()
+        assert exit == Exit(Reason.PANIC, 25, 997)  # behind the fallthrough and 24 octets
         blob = Blob(bytes.fromhex("0a03 330533075500"), pack_bitmask(b"\1\0\1\0\0\0\0\1"))
-        exit = engine.instantiate(Program(blob), gas=9, host={3: move}).run()
-        assert exit == Exit(Reason.PANIC, 4, 7 if metering == "instruction" else 5)
+        exit = engine.instantiate(Program(blob), gas=999, host={3: move}).run()
+        assert exit == Exit(Reason.PANIC, 4, 997 if metering == "instruction" else 995)
 
 
 # --- the paper's branch ----------------------------------------------------------------------------------------------
@@ -203,6 +203,27 @@ def test_static_jumps(make_engine: Any, run_source: Any, name: str) -> None:
         else:
             assert exit == Exit(Reason.PANIC, 1, 48), target
         assert machine.registers[2] == (7 if name.startswith("load") else 0), target
+
+
+def test_loops_that_overlap(make_engine: Any) -> None:
+    """Neither lies in the other, so that not both can be loops of WebAssembly."""
+    source = """
+        load_imm r1, 0
+        fallthrough
+    first:
+        add_imm_64 r1, r1, 1
+        fallthrough
+    second:
+        add_imm_64 r2, r2, 1
+        branch_lt_u_imm r1, 3, first
+        add_imm_64 r3, r3, 1
+        branch_lt_u_imm r2, 5, second
+        trap
+    """
+    machine = make_engine().instantiate(assemble(f".code\n{source}\n"), gas=100)
+    exit = machine.run()
+    assert (exit.reason, exit.gas) == (Reason.PANIC, 100 - 2 - 3 * 2 - 5 * 2 - 3 * 2 - 1)
+    assert machine.registers[1:4] == [3, 5, 3]
 
 
 def test_a_branch_that_is_not_taken_goes_on(make_engine: Any, run_source: Any) -> None:

@@ -74,6 +74,25 @@ def test_gas_in_loops_and_over_jumps(make_engine: Any) -> None:
         assert machine.registers[1:4] == [r1, done.count(add), done.count(count)], gas
 
 
+@pytest.mark.parametrize("jumps", [True, False])
+def test_gas_where_ways_cost_differently(make_engine: Any, jumps: bool) -> None:
+    """A branch over a short way to a long one, at every gas value."""
+    source = "load_imm r1, 1\nbranch_eq_imm r1, 1, far\nadd_imm_64 r2, r2, 1\ntrap\nfar:\n"
+    program = assemble(f".code\n{source}{'add_imm_64 r3, r3, 1; '.replace('; ', chr(10)) * 12}trap\n")
+    if not jumps:
+        program = assemble(f".code\n{source.replace('_imm r1, 1, far', '_imm r1, 2, far')}trap\n")
+    pcs = [pc for pc, mark in enumerate(program.blob.starts) if mark]
+    path = [*pcs[:2], *pcs[4:]] if jumps else pcs[:4]
+    for gas in range(len(path) + 2):
+        machine = make_engine().instantiate(program, gas=gas)
+        exit = machine.run()
+        ends = gas >= len(path)
+        expected = (Reason.PANIC, path[-1], gas - len(path)) if ends else (Reason.OUT_OF_GAS, path[gas], 0)
+        assert (exit.reason, exit.pc, exit.gas) == expected
+        after = max(0, min(gas, len(path) - 1) - 2)
+        assert machine.registers[2:4] == ([0, after] if jumps else [after, 0])
+
+
 @pytest.mark.parametrize("place", range(5))
 @pytest.mark.parametrize("name", ["load_u8 r9, [0x30000]", "load_ind_u8 r9, [r8]", "ecalli 1", "store_u8 [5], r1"])
 def test_gas_where_a_block_is_left(make_engine: Any, run_source: Any, name: str, place: int) -> None:

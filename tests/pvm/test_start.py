@@ -108,7 +108,7 @@ def test_nothing_is_missing_or_left_over(tail: bytes | None) -> None:
         (0xFEFF0000, 0x1000, b"JAM!" + bytes(0xFFC)),
         (0xFEFF0000, 0x1001, b""), (0xFEFEFFFF, 2, b""), (0x20000, 1, b""),  # not all of it may be read
         (0xFEFF0000 + (1 << 32), 4, b""), (0xFEFF0000, (1 << 32) + 4, b""), (0, (1 << 64) - 1, b""),
-        ((1 << 64) - 1, (1 << 64) - 1, b""), (0x8000, 4, b""),
+        ((1 << 64) - 1, (1 << 64) - 1, b""), (0x8000, 4, b""), (0xFEFF0002, (1 << 64) - 1, b""),
     ],
 )  # fmt: skip
 def test_the_result(make_engine: Any, address: int, length: int, result: bytes) -> None:

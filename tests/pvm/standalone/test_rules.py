@@ -18,6 +18,7 @@ from pvm.program.codec import encode_natural
 HALTS = Blob(b"\x32\x00", pack_bitmask(b"\1\0"))
 STANDARD = Sections(b"abc", b"de", 1, 5).encode(HALTS.encode())
 LONG = (b"\1" * 300, b"\xff" * 37 + b"\x0f")  # code and its bitmask
+LONGER = (b"\1" * 0x2008, b"\xff" * 0x401)
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,7 @@ LONG = (b"\1" * 300, b"\xff" * 37 + b"\x0f")  # code and its bitmask
         (b"\0\0\x09" + bytes(9) + b"\1\1", True), (b"\0\0\x08" + bytes(8) + b"\xff", True),
         (b"\2\1\1\5\6\0\1", True), (b"\3\1\1\5\6\0\1", False),
         (b"\0\0\x81\x2c" + LONG[0] + LONG[1], True), (b"\0\0\xc0\x2c\1" + LONG[0] + LONG[1], False),
+        (b"\0\0\xa0\x08" + LONGER[0] + LONGER[1], True), (b"\0\0\x80\x08" + LONGER[0] + LONGER[1], False),
         (b"\0\0\x80\1\0\1", False), (b"\x80\0\0\1\0\1", False), (b"\0\0\xff" + b"\1" + bytes(7) + b"\0\1", False),
     ],
 )  # fmt: skip
@@ -48,21 +50,38 @@ def test_what_is_no_program(data, fits, run_core):
         assert str(refused.value) in ended.stderr
 
 
-@pytest.mark.parametrize("width", [0, 1, 3, 4, 5, 8, 9, 255])
+@pytest.mark.parametrize("width", [0, 1, 2, 3, 4, 5, 8, 9, 255])
 def test_jump_tables_of_any_width(width, run_core, expect):
-    """fallthrough | load_imm r1, ADDRESS; jump_ind r1 | ecalli 1 | trap, with entries that are good and too large."""
+    """load_imm r1, ADDRESS; jump_ind r1 | ecalli 1 | 256 times fallthrough | ecalli 2 | trap: entries that are good,
+    too large, and cut off would be good."""
     most = 256**width
-    entries = [8, *(8 + part for part in (1 << 8, 1 << 16, 1 << 32, 1 << 64, most - 256) if 0 < part < most - 8)]
+    others = (7 + 2 + 0x102, *(7 + (1 << bits) for bits in (8, 16, 32, 64)), 7 + most - 256)
+    entries = [7, *(entry for entry in others if 7 < entry < most)]
     counts = (0, 1, 7, (1 << 31) - 1, (1 << 64) - 1) if width == 0 else (len(entries),)
     for count in counts:
-        for address in (2, 4, 2 * len(entries), 14, 16, 3, 0, -2, -0x10000):
-            code = b"\1\x33\1" + address.to_bytes(3, "little", signed=True) + b"\x32\1\x0a\1\0"
+        for address in (*range(2 * len(entries) + 4), -2, -0x10000):
+            load = b"\x33\1" + address.to_bytes(3, "little", signed=True)
+            code = load + b"\x32\1\x0a\1" + b"\1" * 0x102 + b"\x0a\2\0"
+            marks = b"\1\0\0\0\0\1\0\1\0" + b"\1" * 0x102 + b"\1\0\1"
             table = b"".join(entry.to_bytes(width, "little") for entry in entries) if width else b""
-            blob = b"".join((encode_natural(count), bytes([width, len(code)]), table, code, b"\x43\5"))
+            head = encode_natural(count), bytes([width]), encode_natural(len(code))
+            blob = b"".join((*head, table, code, pack_bitmask(marks)))
             machine = pvm.ReferenceEngine().instantiate(Program.parse(blob, "plain"), gas=9)
             status, text = expect(machine, 9, "interpreter", GP_072, "instruction", "plain")
             ended = run_core(blob, GP_072, "instruction", "--gas", 9, format="plain")
             assert (ended.status, ended.stdout) == (status, text), (count, address)
+
+
+@pytest.mark.parametrize(
+    ("code", "marks"), [("330507", "100"), ("0a03", "10"), ("33050700", "1001"), ("01ff01", "111")]
+)
+def test_the_bitmask_and_the_end_of_the_code(code, marks, run_core, expect):
+    """Which bit is whose, and that all are set behind the last."""
+    blob = Blob(bytes.fromhex(code), pack_bitmask(bytes(map(int, marks)))).encode()
+    machine = pvm.ReferenceEngine().instantiate(Program.parse(blob, "plain"), gas=9)
+    status, text = expect(machine, 9, "interpreter", GP_072, "instruction", "plain")
+    ended = run_core(blob, GP_072, "instruction", "--gas", 9, format="plain")
+    assert (ended.status, ended.stdout) == (status, text)
 
 
 @pytest.mark.parametrize(
@@ -82,8 +101,8 @@ def test_the_start_of_a_standard_program(read_only, read_write, heap, stack, arg
     for end in sorted(ends):
         for address in (end - 1, end):
             for name in ("load_ind_u8", "store_ind_u8"):
-                access = f"{name} r2, [r1]" if name.startswith("load") else f"{name} [r1], r2"
-                source = f".code\nload_imm_64 r1, {address}\n{access}\necalli 1\n"
+                access = f"{name} r3, [r2]" if name.startswith("load") else f"{name} [r2], r3"
+                source = f".code\nload_imm_64 r2, {address}\n{access}\necalli 1\n"
                 program = Program(assemble(source).blob, sections)
                 machine = pvm.ReferenceEngine().instantiate(program, data, gas=9)
                 status, text = expect(machine, 9, "interpreter", GP_072, "instruction", "standard")
@@ -98,6 +117,7 @@ def test_the_start_of_a_standard_program(read_only, read_write, heap, stack, arg
         (0xFEFF0000, 4, b"JAM!"), (0xFEFF0001, 2, b"AM"), (0xFEFF0000, 0, b""), (0x10000, 3, b"abc"),
         (0xFEFF0000, 0x1001, b""), (0xFEFEFFFF, 2, b""), (0xFEFF0000 + (1 << 32), 4, b""),
         (0xFEFF0000, (1 << 32) + 4, b""), ((1 << 64) - 1, (1 << 64) - 1, b""), (0x8000, 4, b""),
+        (0xFEFF0000, (1 << 64) - 1, b""), (0xFEFF0002, (1 << 64) - 1, b""),
     ],
 )  # fmt: skip
 def test_the_result(address, length, result, run_core):
@@ -110,6 +130,16 @@ def test_the_result(address, length, result, run_core):
         assert ended.status == status
         assert (found["gas_used"], found["gas"]) == (min(gas, 3), max(0, gas - 3))
         assert bytes.fromhex(found["result"]) == (b"" if status else result)
+
+
+@pytest.mark.parametrize(("address", "result"), [(0x1000, ""), (0xFFFF, ""), (0x10000, "00")])
+def test_no_result_from_low_memory(address, result, run_core):
+    """A plain program's heap begins there."""
+    source = f"load_imm r2, 0x12000\nsbrk r3, r2\nload_imm r7, {address}\nload_imm r8, 1\n"
+    source += "load_imm r0, -0x10000\njump_ind r0"
+    ended = run_core(assemble(f".code\n{source}\n").encode(), GP_072, "instruction", "--gas", 9, format="plain")
+    found = json.loads(ended.stdout)
+    assert (found["status"], found["result"]) == ("halt", result)
 
 
 @pytest.mark.parametrize(
