@@ -7,7 +7,7 @@ the decoder inside the generated interpreter (`pvm.emit`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,11 @@ class Format:
     registers: tuple[RegisterField, ...] = ()
     immediates: tuple[ImmediateField, ...] = ()
 
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """Names of the operands, registers first."""
-        return (*(f.name for f in self.registers), *(f.name for f in self.immediates))
+    fields: tuple[str, ...] = field(init=False)  # names of the operands, registers first
+
+    def __post_init__(self) -> None:
+        names = (*(f.name for f in self.registers), *(f.name for f in self.immediates))
+        object.__setattr__(self, "fields", names)
 
 
 _A = RegisterField("a", 1, 0, 15)

@@ -75,7 +75,8 @@ def disassemble_lines(program: Program, spec: Spec | str = GP_072) -> Iterator[s
     labels = _labelled(blob, jumps)
     yield from _jump_table_lines(blob, labels)
     yield ".code"
-    yield from _code_lines(program, spec, labels, _widened(blob, jumps, labels))
+    widened, returns = _widened(blob, jumps, labels), _dynamic_addresses(blob, labels)
+    yield from _code_lines(_Text(program, spec, labels, jumps.plain, widened, returns))
 
 
 def format_instruction(instruction: Instruction, label_of: Callable[[int], str] | None = None) -> str:
@@ -215,15 +216,19 @@ class _Labels:
 
 @dataclass(frozen=True)
 class _Jumps:
-    """The instructions that have a target, an entry each. `is_least`: the width is the least for the offset."""
+    """The instructions that have a target, an entry each.
+
+    `is_least`: the width is the least for the offset. `plain` is 1 for each pc where that is so of all immediates.
+    """
 
     pcs: array[int]
     targets: array[int]
     is_least: bytes
+    plain: bytes
 
 
 def _jumps(blob: Blob, spec: Spec) -> _Jumps:
-    pcs, targets, is_least = array("q"), array("q"), bytearray()
+    pcs, targets, is_least, plain = array("q"), array("q"), bytearray(), bytearray(len(blob.code))
     jumps, code = _with_target(spec), blob.code
     for pc in instruction_pcs(blob):
         if jumps[code[pc]]:
@@ -231,10 +236,11 @@ def _jumps(blob: Blob, spec: Spec) -> _Jumps:
             target = _target(instruction)
             if target is not None:
                 written = _written_widths(blob, instruction)
+                plain[pc] = written is not None and not written
                 pcs.append(pc)
                 targets.append(target)
                 is_least.append(written is not None and instruction.row.format.immediates[-1].name not in written)
-    return _Jumps(pcs, targets, bytes(is_least))
+    return _Jumps(pcs, targets, bytes(is_least), bytes(plain))
 
 
 def _labelled(blob: Blob, jumps: _Jumps) -> _Labels:
@@ -279,10 +285,9 @@ def _dynamic_addresses(blob: Blob, labels: _Labels) -> dict[int, str]:
 # --- code --------------------------------------------------------------------------------------------------------
 
 
-def _code_lines(program: Program, spec: Spec, labels: _Labels, widened: bytes) -> Iterator[str]:
-    blob, notes = program.blob, _notes(program)
-    text = _Text(program, spec, labels, widened, _dynamic_addresses(blob, labels))
-    jumps, starts, code, marks, size = _with_target(spec), blob.starts, blob.code, labels.marks, len(blob.code)
+def _code_lines(text: _Text) -> Iterator[str]:
+    blob, spec, notes = text.program.blob, text.spec, _notes(text.program)
+    jumps, starts, code, marks, size = _with_target(spec), blob.starts, blob.code, text.labels.marks, len(blob.code)
     ends = bytes(row is not None and row.ends_block for row in spec.by_opcode)
     known: dict[bytes, tuple[str, str]] = {}  # of instructions without a target
     for pc, end in pairwise(chain(instruction_pcs(blob), (size,))):
@@ -309,11 +314,12 @@ def _code_lines(program: Program, spec: Spec, labels: _Labels, widened: bytes) -
 
 @dataclass(frozen=True)
 class _Text:
-    """What the lines of instructions depend on. `widened` is that of `_widened`, `returns` of `_dynamic_addresses`."""
+    """What lines depend on: `plain` of `_Jumps`, `widened` of `_widened`, `returns` of `_dynamic_addresses`."""
 
     program: Program
     spec: Spec
     labels: _Labels
+    plain: bytes
     widened: bytes
     returns: Mapping[int, str]
 
@@ -325,7 +331,7 @@ class _Text:
         def label_of(target: int) -> str:
             return self.labels.name(target) or (f"pc + {target - pc}" if target >= pc else f"pc - {pc - target}")
 
-        widths = _written_widths(blob, instruction)
+        widths = {} if self.plain[pc] else _written_widths(blob, instruction)
         if widths is None:
             octets = f"0x{blob.code[pc : instruction.next_pc].hex()} ; "
             if blob.starts[pc]:
