@@ -5,6 +5,8 @@ In: a program, a version and the pc of a panic. Out: one sentence.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pvm.isa.expr import DynamicJump, Jump
 from pvm.isa.spec import Spec
 from pvm.isa.spec import spec as find_spec
@@ -45,7 +47,7 @@ def jump_target(instruction: Instruction) -> int | None:
 
 
 def jumps_to_no_block(
-    blob: Blob, spec: Spec | str, instructions: list[Instruction]
+    blob: Blob, spec: Spec | str, instructions: Iterable[Instruction]
 ) -> list[tuple[Instruction, int]]:
     """The static jumps that can only panic, with their targets."""
     starts = block_starts(blob, spec)

@@ -10,6 +10,7 @@ import click
 from pvm.errors import InputError
 from pvm.isa import spec as find_spec
 from pvm.program import decode, disassemble_lines, jumps_to_no_block
+from pvm.program.decode import instruction_pcs
 from wasm_host.cli.engines import format_option, spec_option
 from wasm_host.cli.failures import SUCCESS
 from wasm_host.cli.inputs import ASM, EXAMPLE_PREFIX, STDIN, label_of, load_program
@@ -38,8 +39,7 @@ def asm(source: str, output: str | None, spec: str) -> int:
     version = find_spec(spec)
     program = load_program(source, ASM, version).program
     data = program.encode()
-    decoded = list(decode(program.blob, version))
-    for instruction, to in jumps_to_no_block(program.blob, version, decoded):
+    for instruction, to in jumps_to_no_block(program.blob, version, decode(program.blob, version)):
         click.echo(
             f"pvm: warning: {label_of(source)}: {instruction.row.name} at pc {instruction.pc} panics when it jumps: "
             f"no block starts at pc {to} (put fallthrough before that label)",
@@ -48,7 +48,7 @@ def asm(source: str, output: str | None, spec: str) -> int:
     target = _default_output(source) if output is None else output
     _refuse_same(source, target)
     write_output(target, data)
-    instructions = counted(len(decoded), "instruction")
+    instructions = counted(sum(1 for _ in instruction_pcs(program.blob)), "instruction")
     report_written(target, len(data), program.format, instructions, f"opcodes of {spec}", err=False)
     return SUCCESS
 
