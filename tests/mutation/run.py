@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -30,7 +31,8 @@ from rules import ROOT, Rule, rules
 
 COPIED = ("pvm", "wasm_host", "web", "tests", "pyproject.toml", "README.md")
 SHARED = "shared"  # the folder beside the project, with public vectors
-SECONDS = 300  # of processor time, after which tests count as endless
+SECONDS = 120  # of processor time, after which tests count as endless
+OCTETS = 1 << 28  # of a file that tests may write: a mutant may write without end
 CAUGHT, MISSED, ENDLESS = "caught", "missed", "endless"
 
 
@@ -112,6 +114,7 @@ def _fork(tree: Path, selected: list[str]) -> int:
         return pid
     try:
         signal.setitimer(signal.ITIMER_PROF, SECONDS)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (OCTETS, OCTETS))
         os.chdir(tree)
         nothing = os.open(os.devnull, os.O_RDWR)
         for stream in range(3):

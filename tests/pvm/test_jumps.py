@@ -92,18 +92,19 @@ DEFINED = {*TERMINATORS, 10, 20, *range(30, 34), *range(51, 63), *range(70, 74),
 
 
 def starts_of(engine: Any, code: bytes, marks: bytes) -> set[int]:
-    """The pcs to which a jump_ind, put behind the code, jumps; any other makes it panic."""
-    blob = Blob(code + b"\x32\x01", pack_bitmask(marks + b"\1\0"), tuple(range(len(code) + 5)), 2)
+    """The pcs to which a jump_ind jumps, put behind the code and a fallthrough; any other makes it panic."""
+    blob = Blob(code + b"\1\x32\1", pack_bitmask(marks + b"\1\1\0"), tuple(range(len(code) + 6)), 2)
     machine = engine.instantiate(Program(blob))
+    jump = len(code) + 1
     found = set()
-    for target in range(len(code) + 5):
-        machine.pc, machine.gas, machine.registers[1] = len(code), 1, 2 * target + 2
+    for target in range(len(code) + 6):
+        machine.pc, machine.gas, machine.registers[1] = jump, 1, 2 * target + 2
         exit = machine.run()
         if exit == Exit(Reason.OUT_OF_GAS, target, 0):
             found.add(target)
         else:
-            assert exit == Exit(Reason.PANIC, len(code), 0), target
-    return found
+            assert exit == Exit(Reason.PANIC, jump, 0), target
+    return found - {jump}
 
 
 @pytest.mark.parametrize(
