@@ -9,6 +9,7 @@ from pvm.errors import (
     AssemblyError,
     EngineError,
     InputError,
+    MachineBusyError,
     ProgramError,
     PvmError,
     ResourceError,
@@ -21,7 +22,7 @@ from pvm.reference import ReferenceEngine
 from pvm.version import __version__
 
 __all__ = [
-    "AddressError", "AnyEngine", "AssemblyError", "EngineError", "Exit", "Handler", "InputError", "Machine", "Memory",
-    "Program", "ProgramError", "PvmError", "Reason", "ReferenceEngine", "ResourceError", "TraceError", "VectorError",
-    "__version__",
+    "AddressError", "AnyEngine", "AssemblyError", "EngineError", "Exit", "Handler", "InputError", "Machine",
+    "MachineBusyError", "Memory", "Program", "ProgramError", "PvmError", "Reason", "ReferenceEngine", "ResourceError",
+    "TraceError", "VectorError", "__version__",
 ]  # fmt: skip

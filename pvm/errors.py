@@ -67,5 +67,9 @@ class LimitError(PvmError):
     """A limit that the caller has set is reached: a run was given up, and says where it was."""
 
 
+class MachineBusyError(PvmError):
+    """A machine was to be run or changed by another thread than the one that runs it, or to be run by its handler."""
+
+
 class EngineError(PvmError):
     """A bug of an engine, never the guest's doing: for example a WebAssembly trap that is no exit."""

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from threading import get_ident
 from typing import Any, NoReturn, Protocol, overload
 
 from pvm.errors import AddressError, InputError
@@ -25,6 +26,7 @@ from pvm.program.standard import (
     Segment,
 )
 from pvm.suggestions import unknown
+from pvm.turns import NOBODY, Turns, check_nesting, nest, refuse, refuse_again
 
 REGISTER_COUNT = 13
 REGISTER_LIMIT = 1 << 64
@@ -119,13 +121,14 @@ class Registers(MutableSequence[int]):
     """13 unsigned 64-bit integers, over whatever holds them.
 
     `values` is a list or a writable memoryview of 13 items, `owner` what must stay alive as long as that is used.
-    Setting anything but an integer from 0 to 2^64 - 1 raises AddressError.
+    Setting anything but an integer from 0 to 2^64 - 1 raises AddressError, and setting any while another thread runs
+    the machine MachineBusyError. `turns` are the machine's (`pvm.turns`).
     """
 
-    __slots__ = ("_owner", "_values")
+    __slots__ = ("_owner", "_turns", "_values")
 
-    def __init__(self, values: Any, owner: object = None) -> None:
-        self._values, self._owner = values, owner
+    def __init__(self, values: Any, owner: object = None, turns: Turns = NOBODY) -> None:
+        self._values, self._owner, self._turns = values, owner, turns
 
     @overload
     def __getitem__(self, index: int) -> int: ...
@@ -139,6 +142,11 @@ class Registers(MutableSequence[int]):
         return found if isinstance(index, int) else list(found)
 
     def __setitem__(self, index: int | slice, value: Any) -> None:
+        if self._turns and get_ident() not in self._turns:
+            refuse(self._turns)
+        if type(index) is int and type(value) is int and -REGISTER_COUNT <= index < REGISTER_COUNT:
+            self._values[index] = value if 0 <= value < REGISTER_LIMIT else self._check(value)
+            return
         if isinstance(index, slice):
             places = range(REGISTER_COUNT)[index]
             values = [self._check(item) for item in value]  # all of them, before any is set
@@ -180,7 +188,8 @@ Handler = Callable[[Any], "Reason | None"]
 
 Returning None continues after the call; returning HALT, PANIC or OUT_OF_GAS ends the run with it (A.6), with registers
 and gas as the handler left them. A call counts as made once its handler was entered: when it raises, the machine stands
-at the call, can be inspected, and goes on after it. `machine.pc = machine.pc` makes it call again.
+at the call, can be inspected, and goes on after it. `machine.pc = machine.pc` makes it call again. It may make and run
+other machines, some deep in each other (`pvm.turns.NESTED`), but not run or step the one that called it.
 """
 
 
@@ -188,11 +197,19 @@ Poll = Callable[["Machine"], object]
 """Gets a machine now and then while it runs. What it raises ends the run; the machine can be inspected, and go on."""
 
 
+class _Code:
+    """Holds no exit: see `Machine._exit_code`."""
+
+    __slots__ = ("value",)
+
+
 class Machine(ABC):
     """A program with its state. `run` continues after a host call or a repaired fault.
 
     `poll` is called when a run begins, and in it every 2^26 units of gas at most, which take WebAssembly 0.07 to 0.3 s;
     the reference engine calls it every 10 ms or so.
+
+    It belongs to one thread at a time: while one runs it, others get a MachineBusyError when they run or change it.
     """
 
     _memory: Memory
@@ -201,6 +218,9 @@ class Machine(ABC):
 
     def __init__(self, host: Mapping[int, Handler] | None = None) -> None:
         self._handlers: dict[int, Handler] = dict(host or {})
+        self._turns: Turns = {}
+        # Its `value` is an exit that was reached and not taken: a signal may come in between. It becomes 0 last.
+        self._exit_code: Any = _Code()
 
     @property
     def memory(self) -> Memory:
@@ -245,13 +265,54 @@ class Machine(ABC):
         """Run one instruction; None when it did not end the run."""
 
     @abstractmethod
+    def _run(self) -> Exit:
+        """Run to an exit, answering host calls on the way."""
+
     def run(self) -> Exit:
-        """Run to an exit. Host calls with a handler are answered on the way."""
+        """Run to an exit. Host calls with a handler are answered on the way.
+
+        Raises MachineBusyError when the machine is running already, ResourceError when too many run in each other's
+        handlers, and what a handler or `poll` raises.
+        """
+        turns, thread = self._turns, get_ident()
+        if thread in turns:
+            refuse_again()
+        try:
+            turns[thread] = None
+            if len(turns) > 1 and list(turns)[0] != thread:  # noqa: RUF015 - in one step, as others come and go
+                refuse(turns)
+            exit = nest(self, self._run) if self._handlers or self.poll else self._run()
+        finally:
+            turns.pop(thread, None)
+        self._exit_code.value = 0
+        return exit
 
     def step(self) -> Exit | None:
-        """Run one instruction and answer its host call if there is a handler; None when the machine can go on."""
+        """Run one instruction and answer its host call if there is a handler; None when the machine can go on.
+
+        Raises what `run` raises.
+        """
+        turns, thread = self._turns, get_ident()  # as in `run`: a call in common would take a tenth of a step
+        if thread in turns:
+            refuse_again()
+        try:
+            turns[thread] = None
+            if len(turns) > 1 and list(turns)[0] != thread:  # noqa: RUF015
+                refuse(turns)
+            exit = nest(self, self._step_and_answer) if self._handlers or self.poll else self._step()
+        finally:
+            turns.pop(thread, None)
+        self._exit_code.value = 0
+        return exit
+
+    def _step_and_answer(self) -> Exit | None:
         exit = self._step()
         return None if exit is None else self._answer(exit)
+
+    def _refuse_others(self) -> None:
+        """Raises MachineBusyError while another thread than this one runs the machine."""
+        if self._turns and get_ident() not in self._turns:
+            refuse(self._turns)
 
     def _answer(self, exit: Exit) -> Exit | None:
         """None when a handler answered the exit; the exit, or the one that the handler chose, otherwise."""
@@ -260,6 +321,7 @@ class Machine(ABC):
         handler = self._handlers.get(exit.call)
         if handler is None:
             return exit
+        self._exit_code.value = 0
         reason = handler(self)
         return None if reason is None else Exit(check_reason(reason), self.pc, self.gas)
 
@@ -297,8 +359,9 @@ def start_of(program: Program, args: bytes, gas: int, pc: int | None, host: Mapp
     """The start of `program`.
 
     Raises InputError for arguments that do not fit (a plain program takes none) or a handler for what is no host call,
-    and AddressError for gas or a pc out of range.
+    AddressError for gas or a pc out of range, and ResourceError in a handler too deep in others.
     """
+    check_nesting()
     if not isinstance(program, Program):
         raise InputError(f"program: a pvm.Program is needed (see Program.parse), not {type(program).__name__}")
     if not isinstance(args, bytes | bytearray | memoryview):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from threading import get_ident
 
 from pvm.gas import STRAY_COST, block_costs
 from pvm.isa.expr import (
@@ -52,15 +53,20 @@ from pvm.machine import (
 )
 from pvm.program import PAGE_SIZE, Instruction, Program, block_starts, decode_at, is_entry, is_valid
 from pvm.program.standard import HALT_ADDRESS, ZONE_SIZE
+from pvm.turns import Turns, refuse
 
 JUMP_ALIGNMENT = 2  # Z_A
 _POLLED = 1 << 12  # instructions between two calls of `Machine.poll`
 
 
 class ReferenceMemory(Memory):
-    """Pages in dictionaries by page number: access rights, and contents where something was written."""
+    """Pages in dictionaries by page number: access rights, and contents where something was written.
 
-    def __init__(self) -> None:
+    `put` and `allow` are for the thread that runs the machine, `write` and `map` for whoever has to be asked.
+    """
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
         self._access: dict[int, str] = {}
         self._contents: dict[int, bytearray] = {}
 
@@ -79,6 +85,12 @@ class ReferenceMemory(Memory):
     def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
         data = bytes(memoryview(data))
         check_range(address, len(data))
+        if self._turns and get_ident() not in self._turns:
+            refuse(self._turns)
+        self.put(address, data)
+
+    def put(self, address: int, data: bytes) -> None:
+        """Write octets that lie within the 4 GiB."""
         done = 0
         while done < len(data):
             page, offset = divmod(address + done, PAGE_SIZE)
@@ -90,8 +102,13 @@ class ReferenceMemory(Memory):
     def map(self, address: int, length: int, access: str | None) -> None:
         check_range(address, length)
         check_access(access)
-        if not length:
-            return
+        if self._turns and get_ident() not in self._turns:
+            refuse(self._turns)
+        if length:
+            self.allow(address, length, access)
+
+    def allow(self, address: int, length: int, access: str | None) -> None:
+        """Map a range that is not empty and lies within the 4 GiB."""
         for page in range(address // PAGE_SIZE, -(-(address + length) // PAGE_SIZE)):
             if access is None:
                 self._access.pop(page, None)
@@ -125,9 +142,10 @@ class ReferenceMachine(Machine):
     def __init__(self, program: Program, spec: Spec, metering: str, start: Start) -> None:
         super().__init__(start.handlers)
         self.program, self.spec, self.metering = program, spec, metering
-        self._memory = ReferenceMemory()
+        self._memory = ReferenceMemory(self._turns)
         load_segments(self._memory, start.segments)
-        self._registers = Registers(list(start.registers))
+        values = list(start.registers)
+        self._registers, self._own = Registers(values, turns=self._turns), Registers(values)
         self._pc, self._gas = start.pc, start.gas
         self._heap_end, self._heap_limit = start.heap_end, start.heap_limit
         self._charged = False  # the current block is paid for (0.8.0's flag); only block metering looks at it
@@ -143,6 +161,7 @@ class ReferenceMachine(Machine):
 
     @pc.setter
     def pc(self, value: int) -> None:
+        self._refuse_others()
         self._pc = check_pc(value)
         self._charged = self._called = False
 
@@ -152,9 +171,10 @@ class ReferenceMachine(Machine):
 
     @gas.setter
     def gas(self, value: int) -> None:
+        self._refuse_others()
         self._gas = check_gas(value)
 
-    def run(self) -> Exit:
+    def _run(self) -> Exit:
         while True:
             if self.poll is not None:
                 self.poll(self)
@@ -212,9 +232,9 @@ class ReferenceMachine(Machine):
         for width, address, _ in store_values:
             self._check(address, width, writes=True)
         for width, address, value in store_values:
-            self.memory.write(address, (value & ((1 << 8 * width) - 1)).to_bytes(width, "little"))
+            self._memory.put(address, (value & ((1 << 8 * width) - 1)).to_bytes(width, "little"))
         for field, value in register_values:
-            self.registers[getattr(instruction, field)] = value
+            self._own[getattr(instruction, field)] = value
         if isinstance(next_pc, _Ended):
             raise next_pc
         self._pc = next_pc
@@ -263,7 +283,7 @@ class ReferenceMachine(Machine):
             return 0
         first = -(-old // PAGE_SIZE) * PAGE_SIZE
         if amount and new > first:
-            self.memory.map(first, new - first, "rw")
+            self._memory.allow(first, new - first, "rw")
         self._heap_end = new
         return old
 
@@ -347,7 +367,7 @@ def _value(expr: Expr) -> _Value:
     """An expression as a function of the machine and the decoded instruction."""
     match expr:
         case Reg(field):
-            return lambda m, i: m.registers[getattr(i, field)]
+            return lambda m, i: m._own[getattr(i, field)]
         case Imm(field):
             return lambda m, i: int(getattr(i, field))
         case Const(constant):

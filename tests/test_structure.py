@@ -15,7 +15,7 @@ PACKAGES = ("pvm", "wasm_host", "web")
 
 # Each place may import from those before it, and from its own folder. `pvm` is listed by its parts.
 ORDER = (
-    "pvm.version", "pvm.errors", "pvm.lazy", "pvm.printable", "pvm.suggestions", "pvm.report",
+    "pvm.version", "pvm.errors", "pvm.turns", "pvm.lazy", "pvm.printable", "pvm.suggestions", "pvm.report",
     "pvm.wasm",  # knows nothing about the PVM
     "pvm.isa", "pvm.jam", "pvm.program", "pvm.gas", "pvm.machine", "pvm.abi", "pvm.reference",
     "pvm.log", "pvm.vectors", "pvm.trace", "pvm.fuzz", "pvm.examples", "pvm.flow", "pvm.emit", "pvm.standalone",

@@ -5,8 +5,10 @@ In: the generated module, a cache. Out: a wasmtime engine and modules, which are
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from threading import RLock
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Future
+from threading import Lock, RLock, Thread, current_thread, main_thread, stack_size
+from typing import TypeVar
 
 import wasmtime
 
@@ -15,6 +17,10 @@ from pvm.emit.interpreter import interpreter_bytes
 from wasm_host.cache import CodeCache, key_of
 from wasm_host.forks import follow_forks
 from wasm_host.room import room_for_interpreter
+
+_STACK = 2 << 20  # bytes, as much as wasmtime's own compile threads have
+
+R = TypeVar("R")
 
 _INTERPRETER_EXPORTS = (
     abi.GUEST_MEMORY, abi.ENGINE_MEMORY, abi.PREPARE, abi.RUN, abi.STEP, abi.FINISH, abi.SBRK,
@@ -32,14 +38,14 @@ class _Process:
     """
 
     def __init__(self) -> None:
-        self.lock = RLock()
+        self.lock, self.starting = RLock(), Lock()
         self.engine: wasmtime.Engine | None = None
         self.is_copy = False  # of a process that may have compiled
         self.interpreter: wasmtime.Module | None = None
 
     def was_forked(self) -> None:
         """Go on in the copy of a process."""
-        self.lock = RLock()
+        self.lock, self.starting = RLock(), Lock()
         self.is_copy = self.is_copy or self.engine is not None
 
 
@@ -73,7 +79,41 @@ def interpreter(code_cache: CodeCache | None = None) -> wasmtime.Module:
 
 def compile_module(module: bytes, in_parallel: bool = True) -> wasmtime.Module:
     """Compile a module, function by function where not `in_parallel`. Other threads of Python go on meanwhile."""
-    engine = wasmtime_engine()
+    engine = wasmtime_engine()  # here, as this thread may hold the lock
+    if current_thread() is main_thread():
+        return _compile(engine, module, in_parallel)
+    return with_stack(lambda: _compile(engine, module, in_parallel))
+
+
+def with_stack(work: Callable[[], R]) -> R:
+    """What `work` returns or raises, in a thread that has the stack to compile in.
+
+    This one's may have 32 KiB (`threading.stack_size`), of which wasmtime does not know, and the process would end. Not
+    to be called in the main thread, where a signal could end the waiting.
+    """
+    future: Future[R] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    with _PROCESS.starting:  # the size is that of all threads that start
+        before = stack_size(_STACK)
+        try:
+            Thread(target=run, daemon=True, name="pvm compilation").start()
+        finally:
+            stack_size(before)
+    return future.result()
+
+
+def compile_here(module: bytes, in_parallel: bool) -> wasmtime.Module:
+    """Compile a module in this thread, which has the stack for it."""
+    return _compile(wasmtime_engine(), module, in_parallel)
+
+
+def _compile(engine: wasmtime.Engine, module: bytes, in_parallel: bool) -> wasmtime.Module:
     if in_parallel and not _PROCESS.is_copy:
         return wasmtime.Module(engine, module)
     # What another engine makes is the same, and is handed over as the cache would.

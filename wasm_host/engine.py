@@ -46,6 +46,8 @@ class Engine:
       processor does; not on every host) or "auto" (hardware where that works)
 
     They stay as they are: what an engine keeps of its programs belongs to them. Raises InputError for other values.
+    Threads may share an engine, and the child of a fork goes on with it and its machines; what another thread was
+    translating at that moment is begun anew there.
     """
 
     region_blocks = REGION_BLOCKS

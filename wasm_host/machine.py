@@ -29,7 +29,7 @@ _HOST_CALL = abi.EXIT_CODES[Reason.HOST_CALL]
 
 
 class WasmMachine(Machine):
-    """A machine of the interpreter tier. One thread at a time may use it.
+    """A machine of the interpreter tier.
 
     `images` are those of machines with the same spec and metering. `protects` is whether the guest's pages can be
     protected by the hardware, once a translation relies on it.
@@ -46,14 +46,14 @@ class WasmMachine(Machine):
         exports = self._exports = _instance(store).exports(store)
         engine_memory, guest_memory = exports[abi.ENGINE_MEMORY], exports[abi.GUEST_MEMORY]
         assert isinstance(engine_memory, wasmtime.Memory) and isinstance(guest_memory, wasmtime.Memory)
-        self._state = EngineState(engine_memory, store)
+        self._state = EngineState(engine_memory, store, self._turns)
         self._field = self._state.field
         self._gas = self._field["gas"]
         self._reserve = 0  # gas beyond the slice that the generated code has
         self._exit_code = self._field["exit"]
         self._registers = self._state.registers
         guest_type = ProtectedMemory if protects else GuestMemory
-        self._memory = self._guest = guest_type(guest_memory, self._state, store)
+        self._memory = self._guest = guest_type(guest_memory, self._state, store, self._turns)
         self._call_prepare, self._call_run, self._call_step = (
             self._make_call(store, function(exports[name])) for name in (abi.PREPARE, abi.RUN, abi.STEP)
         )
@@ -92,6 +92,7 @@ class WasmMachine(Machine):
         self._set_pc(value)
 
     def _set_pc(self, value: int) -> None:
+        self._refuse_others()
         self._field["pc"].value = check_pc(value)
         for name in ("at_entry", "charged", "called", "exit"):
             self._field[name].value = 0
@@ -102,10 +103,11 @@ class WasmMachine(Machine):
 
     @gas.setter
     def gas(self, value: int) -> None:
+        self._refuse_others()
         slice_ = min(check_gas(value), self._slice())
         self._gas.value, self._reserve = slice_, value - slice_
 
-    def run(self) -> Exit:
+    def _run(self) -> Exit:
         if self.poll is not None:
             self.poll(self)
         if not self._may_run():
@@ -179,15 +181,14 @@ class WasmMachine(Machine):
         return self._is_valid and is_entry(self.program.blob, self.spec, self.pc)
 
     def _exit(self, code: int) -> Exit:
-        """The exit of a run that ended with `code`. To stop where nothing may run is a panic."""
+        """The exit of a run that ended with `code`, which whoever takes it forgets. To stop where nothing may run is a
+        panic."""
         reason = Reason.PANIC if code == abi.STOPPED else abi.REASONS[code]
         if reason is Reason.OUT_OF_GAS and not self.spec.gas_stays:
             self.gas = 0
         address = self._field["address"].value if reason is Reason.PAGE_FAULT else None
         call = self._field["call"].value if reason is Reason.HOST_CALL else None
-        exit = Exit(reason, self.pc, self.gas, address, call)
-        self._exit_code.value = 0
-        return exit
+        return Exit(reason, self.pc, self.gas, address, call)
 
 
 def _instance(store: wasmtime.Store) -> wasmtime.Instance:

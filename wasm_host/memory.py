@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import re
 from collections.abc import Iterator
+from threading import get_ident
 
 import wasmtime
 
@@ -16,6 +17,7 @@ from pvm import abi
 from pvm.machine import REGISTER_COUNT, Memory, Registers, check_access, check_range
 from pvm.program import PAGE_SIZE
 from pvm.program.standard import ADDRESS_SPACE
+from pvm.turns import NOBODY, Turns, refuse
 
 _RIGHTS: dict[str | None, int] = {None: 0, "r": abi.READABLE, "rw": abi.READABLE | abi.WRITABLE}
 _ACCESS = {rights: access for access, rights in _RIGHTS.items()}
@@ -37,7 +39,7 @@ def _bytes_at(address: int, length: int) -> bytes:
 class EngineState:
     """The state at the start of the engine memory. Each field of `pvm.abi.STATE` is a ctypes integer here."""
 
-    def __init__(self, memory: wasmtime.Memory, store: wasmtime.Store) -> None:
+    def __init__(self, memory: wasmtime.Memory, store: wasmtime.Store, turns: Turns = NOBODY) -> None:
         self._memory, self._store = memory, store
         self.base = base = base_address(memory, store)
         self.field = {
@@ -46,7 +48,7 @@ class EngineState:
         }
         values = (ctypes.c_uint64 * REGISTER_COUNT).from_address(base + abi.REGISTERS)
         # The owner is not this object: in a cycle, machines would wait for the garbage collector to be freed.
-        self.registers = Registers(memoryview(values).cast("B").cast("Q"), (store, memory))
+        self.registers = Registers(memoryview(values).cast("B").cast("Q"), (store, memory), turns)
 
     def write(self, address: int, data: bytes) -> None:
         """Put `data` into the engine memory. The caller has made room (`reserve`)."""
@@ -73,8 +75,10 @@ class GuestMemory(Memory):
     is_on = False  # whether the pages are protected by the hardware
     is_lost = False  # whether they were to be, and could not be
 
-    def __init__(self, guest: wasmtime.Memory, engine: EngineState, store: wasmtime.Store) -> None:
-        self._store, self._engine = store, engine
+    def __init__(
+        self, guest: wasmtime.Memory, engine: EngineState, store: wasmtime.Store, turns: Turns = NOBODY
+    ) -> None:
+        self._store, self._engine, self._turns = store, engine, turns
         self._base = base_address(guest, store)
         self._table = engine.base + abi.PAGE_TABLE
 
@@ -83,13 +87,18 @@ class GuestMemory(Memory):
         return _bytes_at(self._base + address, length)
 
     def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
-        data = bytes(memoryview(data))
+        if type(data) is not bytes:
+            data = bytes(memoryview(data))
         check_range(address, len(data))
+        if self._turns and get_ident() not in self._turns:
+            refuse(self._turns)
         ctypes.memmove(self._base + address, data, len(data))
 
     def map(self, address: int, length: int, access: str | None) -> None:
         check_range(address, length)
         check_access(access)
+        if self._turns and get_ident() not in self._turns:
+            refuse(self._turns)
         if not length:
             return
         first, end = address // PAGE_SIZE, -(-(address + length) // PAGE_SIZE)

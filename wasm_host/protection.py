@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from threading import get_ident
 
 import wasmtime
 
@@ -24,6 +25,7 @@ from pvm.errors import ResourceError
 from pvm.machine import check_range
 from pvm.program import PAGE_SIZE
 from pvm.program.standard import ADDRESS_SPACE
+from pvm.turns import NOBODY, Turns, refuse
 from wasm_host.compiled import wasmtime_engine
 from wasm_host.memory import EngineState, GuestMemory
 
@@ -107,8 +109,10 @@ class ProtectedMemory(GuestMemory):
     are some 65,000 runs of pages for a process.
     """
 
-    def __init__(self, guest: wasmtime.Memory, engine: EngineState, store: wasmtime.Store) -> None:
-        super().__init__(guest, engine, store)
+    def __init__(
+        self, guest: wasmtime.Memory, engine: EngineState, store: wasmtime.Store, turns: Turns = NOBODY
+    ) -> None:
+        super().__init__(guest, engine, store, turns)
         self._mapped: set[tuple[int, int]] = set()  # ranges of pages that were mapped before `protect`
         # Addresses and lengths whose protection may differ from the page table: a signal may have ended a change.
         self._doubtful: tuple[int, int] | None = None
@@ -145,6 +149,7 @@ class ProtectedMemory(GuestMemory):
 
     def map(self, address: int, length: int, access: str | None) -> None:
         check_range(address, length)
+        self._refuse_others()
         self.settle()
         if self.is_on and length:
             self._doubtful = (address, length)
@@ -165,6 +170,8 @@ class ProtectedMemory(GuestMemory):
         check_range(address, length)
         if not self.is_on or not length:
             return super().read(address, length)
+        # A handler may close pages between a look at them and the reading, which would end the process.
+        self._refuse_others()
         self.settle()
         if self._is_open(address, length, abi.READABLE):
             return super().read(address, length)
@@ -172,17 +179,23 @@ class ProtectedMemory(GuestMemory):
             return super().read(address, length)
 
     def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
-        data = bytes(memoryview(data))
+        if type(data) is not bytes:
+            data = bytes(memoryview(data))
         check_range(address, len(data))
         if not self.is_on or not data:
             super().write(address, data)
             return
+        self._refuse_others()
         self.settle()
         if self._is_open(address, len(data), abi.READABLE | abi.WRITABLE):
             super().write(address, data)
             return
         with self._opened(address, len(data)):
             super().write(address, data)
+
+    def _refuse_others(self) -> None:
+        if self._turns and get_ident() not in self._turns:
+            refuse(self._turns)
 
     def follow(self, address: int, length: int) -> None:
         """Give the pages of a range the protection that the page table says."""

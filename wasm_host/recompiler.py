@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import get_ident
 from time import perf_counter
 from typing import Protocol
 
@@ -182,8 +183,10 @@ class RecompilerMachine(WasmMachine):
 
     @property
     def pc(self) -> int:
-        self._settle()
-        return self._field["pc"].value
+        field = self._field
+        if field["at_entry"].value and (not self._turns or get_ident() in self._turns):  # others see where it last was
+            self._settle()
+        return field["pc"].value
 
     @pc.setter
     def pc(self, value: int) -> None:
@@ -218,7 +221,7 @@ class AutoMachine(RecompilerMachine):
         spend: Spend, promised: Promised | None, spend_software: Spend, software: Callable[[], Compiled],
     ) -> None:  # fmt: skip
         self._spend, self._promised, self._spend_software = spend, promised, spend_software
-        self._turns = AUTO_TURNS
+        self._countdown = AUTO_TURNS
         self._since = 0.0
         super().__init__(program, spec, metering, start, calls, images, protects, None, software)
 
@@ -249,9 +252,9 @@ class AutoMachine(RecompilerMachine):
             return super()._go_on()
         if self._guest.is_lost and self._protects:
             self._unprotect()
-        self._turns -= 1
-        if not self._turns:
-            self._turns = AUTO_TURNS
+        self._countdown -= 1
+        if not self._countdown:
+            self._countdown = AUTO_TURNS
             self._note_time()
         if self._promised is not None and (compiled := self._promised.compiled) is not None:
             self._link(compiled)

@@ -12,14 +12,13 @@ import threading
 import time
 from _thread import start_new_thread
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 import wasmtime
 
 from pvm.program import Program
-from wasm_host.compiled import compile_module
+from wasm_host.compiled import compile_here, compile_module, with_stack
 from wasm_host.forks import follow_forks
 from wasm_host.recompiler import Compiled
 
@@ -163,15 +162,10 @@ def _pacer() -> Callable[[], object]:
 
 def _compile_aside(module: bytes, in_parallel: bool) -> wasmtime.Module:
     """Compile in a thread that gives way to all others. It holds no lock of Python's, so that none waits for it."""
-    future: Future[wasmtime.Module] = Future()
 
-    def compile() -> None:
+    def compile() -> wasmtime.Module:
         if sys.platform == "linux":  # elsewhere a thread has no priority of its own
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
-        try:
-            future.set_result(compile_module(module, in_parallel))
-        except BaseException as error:
-            future.set_exception(error)
+        return compile_here(module, in_parallel)
 
-    threading.Thread(target=compile, daemon=True, name="pvm compilation").start()
-    return future.result()
+    return with_stack(compile)

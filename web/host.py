@@ -154,7 +154,7 @@ class HostMachine(Machine):
         field = abi.STATE[name]
         return int.from_bytes(self._js.bytes(field.offset, field.size).to_bytes(), "little")
 
-    def run(self) -> Exit:
+    def _run(self) -> Exit:
         while True:
             code = self._advance()
             if code != _HOST_CALL:

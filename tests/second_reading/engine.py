@@ -104,9 +104,9 @@ class SecondMachine(Machine):
     def gas(self, value: int) -> None:
         self.state.gas = check_gas(value)
 
-    def run(self) -> Exit:
+    def _run(self) -> Exit:
         while True:
-            exit = self.step()
+            exit = self._step_and_answer()
             if exit is not None:
                 return exit
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from pvm import Exit, Program, ReferenceEngine
+from pvm import Exit, MachineBusyError, Program, ReferenceEngine
 from pvm.program import assemble
 from wasm_host import TIERS, Engine, Job, compiled, run_many
 from wasm_host.compiled import wasmtime_engine
@@ -233,9 +233,65 @@ def pools() -> None:
             assert [outcome.exit for outcome in outcomes] == [wanted[3]] * 4
 
 
+def running_elsewhere() -> None:
+    """A machine that another thread ran at the moment of the fork stands nowhere: it is refused, others go on."""
+    program = assemble(".code\nloop:\necalli 1\njump loop\n")
+    entered, end = threading.Event(), threading.Event()
+
+    def handler(machine: Any) -> None:
+        entered.set()
+        end.wait(ALARM)
+
+    def check(engine: Any) -> None:
+        entered.clear()
+        end.clear()
+        machine = engine.instantiate(program, gas=1000, host={1: handler})
+        thread = threading.Thread(target=machine.run)
+        thread.start()
+        assert entered.wait(ALARM)
+
+        def goes_on() -> None:
+            for change in (machine.run, machine.step, lambda: machine.memory.map(0x20000, 4096, "rw")):
+                with pytest.raises(MachineBusyError):
+                    change()
+            assert run(engine, program) == expected(program)
+
+        in_fork(goes_on)
+        end.set()
+        thread.join(ALARM)
+
+    check(ReferenceEngine())
+    for tier in TIERS:
+        check(Engine(tier=tier))
+
+
+def small_stacks() -> None:
+    """Threads whose stacks are too small for it have programs compiled, before a fork in parallel, and after it."""
+
+    def work() -> None:
+        threading.stack_size(32 << 10)
+        exits: list[Exit] = []
+        for tier in TIERS:
+            engine = Engine(tier=tier, protection="software", cache=False)
+            thread = threading.Thread(target=lambda engine=engine: exits.append(run(engine, blocks(400))))
+            thread.start()
+            thread.join(ALARM)
+        assert exits == [expected(blocks(400))] * len(TIERS)
+        found = engine._translations[SOFTWARE].request(blocks(300))
+        while found.compiled is None:
+            threading.Event().wait(0.01)
+        assert threading.stack_size() == 32 << 10
+
+    work()
+    in_fork(work)
+
+
 @pytest.mark.parametrize(
     "name",
-    ["every_engine", "under_way", "with_locks_held", "from_threads", "in_a_handler", "pools"],
+    [
+        "every_engine", "under_way", "with_locks_held", "from_threads", "in_a_handler", "pools", "running_elsewhere",
+        "small_stacks",
+    ],
 )
 def test_in_forks(name: str) -> None:
     done = subprocess.run([sys.executable, __file__, name], capture_output=True, text=True, timeout=170)

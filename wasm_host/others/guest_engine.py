@@ -180,27 +180,23 @@ class GuestMachine(Machine):
         self._gas = value
         self.later("set", gas=Big(value))
 
-    def run(self) -> Exit:
+    def _run(self) -> Exit:
         while True:
             exit = self._see(self.ask("run", until="call"))
             if exit is None:
                 raise EngineError("the guest worker stopped before an exit")
-            answered = self._answered(exit)
+            answered = self._answer(exit)
             if answered is not None:
                 return answered
 
     def _step(self) -> Exit | None:
         return self._see(self.ask("step"))
 
-    def step(self) -> Exit | None:
-        exit = self._step()
-        return None if exit is None else self._answered(exit)
-
-    def _answered(self, exit: Exit) -> Exit | None:
-        """As `Machine._answer`; and the worker is not to answer a call by itself."""
+    def _answer(self, exit: Exit) -> Exit | None:
+        """As every machine's; and the worker is not to answer a call by itself."""
         if exit.call is not None:
             self.later("answer", registers={}, writes=[], gas=None, end=None)
-        return self._answer(exit)
+        return super()._answer(exit)
 
 
 class GuestMemory(Memory):
