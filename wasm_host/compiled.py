@@ -88,7 +88,7 @@ def compile_module(module: bytes, in_parallel: bool = True) -> wasmtime.Module:
 def with_stack(work: Callable[[], R]) -> R:
     """What `work` returns or raises, in a thread that has the stack to compile in.
 
-    This one's may have 32 KiB (`threading.stack_size`), of which wasmtime does not know, and the process would end. Not
+    This one's may have 64 KiB (`threading.stack_size`), of which wasmtime does not know, and the process would end. Not
     to be called in the main thread, where a signal could end the waiting.
     """
     future: Future[R] = Future()

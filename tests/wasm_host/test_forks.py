@@ -269,7 +269,7 @@ def small_stacks() -> None:
     """Threads whose stacks are too small for it have programs compiled, before a fork in parallel, and after it."""
 
     def work() -> None:
-        threading.stack_size(32 << 10)
+        threading.stack_size(64 << 10)
         exits: list[Exit] = []
         for tier in TIERS:
             engine = Engine(tier=tier, protection="software", cache=False)
@@ -280,7 +280,7 @@ def small_stacks() -> None:
         found = engine._translations[SOFTWARE].request(blocks(300))
         while found.compiled is None:
             threading.Event().wait(0.01)
-        assert threading.stack_size() == 32 << 10
+        assert threading.stack_size() == 64 << 10
 
     work()
     in_fork(work)
