@@ -61,3 +61,25 @@ def examples():
             machine.run()
             found[f"{example.name} {spec} {metering} {tier}"] = machine.result() == example.expected(example.args)
     return found
+
+
+def refusals():
+    """What is raised for handlers of no call, for those that run their machine, and for machines deep in each other."""
+    engine, program = Engine(), assemble(".code\necalli 1\ntrap\n")
+    found = {}
+
+    def run(name, handler, number=1):
+        try:
+            found[name] = engine.instantiate(program, host={number: handler}).run().reason.value
+        except Exception as error:
+            found[name] = type(error).__name__
+
+    def nest(machine):
+        engine.instantiate(program, host={1: nest}).run()
+
+    run("no call", lambda machine: None, -1)
+    run("again", lambda machine: machine.run() and None)
+    run("step", lambda machine: machine.step() and None)
+    run("deep", nest)
+    run("afterwards", lambda machine: None)
+    return found

@@ -51,3 +51,10 @@ def test_examples(in_pyodide: Check) -> None:
     found = in_pyodide("examples")
     assert [name for name, is_right in found.items() if not is_right] == []
     assert len(found) == 24
+
+
+def test_refusals(in_pyodide: Check) -> None:
+    assert in_pyodide("refusals") == {
+        "no call": "InputError", "again": "MachineBusyError", "step": "MachineBusyError", "deep": "ResourceError",
+        "afterwards": "panic",
+    }  # fmt: skip
