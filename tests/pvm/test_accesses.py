@@ -20,7 +20,8 @@ PAGE = 0x20000
         (PAGE + (1 << 32), None, None), (PAGE + (0xFFFFFFFF << 32), None, None),  # mod 2^32
         (PAGE + 0xFF9, Reason.PAGE_FAULT, 0x21000),
         (PAGE - 1, Reason.PAGE_FAULT, 0x1F000),
-        (0xFFFF, Reason.PANIC, None), (0xFFF8, Reason.PANIC, None), (0xF800, Reason.PANIC, None), (0, Reason.PANIC, None),
+        (0xFFFF, Reason.PANIC, None), (0xFFF8, Reason.PANIC, None), (0xF800, Reason.PANIC, None),
+        (0, Reason.PANIC, None),
         (0x1_0000_8000, Reason.PANIC, None),
         (0xFFFFFFF9, Reason.PAGE_FAULT, 0xFFFFF000),  # the first octet decides, not the one that wraps around
         (0xFFFFFFF8, Reason.PAGE_FAULT, 0xFFFFF000),
