@@ -235,7 +235,7 @@ _MACHINE: Edits = {
         ("A4.djump-beyond", "1 <= index <= blob.jump_count", "1 <= index"),
         ("A4.djump-elsewhere", " or blob.jump_table[index - 1] not in self._starts", ""),
         ("A5.6-modulo", "m._dynamic_jump(at(m, i) & MASK32)", "m._dynamic_jump(at(m, i))"),
-        ("A5.9-sbrk", ".map(first, new - first, \"rw\")", ".map(first, 0, \"rw\")"),
+        ("A5.9-sbrk", "(first, new - first, \"rw\")", "(first, 0, \"rw\")"),
         ("D.sbrk", "        return old\n", "        return new\n"),
         ("D.sbrk", "        self._heap_end = new\n", "        self._heap_end = -(-new // PAGE_SIZE) * PAGE_SIZE\n"),
         ("D.sbrk-limit", "        if new > self._heap_limit:\n", "        if new >= self._heap_limit:\n"),
