@@ -17,7 +17,7 @@ from wasm_host import Engine, translations
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer signals on this system")
 
-INTERRUPTIONS = 600
+INTERRUPTIONS = 300
 SHORTEST, LONGEST = 1e-5, 2e-2  # seconds until a signal comes
 SOURCE = """.code
 loop:
