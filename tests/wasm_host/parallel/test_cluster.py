@@ -74,7 +74,7 @@ def test_recorded_runs_while_one_of_two_workers_is_killed(cluster: Any, shared: 
     client.wait_for_workers(2, timeout=20)
     victim = min(client.run(os.getpid).values())
     files = find_files((str(shared / "traces" / "ecalli"),), (".log",))
-    options = replay._Options("interpreter", "0.7.2", "instruction", no_cache=True, protection="auto")
+    options = replay._Options("interpreter", "0.7.2", "instruction", no_cache=True, protection="auto", timeout=60)
     task = Task(replay._prepare, replay._replay, replay._Shared(options))
     found: list[tuple[int, replay.Replayed]] = []
     with open_workers(cluster=cluster.scheduler_address) as workers:
