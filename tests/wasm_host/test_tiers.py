@@ -105,7 +105,7 @@ def test_a_stored_program_is_asked_for_at_once(arrives: Any) -> None:
 
 
 def test_an_auto_machine_goes_over_to_its_translation_and_ends_the_same() -> None:
-    turns = 40_000_000
+    turns = 600_000_000  # long enough for a translation at the lowest priority on a busy machine
     machine = Engine(tier="auto").instantiate(long_loop(turns), gas=(1 << 40) + 2 * turns + 3)
     assert isinstance(machine, AutoMachine)
     assert machine.run() == Exit(Reason.PANIC, len(machine.program.code) - 1, 1 << 40)
