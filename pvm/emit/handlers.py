@@ -48,9 +48,9 @@ SBRK_EXIT = max(EXIT_CODES.values()) + 1  # the exit code by which an sbrk leave
 HANDLER_OF: dict[str, int] = {row.name: handler for handler, row in enumerate(ROWS)}
 TRAP = HANDLER_OF["trap"]
 
-_RECORD, _ADDRESS, _TARGET, _GAS, _COST, _SCRATCH = range(6)
-_LOCALS = (I32,) * 3 + (I64,) * (2 + LOCALS)
-_LOCAL_NAMES = ("record", "address", "target", "gas", "cost")
+_RECORD, _ADDRESS, _TARGET, _HANDLER, _GAS, _COST, _SCRATCH = range(7)
+_LOCALS = (I32,) * 4 + (I64,) * (2 + LOCALS)
+_LOCAL_NAMES = ("record", "address", "target", "handler", "gas", "cost")
 
 # Labels, from the innermost: how many levels each lies outside the blocks of the handlers. Each of those after ENTER
 # leaves with an exit code.
@@ -90,15 +90,25 @@ def count(record: bytes, by: int) -> bytes:
 def _next(pairs: Sequence[tuple[str, str]]) -> bytes:
     """The inner loop: run the current record's handler."""
     count = FIRST_PAIR + len(pairs)
-    nest = get_byte(local_get(_RECORD)) + br_table(range(count), count + _BREAK)
+    nest = local_get(_HANDLER) + br_table(range(count), count + _BREAK)
     for handler in range(count):
         labels = count - 1 - handler  # blocks still open around this handler's code
         nest = block(nest) + _handler_code(handler, labels, pairs)
-    return loop(nest)
+    return _read_handler() + loop(nest)
+
+
+def _read_handler() -> bytes:
+    """Set the local `handler` to the current record's.
+
+    Each handler ends with this, so that the head of the loop is short: 29 octets of x86-64. Read in the head, they were
+    40, and where those lay across a boundary of 64 octets, as any change of other code can put them, runs took up to
+    1.32 times as long (life 5.8 or 7.7 ms). So they take 0.97 of the better one (sieve 0.87) at either place.
+    """
+    return get_byte(local_get(_RECORD)) + local_set(_HANDLER)
 
 
 def _handler_code(handler: int, labels: int, pairs: Sequence[tuple[str, str]]) -> bytes:
-    again = br(labels + _NEXT)
+    again = _read_handler() + br(labels + _NEXT)
     if handler < STOP:
         return _row_code(ROWS[handler], labels, again)
     if handler == STOP:
