@@ -6,8 +6,9 @@
     python tests/mutation/run.py --list             what there is
     python tests/mutation/run.py --workers 2        on several cores
 
-The code is changed in copies of the tree. A mutant is caught when a test of its rule fails, else it is missed. The
-status is 1 when any is. Needs fork: what does not change is loaded once.
+The code is changed in copies of the tree. A mutant is caught when a test of its rule fails, else it is missed; tests
+that could not even be started catch nothing. The status is 1 when any is not caught, and when the tests fail as they
+are, before or after. Needs fork: what does not change is loaded once.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ COPIED = ("pvm", "wasm_host", "web", "tests", "pyproject.toml", "README.md")
 SHARED = "shared"  # the folder beside the project, with public vectors
 SECONDS = 120  # of processor time, after which tests count as endless
 OCTETS = 1 << 28  # of a file that tests may write: a mutant may write without end
-CAUGHT, MISSED, ENDLESS = "caught", "missed", "endless"
+CAUGHT, MISSED, ENDLESS, NOT_RUN = "caught", "missed", "endless", "not run"
+NOT_STARTED = 99  # status of a process that came to no verdict
+NO_VERDICT = (3, 4, 5, NOT_STARTED)  # pytest's internal error, usage error and no tests, and ours
 
 
 def main() -> int:
@@ -57,18 +60,27 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         trees = _copies(Path(folder), options.workers)
         selected = sorted({test for one in chosen for test in found[one.rule].selection})
-        if os.waitpid(_fork(trees[0], selected), 0)[1]:
-            print("tests of these rules fail as they are", file=sys.stderr)
+        if not _pass(trees[0], selected):
             return 1
         for number, (one, how) in enumerate(_outcomes(chosen, found, trees), 1):
             print(f"{number:4}/{len(chosen)}  {how:7}  {one}", flush=True)
-            if how == MISSED:
+            if how in (MISSED, NOT_RUN):
                 missed.append(one)
+        if not all(_pass(tree, selected) for tree in trees):
+            return 1
     minutes = (time.perf_counter() - began) / 60
     print(f"{len(chosen) - len(missed)} of {len(chosen)} mutants caught, in {minutes:.1f} minutes")
     for one in missed:
-        print(f"missed: {one}\n  - {one.old}\n  + {one.new}")
+        print(f"not caught: {one}\n  - {one.old}\n  + {one.new}")
     return 1 if missed else 0
+
+
+def _pass(tree: Path, selected: list[str]) -> bool:
+    """Whether the tests pass in a tree where nothing is broken; told if not."""
+    passes = os.waitpid(_fork(tree, selected), 0)[1] == 0
+    if not passes:
+        print("tests of these rules fail as they are", file=sys.stderr)
+    return passes
 
 
 def _copies(folder: Path, count: int) -> list[Path]:
@@ -102,8 +114,15 @@ def _outcomes(chosen: list[Mutant], found: dict[str, Rule], trees: list[Path]) -
         mutant, tree, text = running.pop(pid)
         (tree / mutant.path).write_text(text, encoding="utf-8")
         free.append(tree)
-        is_endless = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGPROF
-        yield mutant, ENDLESS if is_endless else CAUGHT if status else MISSED
+        yield mutant, _outcome(status)
+
+
+def _outcome(status: int) -> str:
+    """What the wait status of a mutant's tests says."""
+    if os.WIFSIGNALED(status):
+        return ENDLESS if os.WTERMSIG(status) == signal.SIGPROF else CAUGHT
+    code = os.waitstatus_to_exitcode(status)
+    return NOT_RUN if code in NO_VERDICT else CAUGHT if code else MISSED
 
 
 def _fork(tree: Path, selected: list[str]) -> int:
@@ -123,7 +142,7 @@ def _fork(tree: Path, selected: list[str]) -> int:
         sys.dont_write_bytecode = True
         os._exit(pytest.main(["-x", "-q", "-n", "0", "-p", "no:cacheprovider", *selected]))
     finally:
-        os._exit(99)
+        os._exit(NOT_STARTED)
 
 
 if __name__ == "__main__":
