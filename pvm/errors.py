@@ -55,6 +55,40 @@ class VectorError(InputError):
     """A malformed test vector."""
 
 
+class CodecError(InputError):
+    """Octets that encode no value of the type asked for (Gray Paper, appendix C).
+
+    `path` leads to the field, such as "extrinsic.guarantees[0].report.context"; "" is the value itself.
+    """
+
+    def __init__(self, message: str, path: str = "") -> None:
+        super().__init__(f"{path}: {message}" if path else message)
+        self.message, self.path = message, path
+
+    def within(self, outer: str) -> CodecError:
+        """The same error seen from the value around: `outer` is the field, or [index], which held the value."""
+        joint = "" if not self.path or self.path.startswith("[") else "."
+        return CodecError(self.message, outer + joint + self.path)
+
+    def __reduce__(self) -> tuple[type[CodecError], tuple[Any, ...]]:
+        return type(self), (self.message, self.path)
+
+
+class BlockError(InputError):
+    """A block that breaks a rule of validity.
+
+    `code` is the rule's short name, such as "bad_ticket_order", `equation` the label of the rule in the text of the
+    Gray Paper, such as "eq:enforceticketlimit".
+    """
+
+    def __init__(self, code: str, equation: str, message: str) -> None:
+        super().__init__(f"{message} ({code}, {equation})")
+        self.code, self.equation, self.message = code, equation, message
+
+    def __reduce__(self) -> tuple[type[BlockError], tuple[Any, ...]]:
+        return type(self), (self.code, self.equation, self.message)
+
+
 class AddressError(PvmError, ValueError):
     """A host access outside the guest's 4 GiB, or a register, pc or gas value outside its range."""
 
