@@ -1,0 +1,64 @@
+"""What the state transition needs of cryptography, as an interface: hosts bring the libraries.
+
+All checks answer; none raises for what a stranger signed. Keys, signatures and messages are octets of any content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from pvm.jam.crypto.keccak import keccak_256
+
+
+class Ring(Protocol):
+    """A set of Bandersnatch keys, of which one may sign without saying which (appendix G)."""
+
+    @property
+    def commitment(self) -> bytes:
+        """The ring root, γ_z: 144 octets."""
+        ...
+
+    def outputs(self, inputs: Sequence[bytes], proofs: Sequence[bytes]) -> list[bytes | None]:
+        """For each VRF input and its proof (784 octets): the VRF output, 32 octets, or None if the proof is wrong."""
+        ...
+
+
+class Crypto(Protocol):
+    """Signatures and hashes."""
+
+    def ed25519_verify(self, key: bytes, message: bytes, signature: bytes) -> bool:
+        """Whether an Ed25519 signature is valid by ZIP-215."""
+        ...
+
+    def keccak(self, data: bytes) -> bytes:
+        """Keccak-256."""
+        ...
+
+    def vrf_output(self, key: bytes, vrf_input: bytes, message: bytes, signature: bytes) -> bytes | None:
+        """The output, 32 octets, of a Bandersnatch VRF signature (96 octets) over a message; None if it is wrong."""
+        ...
+
+    def ring(self, keys: Sequence[bytes]) -> Ring:
+        """The ring of these Bandersnatch keys. A key that is no point stands for the padding point."""
+        ...
+
+
+class NoSignatures:
+    """Hashes alone: every signature is taken as wrong. For what needs no signature."""
+
+    def ed25519_verify(self, key: bytes, message: bytes, signature: bytes) -> bool:
+        """False."""
+        return False
+
+    def keccak(self, data: bytes) -> bytes:
+        """Keccak-256."""
+        return keccak_256(data)
+
+    def vrf_output(self, key: bytes, vrf_input: bytes, message: bytes, signature: bytes) -> bytes | None:
+        """None."""
+        return None
+
+    def ring(self, keys: Sequence[bytes]) -> Ring:
+        """Raises NotImplementedError: a commitment cannot be made up."""
+        raise NotImplementedError("ring commitments need a library for Bandersnatch")
