@@ -74,6 +74,21 @@ class CodecError(InputError):
         return type(self), (self.message, self.path)
 
 
+class BlockError(InputError):
+    """A block that breaks a rule of validity.
+
+    `code` is the rule's short name, such as "bad_ticket_order", `equation` the rule's number in the
+    Gray Paper, such as "6.30".
+    """
+
+    def __init__(self, code: str, equation: str, message: str) -> None:
+        super().__init__(f"{message} ({code}, {equation})")
+        self.code, self.equation, self.message = code, equation, message
+
+    def __reduce__(self) -> tuple[type[BlockError], tuple[Any, ...]]:
+        return type(self), (self.code, self.equation, self.message)
+
+
 class AddressError(PvmError, ValueError):
     """A host access outside the guest's 4 GiB, or a register, pc or gas value outside its range."""
 
