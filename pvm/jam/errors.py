@@ -100,7 +100,6 @@ class ReportsError(SectionError):
         "lookup_anchor_unknown": ("11.35", "the lookup anchor is an ancestor of the block"),
         "missing_work_results": ("11.2", "a report has one digest at least"),
         "too_many_work_results": ("11.2", "a report's digests are within their limit"),
-        "too_many_guarantees": ("11.23", "there is one guarantee a core at most"),
     }
 
 
