@@ -1,4 +1,4 @@
-"""The rules of the sections on disputes, reports, accumulation and preimages: one class a section, one code a rule.
+"""The rules that a block may break: one class a section, one code a rule.
 
 Codes are those of the public test vectors where they have one. An equation is given by its number in the Gray Paper
 v0.7.2, in which most of these have no label.
@@ -31,6 +31,39 @@ class SectionError(BlockError):
 
     def __reduce__(self) -> tuple[type[SectionError], tuple[str, str]]:
         return type(self), (self.code, self.detail)
+
+
+class HeaderError(SectionError):
+    """A broken rule of section 5, or of the seals in section 6."""
+
+    RULES: ClassVar[Rules] = {
+        "unknown_parent": ("5.2", "the parent is a block whose state is known"),
+        "bad_extrinsic_hash": ("5.4", "the header commits to the extrinsic"),
+        "bad_slot": ("5.7", "the slot is after the parent's"),
+        "bad_state_root": ("5.8", "the prior state root is that of the parent's state"),
+        "bad_author_index": ("5.9", "the author is the index of a validator"),
+        "bad_epoch_mark": ("6.27", "the epoch mark is there in an epoch's first block alone, and as the state has it"),
+        "bad_tickets_mark": ("6.28", "the winning tickets are marked once, when submission has ended"),
+        "bad_offenders_mark": ("10.20", "the offenders are those of the disputes"),
+        "bad_seal": ("6.15", "the seal is signed with the author's key over the header"),
+        "wrong_ticket": ("6.15", "the seal's output is the slot's ticket"),
+        "wrong_author": ("6.16", "the slot's key is the author's"),
+        "bad_entropy": ("6.17", "the entropy is signed with the author's key over the seal's output"),
+    }
+
+
+class SafroleError(SectionError):
+    """A broken rule of section 6 on tickets."""
+
+    RULES: ClassVar[Rules] = {
+        "bad_slot": ("5.7", "the slot is after the parent's"),
+        "unexpected_ticket": ("6.30", "tickets are within a block's limit, and none after submission has ended"),
+        "bad_ticket_order": ("6.32", "tickets ascend by identifier"),
+        "bad_ticket_proof": ("6.29", "a ticket is proved by a key of the ring"),
+        "bad_ticket_attempt": ("6.29", "an attempt is within the limit of a validator"),
+        "duplicate_ticket": ("6.33", "a ticket is submitted once"),
+        "useless_ticket": ("6.35", "a ticket is among the best"),
+    }
 
 
 class DisputesError(SectionError):

@@ -5,7 +5,7 @@ All checks answer; none raises for what a stranger signed. Keys, signatures and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from pvm.jam.crypto.keccak import keccak_256
@@ -19,8 +19,11 @@ class Ring(Protocol):
         """The ring root, γ_z: 144 octets."""
         ...
 
-    def outputs(self, inputs: Sequence[bytes], proofs: Sequence[bytes]) -> list[bytes | None]:
-        """For each VRF input and its proof (784 octets): the VRF output, 32 octets, or None if the proof is wrong."""
+    def outputs(self, inputs: Sequence[bytes], proofs: Sequence[bytes]) -> Callable[[], Sequence[bytes | None]]:
+        """For each VRF input and its proof (784 octets): the VRF output, 32 octets, or None if the proof is wrong.
+
+        They are what the function returned answers, so that a host may check proofs beside other work until then.
+        """
         ...
 
 
