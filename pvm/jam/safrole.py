@@ -1,7 +1,8 @@
 """Safrole (section 6): epochs, seal keys, tickets, markers and entropy.
 
 In: the prior parts of the state, the block's slot and tickets. Out: the posterior parts, and the markers that the
-header must have. Nothing here needs the entropy of this block itself: seals are checked with what earlier epochs have fixed.
+header must have. Nothing here needs the entropy of this block itself: seals are checked with what earlier epochs have
+fixed.
 """
 
 from __future__ import annotations
@@ -155,9 +156,9 @@ def _accumulated(
         raise SafroleError("bad_ticket_order")
     earlier = () if time.is_new_epoch else gamma_a
     known = {ticket.id for ticket in earlier}
-    for ticket in submitted:
-        if ticket.id in known:
-            raise SafroleError("duplicate_ticket", ticket.id.hex())
+    for identifier in (ticket.id for ticket in submitted):
+        if identifier in known:
+            raise SafroleError("duplicate_ticket", identifier.hex())
     best = sorted((*earlier, *submitted), key=lambda ticket: ticket.id)[: constants.epoch_length]
     if submitted[-1].id > best[-1].id:
         raise SafroleError("useless_ticket", submitted[-1].id.hex())

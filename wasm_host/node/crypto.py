@@ -11,10 +11,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 from pvm.errors import InputError
 from pvm.jam.crypto.keccak import keccak_256
+
+T = TypeVar("T")
 
 _RINGS = 8  # kept: the current epoch's, the next one's, those of forks
 _FIELD = 0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001
@@ -152,7 +154,7 @@ def _sum(p: tuple[int, int, int], q: tuple[int, int, int]) -> tuple[int, int, in
     return x, a * g * (d - _A * c) % _FIELD, f * g % _FIELD
 
 
-def _guarded(check: Callable[[], Any]) -> Any:
+def _guarded(check: Callable[[], T]) -> T | None:
     """What a library's check answers; None where it refuses, also by a panic, which is no Exception."""
     try:
         return check()
