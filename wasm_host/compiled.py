@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from threading import Lock, RLock, Thread, current_thread, main_thread, stack_size
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import wasmtime
 
 from pvm import abi
 from pvm.emit.interpreter import interpreter_bytes
 from wasm_host.cache import CodeCache, key_of
-from wasm_host.forks import follow_forks
+from wasm_host.forks import compiling, follow_forks, steadily
 from wasm_host.room import room_for_interpreter
 
 _STACK = 2 << 20  # bytes, as much as wasmtime's own compile threads have
@@ -25,6 +25,20 @@ R = TypeVar("R")
 _INTERPRETER_EXPORTS = (
     abi.GUEST_MEMORY, abi.ENGINE_MEMORY, abi.PREPARE, abi.RUN, abi.STEP, abi.FINISH, abi.SBRK,
 )  # fmt: skip
+
+
+class Module(wasmtime.Module):
+    """A module of wasmtime's whose end no fork meets half done."""
+
+    def _delete(self, ptr: Any) -> None:
+        steadily(super()._delete, ptr)
+
+
+class Store(wasmtime.Store):
+    """A store of wasmtime's whose end no fork meets half done."""
+
+    def _delete(self, ptr: Any) -> None:
+        steadily(super()._delete, ptr)
 
 
 class _Process:
@@ -115,9 +129,21 @@ def compile_here(module: bytes, in_parallel: bool) -> wasmtime.Module:
 
 def _compile(engine: wasmtime.Engine, module: bytes, in_parallel: bool) -> wasmtime.Module:
     if in_parallel and not _PROCESS.is_copy:
-        return wasmtime.Module(engine, module)
+        return compiling(Module, engine, module)
     # What another engine makes is the same, and is handed over as the cache would.
-    return wasmtime.Module.deserialize(engine, wasmtime.Module(_engine(False), module).serialize())
+    return _loaded(engine, compiling(Module, _engine(False), module).serialize())
+
+
+def loaded_module(code: bytes | bytearray) -> wasmtime.Module:
+    """A module that wasmtime compiled before. It trusts the bytes.
+
+    Raises wasmtime.WasmtimeError for those of another version, other settings or another processor.
+    """
+    return _loaded(wasmtime_engine(), code)
+
+
+def _loaded(engine: wasmtime.Engine, code: bytes | bytearray) -> wasmtime.Module:
+    return steadily(Module.deserialize, engine, code)
 
 
 def load_code(code_cache: CodeCache | None, key: str | None) -> tuple[wasmtime.Module, tuple[bytearray, ...]] | None:
@@ -130,15 +156,19 @@ def load_code(code_cache: CodeCache | None, key: str | None) -> tuple[wasmtime.M
     if code_cache is None or key is None or pieces is None:
         return None
     try:
-        return wasmtime.Module.deserialize(wasmtime_engine(), pieces[-1]), pieces[:-1]
-    except wasmtime.WasmtimeError:  # of another version, other settings or another processor
+        return loaded_module(pieces[-1]), pieces[:-1]
+    except wasmtime.WasmtimeError:
         code_cache.remove(key)
         return None
 
 
 def has_names(module: wasmtime.Module, exports: Collection[str], imports: Collection[str] = ()) -> bool:
     """Whether a module that came from elsewhere exports and imports what it should, by name; takes 50 microseconds."""
-    return {one.name for one in module.exports} == set(exports) and {one.name for one in module.imports} == set(imports)
+    return steadily(_names, module) == (set(exports), set(imports))
+
+
+def _names(module: wasmtime.Module) -> tuple[set[str], set[str]]:
+    return {one.name for one in module.exports}, {one.name or "" for one in module.imports}
 
 
 def store_code(

@@ -38,13 +38,13 @@ class Images:
     """The images of an engine's programs. A program gets one with its second machine: many have only one."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._images: dict[bytes, Image | None] = {}
         follow_forks(self)
 
     def was_forked(self) -> None:
         """Go on in the copy of a process."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def find(self, program: Program) -> Image | None:
         """A program's image, None if there is none yet."""

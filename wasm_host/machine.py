@@ -16,7 +16,8 @@ from pvm.isa import Spec
 from pvm.machine import Exit, Machine, Reason, Start, check_gas, check_pc, check_reason, load_segments
 from pvm.program import Program, is_entry, is_valid
 from wasm_host.calls import Call, caller
-from wasm_host.compiled import interpreter, wasmtime_engine
+from wasm_host.compiled import Store, interpreter, wasmtime_engine
+from wasm_host.forks import steadily
 from wasm_host.images import Images
 from wasm_host.memory import EngineState, GuestMemory
 from wasm_host.protection import ProtectedMemory
@@ -41,7 +42,7 @@ class WasmMachine(Machine):
     ) -> None:  # fmt: skip
         super().__init__(start.handlers)
         self.program, self.spec, self.metering = program, spec, metering
-        store = wasmtime.Store(wasmtime_engine())
+        store = steadily(Store, wasmtime_engine())
         self._store, self._make_call = store, caller(calls)
         exports = self._exports = _instance(store).exports(store)
         engine_memory, guest_memory = exports[abi.ENGINE_MEMORY], exports[abi.GUEST_MEMORY]
@@ -194,11 +195,11 @@ class WasmMachine(Machine):
 def _instance(store: wasmtime.Store) -> wasmtime.Instance:
     """An instance of the interpreter. Raises ResourceError when there is no address space for its memories."""
     try:
-        return wasmtime.Instance(store, interpreter(), [])
+        return steadily(wasmtime.Instance, store, interpreter(), [])
     except wasmtime.WasmtimeError:
         gc.collect()  # machines in reference cycles keep theirs until then
     try:
-        return wasmtime.Instance(store, interpreter(), [])
+        return steadily(wasmtime.Instance, store, interpreter(), [])
     except wasmtime.WasmtimeError as error:
         first = str(error).splitlines()[0]
         raise ResourceError(

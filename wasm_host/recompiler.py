@@ -22,6 +22,7 @@ from pvm.machine import Exit, Reason, Start
 from pvm.program import PAGE_SIZE, Program
 from wasm_host.calls import Call, MemoryTrap
 from wasm_host.compiled import compile_module
+from wasm_host.forks import steadily
 from wasm_host.images import Images
 from wasm_host.machine import WasmMachine, function
 from wasm_host.protection import ProtectedMemory, obstacle
@@ -101,7 +102,7 @@ class RecompilerMachine(WasmMachine):
                 self._unprotect()
                 return
         imports = [self._exports[name] for name in TRANSLATION_IMPORTS]
-        instance = wasmtime.Instance(self._store, compiled.module, imports)
+        instance = steadily(wasmtime.Instance, self._store, compiled.module, imports)
         self._call_recompiled = self._make_call(self._store, function(instance.exports(self._store)[abi.RUN]))
         self._call_finish = self._make_call(self._store, function(self._exports[abi.FINISH]))
         self._entries, self._resumes = compiled.recompiled.entries, compiled.recompiled.resumes

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 
 from pvm.emit.recompiler import instructions_at_most, weight_of_program
 from pvm.errors import ResourceError
@@ -38,7 +38,7 @@ class _UnderWay:
 
     def was_forked(self) -> None:
         """Those of the other process are not made here."""
-        self.lock = Lock()
+        self.lock = RLock()  # a signal's handler may make a machine, too
         self.taken = 0
 
 

@@ -16,7 +16,7 @@ from pvm import abi
 from pvm.emit.recompiler import Recompiled
 from pvm.program import Program
 from wasm_host.cache import CodeCache, sources_digest
-from wasm_host.compiled import has_names, load_code, store_code, wasmtime_engine
+from wasm_host.compiled import has_names, load_code, loaded_module, store_code
 from wasm_host.recompiler import TRANSLATION_IMPORTS, Compiled
 
 _ENTRY_SIZE = array("I").itemsize  # octets of a pc and of an entry: 4
@@ -62,7 +62,7 @@ def unpack_translation(carried: Carried, program: Program) -> Compiled | None:
         return None
     *tables, code = carried.pieces
     try:
-        return _compiled(wasmtime.Module.deserialize(wasmtime_engine(), code), tables, program)
+        return _compiled(loaded_module(code), tables, program)
     except wasmtime.WasmtimeError:
         return None
 

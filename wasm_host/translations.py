@@ -51,7 +51,7 @@ class Translation:
     """
 
     compiled: Compiled | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    lock: threading.RLock = field(default_factory=threading.RLock)
     is_known: bool = False  # whether it was looked for among the stored ones
     is_asked: bool = False  # whether it is or was made in the background
     spent: float = 0.0  # seconds for which the program was interpreted
@@ -62,15 +62,15 @@ class Translations:
 
     def __init__(self, translate: Translate, is_stored: Callable[[Program], bool] = lambda program: False) -> None:
         self._translate, self._is_stored = translate, is_stored
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._kept: dict[bytes, Translation] = {}
         follow_forks(self)
 
     def was_forked(self) -> None:
         """Go on in the copy of a process, with what is there. What was under way is begun anew when it is asked for."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         for found in self._kept.values():
-            found.lock, found.is_asked = threading.Lock(), False
+            found.lock, found.is_asked = threading.RLock(), False
 
     def get(self, program: Program) -> Compiled:
         """The program's translation; made now if there is none, waited for if it is under way."""

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
@@ -20,7 +21,7 @@ import pytest
 
 from pvm import Exit, MachineBusyError, Program, ReferenceEngine
 from pvm.program import assemble
-from wasm_host import TIERS, Engine, Job, compiled, run_many
+from wasm_host import TIERS, Engine, Job, compiled, forks, run_many
 from wasm_host.compiled import wasmtime_engine
 from wasm_host.engine import SOFTWARE
 from wasm_host.parallel import worker
@@ -163,6 +164,37 @@ def with_locks_held() -> None:
     end.set()
 
 
+def short_calls() -> None:
+    """A fork waits for what another thread has wasmtime do for a moment, at most a second, and no more is begun."""
+    begun, end = threading.Event(), threading.Event()
+    ended: list[str] = []
+
+    def short() -> None:
+        begun.set()
+        while not forks._FORKING:
+            time.sleep(0.001)
+        threading.Thread(target=lambda: forks.steadily(ended.append, "begun late")).start()
+        time.sleep(0.2)
+        ended.append("short")
+
+    threading.Thread(target=lambda: forks.steadily(short)).start()
+    assert begun.wait(ALARM)
+    in_fork(lambda: same(ended, ["short"]))
+    while len(ended) < 2:
+        time.sleep(0.001)
+    assert not forks._CALLS and not forks._FORKING
+    threading.Thread(target=lambda: forks.steadily(end.wait), daemon=True).start()
+    while not forks._CALLS:
+        time.sleep(0.001)
+    in_fork(lambda: same(list(forks._CALLS), []))  # which would never have ended
+    forks.steadily(in_fork, lambda: run(Engine(), blocks(3)))  # a thread does not wait for itself
+    end.set()
+
+
+def same(found: object, wanted: object) -> None:
+    assert found == wanted, f"{found} instead of {wanted}"
+
+
 def from_threads() -> None:
     """Forks while threads make machines, translate and run."""
     engine, stop, known = Engine(cache=False), threading.Event(), blocks(60)
@@ -289,8 +321,8 @@ def small_stacks() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "every_engine", "under_way", "with_locks_held", "from_threads", "in_a_handler", "pools", "running_elsewhere",
-        "small_stacks",
+        "every_engine", "under_way", "with_locks_held", "short_calls", "from_threads", "in_a_handler", "pools",
+        "running_elsewhere", "small_stacks",
     ],
 )
 def test_in_forks(name: str) -> None:

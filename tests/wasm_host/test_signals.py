@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pvm import ReferenceEngine
+from pvm import Reason, ReferenceEngine
 from pvm.program import assemble
 from wasm_host import Engine, translations
 
@@ -72,7 +73,29 @@ def bombard_requests() -> None:
             assert asked.get(program) is made
 
 
-@pytest.mark.parametrize("name", ["interpreter", "recompiler", "auto", "requests"])
+def make_machines() -> None:
+    """Handlers of signals make, translate and run machines themselves, whatever they came in the middle of."""
+    translations.PATIENCE = 0.0
+    rng, numbers, failed = random.Random(2), itertools.count(), []
+    engines = [Engine(tier=tier, cache=False) for tier in ("recompiler", "auto")]
+
+    def runs(engine: Engine, number: int) -> None:
+        program = assemble(f".code\nload_imm r1, {number}\ntrap\n")
+        if engine.instantiate(program, gas=100).run().reason is not Reason.PANIC:
+            failed.append(number)
+
+    def handle(*arguments: object) -> None:
+        number = next(numbers)
+        runs(engines[number % 2], number // 8)
+
+    signal.signal(signal.SIGALRM, handle)
+    for round_ in range(INTERRUPTIONS):
+        signal.setitimer(signal.ITIMER_REAL, SHORTEST * 100 ** rng.random())
+        runs(engines[round_ % 2], round_ // 8)
+    assert next(numbers) > INTERRUPTIONS // 2 and not failed
+
+
+@pytest.mark.parametrize("name", ["interpreter", "recompiler", "auto", "requests", "make"])
 def test_interrupted_at_any_time(name: str) -> None:
     done = subprocess.run([sys.executable, __file__, name], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, f"{name}: {done.returncode}\n{done.stdout}\n{done.stderr[-4000:]}"
@@ -81,4 +104,5 @@ def test_interrupted_at_any_time(name: str) -> None:
 if __name__ == "__main__":
     sys.unraisablehook = lambda raised: None  # a signal that comes in a `__del__` is told there
     with suppress(KeyboardInterrupt):  # the last signal may come now
-        bombard_requests() if sys.argv[1] == "requests" else bombard(sys.argv[1])
+        others = {"requests": bombard_requests, "make": make_machines}
+        others[sys.argv[1]]() if sys.argv[1] in others else bombard(sys.argv[1])
