@@ -14,7 +14,7 @@ from pvm.isa import GP_072
 from pvm.program import Blob, Program, assemble, pack_bitmask
 
 GOLDEN = Path(__file__).parent / "golden"
-README = Path(__file__).parents[3] / "README.md"
+README = Path(__file__).parents[3] / "pvm" / "README.md"
 
 
 def without_sizes(text):
@@ -29,7 +29,7 @@ def test_examples_are_shown_as_they_were(pvm, name):
     assert without_sizes(result.text) == without_sizes((GOLDEN / f"{name}.txt").read_text())
 
 
-def test_the_readme_shows_what_is_printed(pvm):
+def test_the_document_shows_what_is_printed(pvm):
     [block] = re.findall(r"```text\n(region 0: .*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
     assert without_sizes(block) == without_sizes(pvm("shape", "example:hello", "--region", 0).text)
 
