@@ -1,6 +1,7 @@
 """The command reference as a document: what `pvm help COMMAND` prints, for all commands.
 
-In: the commands. Out: the text of `COMMANDS.md`, written by `python -m wasm_host.cli.reference > wasm_host/cli/COMMANDS.md`.
+In: the commands. Out: the text of `COMMANDS.md`, for which the command is
+`python -m wasm_host.cli.reference > wasm_host/cli/COMMANDS.md`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ def reference() -> str:
 
 def _helps(name: str, command: click.Command, parent: click.Context | None) -> Iterator[tuple[str, str]]:
     """The command's help and those of the commands within it, each with what is typed to get there."""
-    word = name.rpartition(" ")[2]
     settings = {**command.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH}
     context = command.context_class(command, parent, info_name=name.rpartition(" ")[2], **settings)
     yield name, command.get_help(context)
