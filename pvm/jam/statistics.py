@@ -21,7 +21,7 @@ from pvm.jam.types import (
 
 Records = tuple[ValidatorActivityRecord, ...]
 _IDLE = ValidatorActivityRecord(0, 0, 0, 0, 0, 0)
-_MASK16, _MASK32, _MASK64 = (1 << 16) - 1, (1 << 32) - 1, (1 << 64) - 1
+_MASK32, _MASK64 = (1 << 32) - 1, (1 << 64) - 1
 
 
 def next_validator_statistics(
@@ -96,11 +96,11 @@ class CoreSums:
         self.extrinsic_size = self.exports = self.bundle_size = self.gas_used = 0
 
     def frozen(self) -> CoreActivityRecord:
-        """The record, its numbers as wide as the state has them."""
+        """The record. Gas is modulo 2^64; the other sums, of narrower numbers, stay below that."""
         return CoreActivityRecord(
-            da_load=self.da_load & _MASK32, popularity=self.popularity & _MASK16, imports=self.imports & _MASK16,
-            extrinsic_count=self.extrinsic_count & _MASK16, extrinsic_size=self.extrinsic_size & _MASK32,
-            exports=self.exports & _MASK16, bundle_size=self.bundle_size & _MASK32, gas_used=self.gas_used & _MASK64,
+            da_load=self.da_load, popularity=self.popularity, imports=self.imports,
+            extrinsic_count=self.extrinsic_count, extrinsic_size=self.extrinsic_size,
+            exports=self.exports, bundle_size=self.bundle_size, gas_used=self.gas_used & _MASK64,
         )  # fmt: skip
 
 
@@ -115,13 +115,13 @@ class ServiceSums:
         self.accumulate_count = self.accumulate_gas_used = 0
 
     def frozen(self) -> ServiceActivityRecord:
-        """The record, its numbers as wide as the state has them."""
+        """The record. Gas is modulo 2^64; the other sums, of narrower numbers, stay below that."""
         return ServiceActivityRecord(
-            provided_count=self.provided_count & _MASK16, provided_size=self.provided_size & _MASK32,
-            refinement_count=self.refinement_count & _MASK32,
-            refinement_gas_used=self.refinement_gas_used & _MASK64, imports=self.imports & _MASK32,
-            extrinsic_count=self.extrinsic_count & _MASK32, extrinsic_size=self.extrinsic_size & _MASK32,
-            exports=self.exports & _MASK32, accumulate_count=self.accumulate_count & _MASK32,
+            provided_count=self.provided_count, provided_size=self.provided_size,
+            refinement_count=self.refinement_count,
+            refinement_gas_used=self.refinement_gas_used & _MASK64, imports=self.imports,
+            extrinsic_count=self.extrinsic_count, extrinsic_size=self.extrinsic_size,
+            exports=self.exports, accumulate_count=self.accumulate_count,
             accumulate_gas_used=self.accumulate_gas_used & _MASK64,
         )  # fmt: skip
 

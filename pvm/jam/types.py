@@ -278,15 +278,15 @@ class ValidatorActivityRecord:
 
 @dataclass(frozen=True, slots=True)
 class CoreActivityRecord:
-    """What was done on a core in a block (13.1)."""
+    """What was done on a core in a block (13.6). Sums: they may outgrow what they are sums of."""
 
-    da_load: N32
-    popularity: N16
-    imports: N16
-    extrinsic_count: N16
-    extrinsic_size: N32
-    exports: N16
-    bundle_size: N32
+    da_load: N64
+    popularity: N64
+    imports: N64
+    extrinsic_count: N64
+    extrinsic_size: N64
+    exports: N64
+    bundle_size: N64
     gas_used: N64
 
 
@@ -294,15 +294,15 @@ class CoreActivityRecord:
 class ServiceActivityRecord:
     """What was done for a service in a block (13.1)."""
 
-    provided_count: N16
-    provided_size: N32
-    refinement_count: N32
+    provided_count: N64
+    provided_size: N64
+    refinement_count: N64
     refinement_gas_used: N64
-    imports: N32
-    extrinsic_count: N32
-    extrinsic_size: N32
-    exports: N32
-    accumulate_count: N32
+    imports: N64
+    extrinsic_count: N64
+    extrinsic_size: N64
+    exports: N64
+    accumulate_count: N64
     accumulate_gas_used: N64
 
 
