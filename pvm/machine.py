@@ -102,6 +102,13 @@ class Memory(ABC):
         first, last = address // PAGE_SIZE, (address + length - 1) // PAGE_SIZE
         return all(self.access(page * PAGE_SIZE) is not None for page in range(first, last + 1))
 
+    def is_writable(self, address: int, length: int) -> bool:
+        """Whether the guest may write all of the range, which is not empty. It never may below 2^16."""
+        if address < ZONE_SIZE or address + length > ADDRESS_SPACE:
+            return False
+        first, last = address // PAGE_SIZE, (address + length - 1) // PAGE_SIZE
+        return all(self.access(page * PAGE_SIZE) == "rw" for page in range(first, last + 1))
+
 
 def check_range(address: int, length: int) -> None:
     """Raises AddressError unless `length` bytes from `address` lie within the 4 GiB."""
@@ -259,6 +266,17 @@ class Machine(ABC):
     @gas.setter
     @abstractmethod
     def gas(self, value: int) -> None: ...
+
+    def charge(self, amount: int) -> int:
+        """Take gas, and return what is left. Takes nothing and returns -1 where there is not enough.
+
+        It is for handlers, and so for the thread that runs the machine.
+        """
+        left = self.gas - amount
+        if left < 0:
+            return -1
+        self.gas = left
+        return left
 
     @abstractmethod
     def _step(self) -> Exit | None:

@@ -108,6 +108,13 @@ class WasmMachine(Machine):
         slice_ = min(check_gas(value), self._slice())
         self._gas.value, self._reserve = slice_, value - slice_
 
+    def charge(self, amount: int) -> int:
+        left = self._gas.value - amount
+        if left < 0:
+            return super().charge(amount)
+        self._gas.value = left
+        return left + self._reserve
+
     def _run(self) -> Exit:
         if self.poll is not None:
             self.poll(self)

@@ -21,6 +21,7 @@ from pvm.turns import NOBODY, Turns, refuse
 
 _RIGHTS: dict[str | None, int] = {None: 0, "r": abi.READABLE, "rw": abi.READABLE | abi.WRITABLE}
 _ACCESS = {rights: access for access, rights in _RIGHTS.items()}
+_WRITABLE = abi.READABLE | abi.WRITABLE
 _RUN = re.compile(rb"([^\0])\1*", re.DOTALL)  # of mapped pages in a page table
 
 
@@ -126,3 +127,10 @@ class GuestMemory(Memory):
         if first < abi.LOW_PAGES or last >= ADDRESS_SPACE // PAGE_SIZE:
             return False
         return 0 not in ctypes.string_at(self._table + first, last - first + 1)
+
+    def is_writable(self, address: int, length: int) -> bool:
+        first, last = address // PAGE_SIZE, (address + length - 1) // PAGE_SIZE
+        if first < abi.LOW_PAGES or last >= ADDRESS_SPACE // PAGE_SIZE:
+            return False
+        pages = last - first + 1
+        return ctypes.string_at(self._table + first, pages).count(_WRITABLE) == pages

@@ -284,15 +284,15 @@ class Accounts:
         return changed
 
 
-def split_code(preimage: bytes | None) -> tuple[bytes, bytes] | None:
-    """Metadata and code of a service, E(↕m, c) (9.1). None where the preimage is absent or no such encoding."""
+def code_size(preimage: bytes | None) -> int | None:
+    """Octets of the code in the preimage of a service's code, E(↕m, c) (9.1). None where it is no such encoding."""
     if preimage is None:
         return None
     try:
-        metadata, offset = parse_metadata(preimage)
+        _, offset = parse_metadata(preimage)
     except ProgramError:
         return None
-    return metadata, preimage[offset:]
+    return len(preimage) - offset
 
 
 def with_metadata(code: bytes, metadata: bytes = b"") -> bytes:

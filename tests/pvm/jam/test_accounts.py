@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pvm.errors import InputError
-from pvm.jam.accounts import Account, Accounts, decode_account, encode_slots, is_available, services_in, split_code
+from pvm.jam.accounts import Account, Accounts, code_size, decode_account, encode_slots, is_available, services_in
 from pvm.jam.state_keys import (
     account_key,
     component_key,
@@ -80,7 +80,7 @@ def test_a_recorded_state_s_infos_are_read_and_written_back(recorded: dict[bytes
     for service in services:
         account = accounts[service]
         assert account.encode() == recorded[account_key(service)]
-        assert split_code(accounts.code_preimage(service)) is not None
+        assert code_size(accounts.code_preimage(service))
         assert account.threshold(_Deposits()) <= account.balance
 
 
