@@ -33,3 +33,19 @@ def at_once(verify: Callable[[bytes, bytes, bytes], bool]) -> Check:
                 raise error(one)
 
     return check
+
+
+class Deferred:
+    """A check that collects what was signed: `verify`, called later, raises the error of the first that is bad."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[Signed, Callable[[Signed], BlockError]]] = []
+
+    def __call__(self, signed: Sequence[Signed], error: Callable[[Signed], BlockError]) -> None:
+        self._waiting += [(one, error) for one in signed]
+
+    def verify(self, verify: Callable[[bytes, bytes, bytes], bool]) -> None:
+        """Check all that was collected, with a function of key, message and signature (ZIP-215)."""
+        for signed, error in self._waiting:
+            if not verify(*signed):
+                raise error(signed)

@@ -7,6 +7,7 @@ that stay as they are: so any number of states of a fork cost what they differ i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar, overload
 
 from pvm.errors import CodecError
@@ -42,9 +43,7 @@ class Component(Generic[T]):
         return value
 
     def _decode(self, state: State) -> T:
-        raw = state.get(self.key)
-        if raw is None:
-            raise CodecError("the state has no such component", self.name)
+        raw = state.raw(self.name)
         try:
             value: T = codec(self.kind, state.constants).decode(raw)
         except CodecError as error:
@@ -91,10 +90,26 @@ class State:
         """All raw keys and values in the order of keys."""
         return merkle.items(self.trie)
 
-    def updated(self, components: Mapping[str, Any], entries: Mapping[bytes, bytes | None]) -> State:
-        """The state with these components, by name, and raw entries, of which None takes a key away."""
+    def raw(self, name: str) -> bytes:
+        """The raw value of a component. Raises CodecError if there is none."""
+        value = self.get(COMPONENTS[name].key)
+        if value is None:
+            raise CodecError("the state has no such component", name)
+        return value
+
+    def updated(
+        self, components: Mapping[str, Any], entries: Mapping[bytes, bytes | None],
+        raw: Mapping[str, bytes] = MappingProxyType({}),
+    ) -> State:  # fmt: skip
+        """The state with these components, by name, and raw entries of services, of which None takes a key away.
+
+        `raw` has components as octets.
+        """
         changes = dict(entries)
         decoded = dict(self.decoded)
+        for name, octets in raw.items():
+            changes[COMPONENTS[name].key] = octets
+            decoded.pop(name, None)
         for name, value in components.items():
             if name in decoded and decoded[name] is value:
                 continue

@@ -93,8 +93,8 @@ class NativeCrypto:
             self._rings.move_to_end(key)
         return ring
 
-    def beside(self, work: Callable[[], Any]) -> Callable[[], Any]:
-        """Have work done in a thread; the function returned waits for what it returns or raises."""
+    def beside(self, work: Callable[[], T]) -> Callable[[], T]:
+        """Have work done in a thread. See `pvm.jam.crypto.Crypto`."""
         return self._pool.submit(work).result
 
 

@@ -6,9 +6,11 @@ All checks answer; none raises for what a stranger signed. Keys, signatures and 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from pvm.jam.crypto.keccak import keccak_256
+
+T = TypeVar("T")
 
 
 class Ring(Protocol):
@@ -47,6 +49,11 @@ class Crypto(Protocol):
         ...
 
 
+    def beside(self, work: Callable[[], T]) -> Callable[[], T]:
+        """Begin work that may be done beside other work. The function returned waits for what it returns or raises."""
+        ...
+
+
 class NoSignatures:
     """Hashes alone: every signature is taken as wrong. For what needs no signature."""
 
@@ -65,3 +72,7 @@ class NoSignatures:
     def ring(self, keys: Sequence[bytes]) -> Ring:
         """Raises NotImplementedError: a commitment cannot be made up."""
         raise NotImplementedError("ring commitments need a library for Bandersnatch")
+
+    def beside(self, work: Callable[[], T]) -> Callable[[], T]:
+        """The work itself: it is done when it is asked for."""
+        return work

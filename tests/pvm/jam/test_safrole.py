@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import pytest
 
@@ -31,10 +30,8 @@ from pvm.jam.types import (
     TicketsMark,
     ValidatorsData,
 )
-from tests.pvm.jam.archives import DATA
 from tests.pvm.jam.stf import Case, cases, outcome
-from wasm_host.node.crypto import NativeCrypto
-from wasm_host.node.points import NAME, ring_points
+from tests.pvm.jam.traces import native_crypto
 
 
 @dataclass(frozen=True)
@@ -70,13 +67,6 @@ OUTPUT = outcome(
 )
 
 
-@cache
-def crypto() -> NativeCrypto:
-    for module in ("bandersnatch_vrfs", "ed25519_zebra"):
-        pytest.importorskip(module)
-    return NativeCrypto(ring_points(DATA / "crypto" / NAME))
-
-
 def run(case: Case) -> tuple[State, Marks]:
     before, given, constants = case.before, case.input, case.constants
     if given.slot <= before.tau:
@@ -84,9 +74,10 @@ def run(case: Case) -> tuple[State, Marks]:
     time = time_between(before.tau, given.slot, constants)
     gamma = SafroleState(before.gamma_k, before.gamma_z, before.gamma_s, before.gamma_a)
     rotated = rotate(
-        time, gamma, before.iota, before.kappa, before.lambda_, before.eta, before.post_offenders, constants, crypto()
-    )
-    accumulator = submit_tickets(time, before.gamma_a, given.extrinsic, rotated, constants, crypto())()
+        time, gamma, before.iota, before.kappa, before.lambda_, before.eta, before.post_offenders, constants,
+        native_crypto(),
+    )  # fmt: skip
+    accumulator = submit_tickets(time, before.gamma_a, given.extrinsic, rotated, constants, native_crypto())()
     after = State(
         given.slot, next_entropy(before.eta, given.entropy, rotated), rotated.lambda_, rotated.kappa, rotated.gamma_k,
         before.iota, accumulator, rotated.gamma_s, rotated.gamma_z, before.post_offenders,

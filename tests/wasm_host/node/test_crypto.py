@@ -8,6 +8,7 @@ import pytest
 
 from pvm.errors import InputError
 from tests.pvm.jam.archives import DATA
+from tests.pvm.jam.traces import native_crypto
 from wasm_host.node.crypto import NativeCrypto, is_point
 from wasm_host.node.points import NAME, ring_points
 
@@ -16,12 +17,7 @@ NO_SUBGROUP = b"\2" + bytes(31)  # on the curve, and not in the prime subgroup
 
 @pytest.fixture(scope="module")
 def crypto() -> NativeCrypto:
-    for module in ("bandersnatch_vrfs", "ed25519_zebra"):
-        pytest.importorskip(module)
-    points = DATA / "crypto" / NAME
-    if not points.exists():
-        pytest.skip(f"no points for ring proofs at {points}")
-    return NativeCrypto(ring_points(points))
+    return native_crypto()
 
 
 def test_signatures_at_the_edge_of_validity(crypto: NativeCrypto) -> None:

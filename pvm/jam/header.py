@@ -1,0 +1,150 @@
+"""The header (section 5) and the seals of section 6.4: what a header must say of its block and of the state before it.
+
+In: a received block and parts of the state. Out: nothing but the entropy; a broken rule is a HeaderError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pvm.errors import CodecError
+from pvm.jam.block import (
+    AvailAssurance,
+    Block,
+    DisputesExtrinsic,
+    EpochMark,
+    Extrinsic,
+    Header,
+    Preimage,
+    ReportGuarantee,
+    TicketEnvelope,
+    ValidatorSignature,
+)
+from pvm.jam.codec import Reader, codec, encode_natural
+from pvm.jam.constants import Constants
+from pvm.jam.crypto import Crypto
+from pvm.jam.errors import HeaderError
+from pvm.jam.hashing import blake2b
+from pvm.jam.safrole import TICKET_SEAL, Rotated
+from pvm.jam.types import Hash, TicketBody, WorkReport
+
+FALLBACK_SEAL, ENTROPY = b"jam_fallback_seal", b"jam_entropy"  # X_F (6.19), X_E (6.18)
+_SEAL = 96  # octets
+_PARTS = (
+    ("tickets", tuple[TicketEnvelope, ...]),
+    ("preimages", tuple[Preimage, ...]),
+    ("guarantees", tuple[ReportGuarantee, ...]),
+    ("assurances", tuple[AvailAssurance, ...]),
+    ("disputes", DisputesExtrinsic),
+)
+
+
+@dataclass(frozen=True)
+class Received:
+    """A block as it came, with the hashes that its octets have.
+
+    `hash` is the header's, `unsigned` the octets that the seal signs, `extrinsic_hash` what the header must commit to,
+    `report_hashes` belong to the guarantees.
+    """
+
+    block: Block
+    hash: Hash
+    unsigned: bytes
+    extrinsic_hash: Hash
+    report_hashes: tuple[Hash, ...]
+
+
+def receive(data: bytes, constants: Constants) -> Received:
+    """Decode a block that all of `data` encodes. Raises CodecError."""
+    reader = Reader(data)
+    try:
+        header: Header = codec(Header, constants).read(reader)
+    except CodecError as error:
+        raise error.within("header") from None
+    signed_end = reader.position
+    values, octets = [], []
+    for name, kind in _PARTS:
+        start = reader.position
+        try:
+            values.append(codec(kind, constants).read(reader))
+        except CodecError as error:
+            raise error.within(f"extrinsic.{name}") from None
+        octets.append(data[start : reader.position])
+    if reader.position != reader.end:
+        raise CodecError(f"{reader.end - reader.position} octets left over")
+    extrinsic = Extrinsic(*values)
+    report = codec(WorkReport, constants)
+    hashes = tuple(blake2b(report.encode(guarantee.report)) for guarantee in extrinsic.guarantees)
+    octets[2] = _hashed_guarantees(extrinsic.guarantees, hashes, constants)
+    return Received(
+        block=Block(header, extrinsic), hash=blake2b(data[:signed_end]), unsigned=data[: signed_end - _SEAL],
+        extrinsic_hash=blake2b(b"".join(blake2b(part) for part in octets)), report_hashes=hashes,
+    )  # fmt: skip
+
+
+def check_commitments(received: Received, slot: int, state_root: Hash, constants: Constants) -> None:
+    """What needs no more than the prior state: `slot` is τ, `state_root` its root (5.4, 5.7 to 5.9)."""
+    header = received.block.header
+    if header.slot <= slot:
+        raise HeaderError("bad_slot", f"{header.slot} after {slot}")
+    if header.parent_state_root != state_root:
+        raise HeaderError("bad_state_root", f"{header.parent_state_root.hex()} in place of {state_root.hex()}")
+    if header.extrinsic_hash != received.extrinsic_hash:
+        raise HeaderError(
+            "bad_extrinsic_hash", f"{header.extrinsic_hash.hex()} in place of {received.extrinsic_hash.hex()}"
+        )
+    if header.author_index >= constants.validators:
+        raise HeaderError("bad_author_index", str(header.author_index))
+
+
+def check_marks(
+    header: Header, epoch: EpochMark | None, tickets: tuple[TicketBody, ...] | None, offenders: Sequence[bytes]
+) -> None:
+    """The markers must be these (6.27, 6.28, 10.20)."""
+    if header.epoch_mark != epoch:
+        raise HeaderError("bad_epoch_mark", _compared(header.epoch_mark, epoch))
+    if header.tickets_mark != tickets:
+        raise HeaderError("bad_tickets_mark", _compared(header.tickets_mark, tickets))
+    if header.offenders_mark != tuple(offenders):
+        raise HeaderError("bad_offenders_mark", f"{len(header.offenders_mark)} keys marked, {len(offenders)} offenders")
+
+
+def check_seal(received: Received, rotated: Rotated, constants: Constants, crypto: Crypto) -> Hash:
+    """The output of the header's VRF signature, once seal and signature are valid (6.15 to 6.17)."""
+    header = received.block.header
+    author = rotated.kappa[header.author_index].bandersnatch
+    place, seed = header.slot % constants.epoch_length, rotated.entropy[2]
+    ticket = None if rotated.gamma_s.tickets is None else rotated.gamma_s.tickets[place]
+    if ticket is not None:
+        seal_input = TICKET_SEAL + seed + bytes((ticket.attempt,))
+    else:
+        seal_input = FALLBACK_SEAL + seed
+        if rotated.gamma_s.keys is not None and rotated.gamma_s.keys[place] != author:
+            raise HeaderError("wrong_author", f"validator {header.author_index} in slot {place} of the epoch")
+    output = crypto.vrf_output(author, seal_input, received.unsigned, header.seal)
+    if output is None:
+        raise HeaderError("bad_seal", f"by validator {header.author_index}")
+    if ticket is not None and output != ticket.id:
+        raise HeaderError("wrong_ticket", f"{output.hex()} in slot {place} of the epoch")
+    entropy = crypto.vrf_output(author, ENTROPY + output, b"", header.entropy_source)
+    if entropy is None:
+        raise HeaderError("bad_entropy", f"by validator {header.author_index}")
+    return entropy
+
+
+def _hashed_guarantees(
+    guarantees: Sequence[ReportGuarantee], hashes: Sequence[Hash], constants: Constants
+) -> bytes:
+    """g of 5.6: the guarantees with their reports hashed."""
+    signatures = codec(tuple[ValidatorSignature, ...], constants)
+    return encode_natural(len(guarantees)) + b"".join(
+        hashed + guarantee.slot.to_bytes(4, "little") + signatures.encode(guarantee.signatures)
+        for guarantee, hashed in zip(guarantees, hashes, strict=True)
+    )
+
+
+def _compared(given: object, needed: object) -> str:
+    if given is None:
+        return "there is none"
+    return "there must be none" if needed is None else "it differs from the state"
