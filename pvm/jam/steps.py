@@ -14,10 +14,15 @@ Entries = tuple[tuple[bytes, bytes], ...]
 
 @dataclass(frozen=True)
 class RawState:
-    """A state as it is written: its root, and its keys with their values."""
+    """A state as it is written: its root, and the octets of its keys and values, which were looked through."""
 
     root: bytes
-    entries: Entries
+    octets: bytes
+
+    @property
+    def entries(self) -> Entries:
+        """The keys with their values."""
+        return read_entries(Reader(self.octets))
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,11 @@ def read_genesis(data: bytes, constants: Constants) -> Genesis:
 
 
 def _state(reader: Reader) -> RawState:
-    return RawState(reader.take(32), read_entries(reader))
+    root, start = reader.take(32), reader.position
+    for _ in range(reader.count(32)):
+        reader.take(31)
+        reader.take(reader.natural())
+    return RawState(root, reader.data[start : reader.position])
 
 
 def _at_end(reader: Reader) -> None:

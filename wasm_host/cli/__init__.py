@@ -30,6 +30,7 @@ from wasm_host.cli import (
     help,
     inspect,
     isa,
+    jam,
     replay,
     run,
     shape,
@@ -45,7 +46,7 @@ _COMPLETE = "_PVM_COMPLETE"
 _COMMANDS = (
     demo.command, run.command, inspect.command, assembly.asm, assembly.disasm, vectors.command, replay.command,
     trace.command, isa.command, gas.command, shape.command, wat.command, build.command, bench.command, compare.command,
-    fuzz.command, cache.command, web.command, help.command,
+    fuzz.command, jam.command, cache.command, web.command, help.command,
 )  # fmt: skip
 
 

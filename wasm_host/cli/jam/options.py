@@ -1,0 +1,34 @@
+"""Options that the commands of `pvm jam` share, and the host that they describe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pvm.jam.constants import PARAMETERS
+from pvm.jam.transition import Host
+from wasm_host.cli.engines import make_engine
+from wasm_host.node.crypto import NativeCrypto
+from wasm_host.node.points import VARIABLE, ring_points
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+parameters_option: Decorator = click.option(
+    "--parameters", type=click.Choice(tuple(PARAMETERS)), default="tiny", show_default=True,
+    help="Constants of the chain.",
+)  # fmt: skip
+points_option: Decorator = click.option(
+    "--points", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    help=f"Points for ring proofs. [default: ${VARIABLE}, or zcash-srs-2-11-uncompressed.bin beside the data]",
+)  # fmt: skip
+
+
+def make_host(
+    parameters: str, points: Path | None, near: Iterable[Path] = (), tier: str = "auto", no_cache: bool = False
+) -> Host:
+    """The host with these parameters and compiled cryptography. Raises InputError without the points."""
+    crypto = NativeCrypto(ring_points(points, near))
+    return Host(PARAMETERS[parameters], crypto, make_engine(tier, "0.7.2", "instruction", no_cache, "auto"))
