@@ -31,7 +31,8 @@ class StepResult:
     """What became of one step.
 
     `seconds` is from the block's octets to the posterior root. `code` and `error` say why the block was refused, None
-    if it was not; `problem` why the step has failed, None if it has passed; `differences` are between states, at most 50.
+    if it was not; `problem` why the step has failed, None if it has passed; `differences` are between states, 50 at
+    most.
     """
 
     trace: str
