@@ -15,8 +15,8 @@ from pvm.jam.hashing import blake2b
 from pvm.jam.state import state_of
 from pvm.jam.steps import Step, read_genesis, read_step
 from pvm.jam.transition import Host
-from pvm.reference import ReferenceEngine
 from tests.pvm.jam.archives import DATA, members
+from wasm_host.engine import Engine
 from wasm_host.node.crypto import NativeCrypto
 from wasm_host.node.points import NAME, ring_points
 
@@ -34,8 +34,8 @@ def native_crypto() -> NativeCrypto:
 
 @cache
 def host() -> Host:
-    """Parameters "tiny", compiled cryptography, the reference engine."""
-    return Host(TINY, native_crypto(), ReferenceEngine())
+    """Parameters "tiny", compiled cryptography, compiled services."""
+    return Host(TINY, native_crypto(), Engine())
 
 
 def steps(trace: str, count: int | None = None) -> tuple[Chain, Iterator[tuple[str, Step]]]:
