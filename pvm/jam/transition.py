@@ -7,10 +7,11 @@ component is made by its section, in the order in which they depend on each othe
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from pvm.jam.accounts import Accounts
+from pvm.jam.accumulated_state import changed_components, changed_octets, partial_state_of
 from pvm.jam.accumulation import Outcome, accumulate
 from pvm.jam.assurances import apply_assurances
 from pvm.jam.authorization import next_pools
@@ -23,7 +24,7 @@ from pvm.jam.header import Received, check_commitments, check_marks, check_seal
 from pvm.jam.history import accumulation_root, next_history, reported_packages, with_parent_root
 from pvm.jam.inputs import Input
 from pvm.jam.invocations import accumulate as invoke_accumulate
-from pvm.jam.partial_state import Accumulated, PartialState, Privileges
+from pvm.jam.partial_state import Accumulated, PartialState
 from pvm.jam.preimages import check_preimages, integrate_preimages
 from pvm.jam.ready_queue import Accumulatable, accumulatable, next_accumulated, next_ready
 from pvm.jam.reports import Context, apply_guarantees
@@ -33,14 +34,12 @@ from pvm.jam.state import State
 from pvm.jam.statistics import core_statistics, next_validator_statistics, service_statistics
 from pvm.jam.types import (
     ZERO_HASH,
-    AlwaysAccumulateMapEntry,
     AvailabilityAssignment,
     BlockInfo,
     Hash,
     SafroleState,
     Statistics,
 )
-from pvm.jam.types import Privileges as Chi
 from pvm.machine import AnyEngine
 
 T = TypeVar("T")
@@ -93,7 +92,8 @@ def transition(prior: State, received: Received, host: Host, ancestors: Mapping[
 
     work = accumulatable(prior.omega, prior.xi, assured.available, slot)
     eta = _Once(lambda: next_entropy(prior.eta, seal(), rotated))
-    outcome = _accumulate(prior, work, slot, eta, host)
+    before = partial_state_of(prior)
+    outcome = _accumulate(before, work, slot, eta, host)
     done = {report.package_spec.hash for report in work.reports[: outcome.count]}
     accounts = outcome.state.accounts
     integrate_preimages(accounts, extrinsic.preimages, preimage_hashes, slot)
@@ -116,7 +116,8 @@ def transition(prior: State, received: Received, host: Host, ancestors: Mapping[
             reported_packages(extrinsic.guarantees), c.recent_history, crypto.keccak,
         ),
     }  # fmt: skip
-    posterior = prior.updated({**components, **_privileges(outcome, prior)}, accounts.changes(), _raw(outcome, prior))
+    components |= changed_components(before, outcome.state)
+    posterior = prior.updated(components, accounts.changes(), changed_octets(before, outcome.state))
     used = {report.core_index: report.authorizer_hash for report in guaranteed.reports}
     validators = next_validator_statistics(
         prior.pi.vals_curr, prior.pi.vals_last, prior_slot=prior.tau, slot=slot, author=header.author_index,
@@ -180,45 +181,13 @@ def _context(
 
 
 def _accumulate(
-    prior: State, work: Accumulatable, slot: int, eta: Callable[[], Sequence[Hash]], host: Host
+    before: PartialState, work: Accumulatable, slot: int, eta: Callable[[], Sequence[Hash]], host: Host
 ) -> Outcome:
-    """Section 12.2 on W*. Where there is nothing to accumulate, the accounts alone."""
-    chi, accounts = prior.chi, Accounts(prior)
-    if not work.reports and not chi.always_acc:
-        return Outcome(0, PartialState(accounts, Privileges()), (), {})
-    queues, size = prior.raw("phi"), 32 * host.constants.auth_queue
-    state = PartialState(
-        accounts=accounts,
-        privileges=Privileges(
-            manager=chi.bless, delegator=chi.designate, registrar=chi.register, assigners=chi.assign,
-            always={entry.id: entry.gas for entry in chi.always_acc},
-        ),
-        staging_set=prior.raw("iota"),
-        queues=tuple(queues[start : start + size] for start in range(0, len(queues), size)),
-    )  # fmt: skip
+    """Section 12.2 on W*. Where there is nothing to accumulate, the state as it was."""
+    if not work.reports and not before.privileges.always:
+        return Outcome(0, replace(before, accounts=before.accounts.layer()), (), {})
 
     def invoke(state: PartialState, service: int, gas: int, inputs: Sequence[Input]) -> Accumulated:
         return invoke_accumulate(host.engine, host.constants, state, slot, service, gas, inputs, eta()[0])
 
-    return accumulate(work.reports, state, slot, host.constants, invoke)
-
-
-def _privileges(outcome: Outcome, prior: State) -> dict[str, Chi]:
-    """χ' where accumulation took place."""
-    after = outcome.state.privileges
-    if not outcome.state.queues:
-        return {}
-    always = tuple(AlwaysAccumulateMapEntry(service, after.always[service]) for service in sorted(after.always))
-    chi = Chi(after.manager, after.assigners, after.delegator, after.registrar, always)
-    return {} if chi == prior.chi else {"chi": chi}
-
-
-def _raw(outcome: Outcome, prior: State) -> dict[str, bytes]:
-    """ι' and φ' where accumulation has changed them."""
-    after = outcome.state
-    if not after.queues:
-        return {}
-    raw = {"iota": after.staging_set, "phi": b"".join(after.queues)}
-    return {name: octets for name, octets in raw.items() if octets != prior.raw(name)}
-
-
+    return accumulate(work.reports, before, slot, host.constants, invoke)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pvm.errors import CodecError
-from pvm.jam.accumulated_state import changed_components, partial_state_of
+from pvm.jam.accumulated_state import changed_components, changed_octets, partial_state_of
 from pvm.jam.codec import Reader, codec
 from pvm.jam.constants import TINY
 from pvm.jam.partial_state import Privileges
@@ -28,7 +28,8 @@ def genesis() -> State:
 
 def test_what_does_not_change_is_not_listed() -> None:
     before = partial_state_of(genesis())
-    assert changed_components(before, replace(before, accounts=before.accounts.layer()), TINY) == {}
+    after = replace(before, accounts=before.accounts.layer())
+    assert (changed_components(before, after), changed_octets(before, after)) == ({}, {})
 
 
 def test_changes_are_components_of_the_state() -> None:
@@ -36,8 +37,7 @@ def test_changes_are_components_of_the_state() -> None:
     before = partial_state_of(state)
     privileges = Privileges(manager=9, delegator=8, registrar=7, assigners=(5, 6), always={4: 40, 3: 30})
     after = replace(before, privileges=privileges, staging_set=bytes(6 * 336), queues=(before.queues[0], b"\1" * 2560))
-    components = changed_components(before, after, TINY)
-    following = state.updated(components, {})
+    following = state.updated(changed_components(before, after), {}, changed_octets(before, after))
     assert partial_state_of(following).privileges == privileges
     assert [entry.id for entry in following.chi.always_acc] == [3, 4]
     assert following.phi == (state.phi[0], (b"\1" * 32,) * 80)
