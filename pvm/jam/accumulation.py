@@ -18,6 +18,8 @@ from pvm.jam.inputs import Input, Operand, Transfer, WorkError
 from pvm.jam.partial_state import Accumulated, PartialState, Privileges
 from pvm.jam.types import AccumulationOutput, ResultCode, WorkReport, WorkResult
 
+MOST_GAS = (1 << 64) - 1  # of an invocation: the paper leaves open what a greater sum comes to
+
 Invoke = Callable[[PartialState, int, int, Sequence[Input]], Accumulated]
 """Ψ_A with state, service, gas and inputs: engine, slot and entropy are known to it."""
 
@@ -128,8 +130,8 @@ def _round(
     """Δ*: services accumulate side by side, all from the same state (12.19). The accounts of `state` are changed."""
     shares = _shares(transfers, reports, free)
     results = {
-        service: invoke(state, service, shares[service].gas, (*shares[service].transfers, *shares[service].operands))
-        for service in sorted(shares)
+        service: invoke(state, service, min(share.gas, MOST_GAS), (*share.transfers, *share.operands))
+        for service, share in sorted(shares.items())
     }
     _merge(state.accounts, results, slot)
     return _Round(

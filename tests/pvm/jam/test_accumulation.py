@@ -94,6 +94,12 @@ def test_transfers_run_in_the_next_round_before_operands_and_free_gas_is_given_o
     assert 9 not in done.state.accounts
 
 
+def test_no_service_gets_more_gas_than_a_machine_holds() -> None:
+    services = Services()
+    services.run(start(7, always={7: 2**64 - 1}), report(7, 5))
+    assert services.log[0][1] == 2**64 - 1
+
+
 def test_the_gas_of_a_block_bounds_how_many_reports_are_accumulated() -> None:
     state = start(7)
     assert gas_limit({}, TINY) == 20_000_000
