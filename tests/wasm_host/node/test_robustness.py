@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import cache
 from random import Random
 
 import pytest
@@ -11,35 +9,15 @@ import pytest
 from pvm.errors import BlockError, CodecError, InputError
 from pvm.jam.chain import Chain
 from pvm.jam.constants import TINY
-from pvm.jam.hashing import blake2b
-from pvm.jam.header import receive
 from pvm.jam.state import State, state_of
 from pvm.jam.steps import Step, read_step
 from pvm.jam.transition import Host, transition
 from tests.pvm.jam.archives import members
 from tests.pvm.jam.traces import native_crypto
+from tests.wasm_host.node.credulous import host, received
 from wasm_host.engine import Engine
-from wasm_host.node.crypto import NativeCrypto
 
 TRIED = 60
-
-
-class Credulous:
-    """Cryptography that believes what is signed, so that blocks are refused for what they say."""
-
-    def __init__(self, real: NativeCrypto) -> None:
-        self.keccak, self.ring, self.beside = real.keccak, real.ring, real.beside
-
-    def ed25519_verify(self, key: bytes, message: bytes, signature: bytes) -> bool:
-        return True
-
-    def vrf_output(self, key: bytes, vrf_input: bytes, message: bytes, signature: bytes) -> bytes | None:
-        return blake2b(key + vrf_input)
-
-
-@cache
-def host() -> Host:
-    return Host(TINY, Credulous(native_crypto()), Engine())
 
 
 def step(trace: str, number: int) -> Step:
@@ -50,11 +28,7 @@ def step(trace: str, number: int) -> Step:
 def applied(state: State, block: bytes) -> str:
     """What becomes of a block whose commitments are put right first; anything but InputError is a bug."""
     try:
-        received = receive(block, TINY)
-        header = replace(
-            received.block.header, extrinsic_hash=received.extrinsic_hash, parent_state_root=state.root
-        )
-        transition(state, replace(received, block=replace(received.block, header=header)), host())
+        transition(state, received(state, block), host())
     except BlockError as error:
         return error.code
     except InputError as error:
