@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
+from pvm.errors import CodecError
 from pvm.jam.errors import HeaderError
 from pvm.jam.header import Received, receive
+from pvm.jam.safrole import without_offenders
 from pvm.jam.state import State
 from pvm.jam.transition import Host, transition
 from pvm.jam.types import Hash
@@ -83,6 +86,13 @@ class Chain:
         first = Imported(header_hash, slot, state, Ancestor(header_hash, slot, before))
         self._imported: OrderedDict[Hash, Imported] = OrderedDict({header_hash: first})
         self._since_trimmed = 0
+
+    def prepare(self) -> None:
+        """Make the rings of this epoch and the next one, which blocks would wait for."""
+        state = next(reversed(self._imported.values())).state
+        with suppress(CodecError):
+            for validators in (state.gamma.gamma_k, without_offenders(state.iota, state.psi.offenders)):
+                self._host.crypto.ring([validator.bandersnatch for validator in validators]).commitment  # noqa: B018
 
     def state(self, header_hash: Hash) -> State | None:
         """The state after a block, by its header's hash; None if it is not known, or not any more."""

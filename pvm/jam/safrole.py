@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pvm.jam.block import EpochMark, EpochMarkValidatorKeys, TicketEnvelope
 from pvm.jam.constants import Constants
-from pvm.jam.crypto import Crypto
+from pvm.jam.crypto import Crypto, claimed_output
 from pvm.jam.errors import SafroleError
 from pvm.jam.hashing import blake2b
 from pvm.jam.order import ascends
@@ -80,6 +80,7 @@ def without_offenders(
     validators: Sequence[ValidatorData], offenders: Collection[bytes]
 ) -> tuple[ValidatorData, ...]:
     """Φ: null keys in place of those of offenders (6.14)."""
+    offenders = set(offenders)
     return tuple(NO_VALIDATOR if validator.ed25519 in offenders else validator for validator in validators)
 
 
@@ -124,14 +125,14 @@ def tickets_mark(time: Time, gamma_a: Sequence[TicketBody], constants: Constants
 def submit_tickets(
     time: Time, gamma_a: tuple[TicketBody, ...], tickets: Sequence[TicketEnvelope], rotated: Rotated,
     constants: Constants, crypto: Crypto,
-) -> Callable[[], tuple[TicketBody, ...]]:  # fmt: skip
-    """γ'_a (6.34) as a function to call for it: proofs may be checked beside other work until then.
+) -> tuple[tuple[TicketBody, ...], Callable[[], None]]:  # fmt: skip
+    """γ'_a (6.34), and a function that checks the proofs, which is begun. γ'_a counts for nothing unless it returns.
 
     Raises SafroleError, now or in the function, for the first rule of 6.29 to 6.35 that is broken.
     """
+    earlier = () if time.is_new_epoch else gamma_a
     if not tickets:
-        kept = () if time.is_new_epoch else gamma_a
-        return lambda: kept
+        return earlier, lambda: None
     if time.next_phase >= constants.tickets_end or len(tickets) > constants.tickets_per_block:
         raise SafroleError("unexpected_ticket", f"{len(tickets)} in slot {time.next_phase} of the epoch")
     for index, ticket in enumerate(tickets):
@@ -139,26 +140,30 @@ def submit_tickets(
             raise SafroleError("bad_ticket_attempt", f"{ticket.attempt} of ticket {index}")
     ring = crypto.ring([validator.bandersnatch for validator in rotated.gamma_k])
     inputs = [TICKET_SEAL + rotated.entropy[1] + bytes((ticket.attempt,)) for ticket in tickets]
-    outputs = ring.outputs(inputs, [ticket.signature for ticket in tickets])
-    return lambda: _accumulated(time, gamma_a, tickets, outputs(), constants)
+    verified = ring.verify(inputs, [ticket.signature for ticket in tickets])
+
+    def check() -> None:
+        for index, is_valid in enumerate(verified()):
+            if not is_valid:
+                raise SafroleError("bad_ticket_proof", f"ticket {index}")
+
+    submitted = [TicketBody(claimed_output(ticket.signature), ticket.attempt) for ticket in tickets]
+    try:
+        return _accumulated(earlier, submitted, constants), check
+    except SafroleError:
+        check()  # an identifier means nothing where the proof is wrong
+        raise
 
 
 def _accumulated(
-    time: Time, gamma_a: tuple[TicketBody, ...], tickets: Sequence[TicketEnvelope],
-    outputs: Sequence[Hash | None], constants: Constants,
-) -> tuple[TicketBody, ...]:  # fmt: skip
-    submitted = []
-    for index, (ticket, output) in enumerate(zip(tickets, outputs, strict=True)):
-        if output is None:
-            raise SafroleError("bad_ticket_proof", f"ticket {index}")
-        submitted.append(TicketBody(output, ticket.attempt))
+    earlier: tuple[TicketBody, ...], submitted: Sequence[TicketBody], constants: Constants
+) -> tuple[TicketBody, ...]:
     if not ascends(ticket.id for ticket in submitted):
         raise SafroleError("bad_ticket_order")
-    earlier = () if time.is_new_epoch else gamma_a
     known = {ticket.id for ticket in earlier}
-    for identifier in (ticket.id for ticket in submitted):
-        if identifier in known:
-            raise SafroleError("duplicate_ticket", identifier.hex())
+    for ticket in submitted:
+        if ticket.id in known:
+            raise SafroleError("duplicate_ticket", ticket.id.hex())
     best = sorted((*earlier, *submitted), key=lambda ticket: ticket.id)[: constants.epoch_length]
     if submitted[-1].id > best[-1].id:
         raise SafroleError("useless_ticket", submitted[-1].id.hex())

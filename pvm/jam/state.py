@@ -111,7 +111,7 @@ class State:
             changes[COMPONENTS[name].key] = octets
             decoded.pop(name, None)
         for name, value in components.items():
-            if name in decoded and decoded[name] is value:
+            if name in decoded and (decoded[name] is value or decoded[name] == value):
                 continue
             row = COMPONENTS[name]
             changes[row.key] = codec(row.kind, self.constants).encode(value)

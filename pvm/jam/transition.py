@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from pvm.jam.accounts import Accounts
 from pvm.jam.accumulated_state import changed_components, changed_octets, partial_state_of
 from pvm.jam.accumulation import Outcome, accumulate
 from pvm.jam.assurances import apply_assurances
 from pvm.jam.authorization import next_pools
-from pvm.jam.codec import encode
+from pvm.jam.codec import codec, encode
 from pvm.jam.constants import Constants
 from pvm.jam.crypto import Crypto
 from pvm.jam.disputes import Disputed, apply_disputes, clear_disputed
 from pvm.jam.hashing import blake2b
-from pvm.jam.header import Received, check_commitments, check_marks, check_seal
+from pvm.jam.header import Received, begin_seals, check_commitments, check_marks
 from pvm.jam.history import accumulation_root, next_history, reported_packages, with_parent_root
 from pvm.jam.inputs import Input
 from pvm.jam.invocations import accumulate as invoke_accumulate
@@ -42,8 +42,6 @@ from pvm.jam.types import (
 )
 from pvm.machine import AnyEngine
 
-T = TypeVar("T")
-
 
 @dataclass(frozen=True)
 class Host:
@@ -57,67 +55,50 @@ class Host:
 def transition(prior: State, received: Received, host: Host, ancestors: Mapping[Hash, int] | None = None) -> State:
     """σ' = Υ(σ, B). `ancestors` has the slots of known headers by hash; None if lookup anchors are not looked up.
 
-    Raises BlockError for a rule that is broken, CodecError where the prior state cannot be decoded.
+    Proofs and seals are checked beside the rest; services run only once the seals are valid. Raises BlockError for a
+    rule that is broken, CodecError where the prior state cannot be decoded.
     """
     header, extrinsic, c, crypto = received.block.header, received.block.extrinsic, host.constants, host.crypto
+    slot, signatures = header.slot, Deferred()
     check_commitments(received, prior.tau, prior.root, c)
-    signatures, slot, time = Deferred(), header.slot, time_between(prior.tau, header.slot, c)
-
+    time = time_between(prior.tau, slot, c)
     disputed = apply_disputes(
         prior.psi, extrinsic.disputes, slot=prior.tau, current=prior.kappa, previous=prior.lambda_, constants=c,
         check=signatures,
     )  # fmt: skip
-    psi = disputed.records
     rotated = rotate(
-        time, prior.gamma, prior.iota, prior.kappa, prior.lambda_, prior.eta, set(psi.offenders), c, crypto
+        time, prior.gamma, prior.iota, prior.kappa, prior.lambda_, prior.eta, disputed.records.offenders, c, crypto
     )
     check_marks(
         header, epoch_mark(time, prior.eta, rotated.gamma_k), tickets_mark(time, prior.gamma.gamma_a, c),
         disputed.offenders,
     )  # fmt: skip
-    seal = crypto.beside(lambda: check_seal(received, rotated, c, crypto))
-    tickets = submit_tickets(time, prior.gamma.gamma_a, extrinsic.tickets, rotated, c, crypto)
+    entropy, check_seals = begin_seals(received, rotated, c, crypto)
+    gamma_a, check_tickets = submit_tickets(time, prior.gamma.gamma_a, extrinsic.tickets, rotated, c, crypto)
+    eta = next_entropy(prior.eta, entropy, rotated)
     beta_dagger = with_parent_root(prior.beta, header.parent_state_root)
     rho_dagger = _without_disputed(prior.rho, disputed, c)
     assured = apply_assurances(
         rho_dagger, extrinsic.assurances, parent=header.parent, slot=slot, validators=prior.kappa, constants=c,
         check=signatures,
     )  # fmt: skip
+    context = _context(prior, received, rotated, disputed.records.offenders, beta_dagger.history, ancestors)
     guaranteed = apply_guarantees(
-        assured.pending, extrinsic.guarantees, received.report_hashes,
-        _context(prior, received, rotated, psi.offenders, beta_dagger.history, ancestors), c, signatures,
-    )  # fmt: skip
+        assured.pending, extrinsic.guarantees, received.report_hashes, context, c, signatures
+    )
     preimage_hashes = check_preimages(Accounts(prior), extrinsic.preimages)
-    signed = crypto.beside(lambda: signatures.verify(crypto.ed25519_verify))
+    signatures.verify(crypto.ed25519_verify)
 
     work = accumulatable(prior.omega, prior.xi, assured.available, slot)
-    eta = _Once(lambda: next_entropy(prior.eta, seal(), rotated))
     before = partial_state_of(prior)
-    outcome = _accumulate(before, work, slot, eta, host)
+    outcome = _accumulate(before, work, slot, eta[0], host, check_seals)
     done = {report.package_spec.hash for report in work.reports[: outcome.count]}
     accounts = outcome.state.accounts
     integrate_preimages(accounts, extrinsic.preimages, preimage_hashes, slot)
-    signed()
-
-    components: dict[str, Any] = {
-        "tau": slot,
-        "psi": psi,
-        "eta": eta(),
-        "kappa": rotated.kappa,
-        "lambda_": rotated.lambda_,
-        "gamma": _safrole(prior.gamma, SafroleState(rotated.gamma_k, rotated.gamma_z, rotated.gamma_s, tickets())),
-        "rho": guaranteed.pending,
-        "omega": next_ready(prior.omega, work.queued, done, slot, prior.tau),
-        "xi": next_accumulated(prior.xi, done),
-        "theta": outcome.outputs,
-        "beta": next_history(
-            beta_dagger, received.hash,
-            accumulation_root(((output.service, output.hash) for output in outcome.outputs), crypto.keccak),
-            reported_packages(extrinsic.guarantees), c.recent_history, crypto.keccak,
-        ),
-    }  # fmt: skip
-    components |= changed_components(before, outcome.state)
-    posterior = prior.updated(components, accounts.changes(), changed_octets(before, outcome.state))
+    outputs = ((output.service, output.hash) for output in outcome.outputs)
+    packages = reported_packages(extrinsic.guarantees)
+    octets = changed_octets(before, outcome.state)
+    phi = codec(State.phi.kind, c).decode(octets.pop("phi")) if "phi" in octets else prior.phi
     used = {report.core_index: report.authorizer_hash for report in guaranteed.reports}
     validators = next_validator_statistics(
         prior.pi.vals_curr, prior.pi.vals_last, prior_slot=prior.tau, slot=slot, author=header.author_index,
@@ -125,31 +106,30 @@ def transition(prior: State, received: Received, host: Host, ancestors: Mapping[
     )  # fmt: skip
     cores = core_statistics(guaranteed.reports, assured.available, extrinsic.assurances, c)
     services = service_statistics(guaranteed.reports, extrinsic.preimages, outcome.used)
-    return posterior.updated(
-        {
-            "alpha": next_pools(prior.alpha, posterior.phi, slot, used, c.auth_pool),
-            "pi": Statistics(*validators, cores, services),
-        },
-        {},
-    )
-
-
-class _Once(Generic[T]):
-    """A value made when it is first asked for."""
-
-    def __init__(self, make: Callable[[], T]) -> None:
-        self._make: Callable[[], T] = make
-        self._made: list[T] = []
-
-    def __call__(self) -> T:
-        if not self._made:
-            self._made.append(self._make())
-        return self._made[0]
-
-
-def _safrole(prior: SafroleState, posterior: SafroleState) -> SafroleState:
-    """The prior value where nothing has changed, so that it is not encoded again."""
-    return prior if prior == posterior else posterior
+    posterior: dict[str, Any] = {
+        "tau": slot,
+        "psi": disputed.records,
+        "eta": eta,
+        "kappa": rotated.kappa,
+        "lambda_": rotated.lambda_,
+        "gamma": SafroleState(rotated.gamma_k, rotated.gamma_z, rotated.gamma_s, gamma_a),
+        "rho": guaranteed.pending,
+        "omega": next_ready(prior.omega, work.queued, done, slot, prior.tau),
+        "xi": next_accumulated(prior.xi, done),
+        "theta": outcome.outputs,
+        "beta": next_history(
+            beta_dagger, received.hash, accumulation_root(outputs, crypto.keccak), packages, c.recent_history,
+            crypto.keccak,
+        ),
+        "phi": phi,
+        "alpha": next_pools(prior.alpha, phi, slot, used, c.auth_pool),
+        "pi": Statistics(*validators, cores, services),
+        **changed_components(before, outcome.state),
+    }  # fmt: skip
+    state = prior.updated(posterior, accounts.changes(), octets)
+    check_tickets()
+    check_seals()
+    return state
 
 
 def _without_disputed(
@@ -181,13 +161,14 @@ def _context(
 
 
 def _accumulate(
-    before: PartialState, work: Accumulatable, slot: int, eta: Callable[[], Sequence[Hash]], host: Host
+    before: PartialState, work: Accumulatable, slot: int, entropy: Hash, host: Host, check_seals: Callable[[], None]
 ) -> Outcome:
     """Section 12.2 on W*. Where there is nothing to accumulate, the state as it was."""
     if not work.reports and not before.privileges.always:
         return Outcome(0, replace(before, accounts=before.accounts.layer()), (), {})
+    check_seals()  # nobody but the slot's author has us run anything
 
     def invoke(state: PartialState, service: int, gas: int, inputs: Sequence[Input]) -> Accumulated:
-        return invoke_accumulate(host.engine, host.constants, state, slot, service, gas, inputs, eta()[0])
+        return invoke_accumulate(host.engine, host.constants, state, slot, service, gas, inputs, entropy)
 
     return accumulate(work.reports, before, slot, host.constants, invoke)

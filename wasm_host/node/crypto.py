@@ -14,6 +14,7 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from pvm.errors import InputError
+from pvm.jam.crypto import claimed_output
 from pvm.jam.crypto.keccak import keccak_256
 
 T = TypeVar("T")
@@ -37,14 +38,14 @@ class NativeRing:
         """γ_z, 144 octets."""
         return bytes(self._context.result().commitment)
 
-    def outputs(self, inputs: Sequence[bytes], proofs: Sequence[bytes]) -> Callable[[], Sequence[bytes | None]]:
+    def verify(self, inputs: Sequence[bytes], proofs: Sequence[bytes]) -> Callable[[], Sequence[bool]]:
         """See `pvm.jam.crypto.Ring`."""
-        futures = [self._pool.submit(self._output, *each) for each in zip(inputs, proofs, strict=True)]
+        futures = [self._pool.submit(self._verify, *each) for each in zip(inputs, proofs, strict=True)]
         return lambda: [future.result() for future in futures]
 
-    def _output(self, vrf_input: bytes, proof: bytes) -> bytes | None:
+    def _verify(self, vrf_input: bytes, proof: bytes) -> bool:
         verify = self._context.result().ring_vrf_verify
-        return _guarded(lambda: bytes(verify(vrf_input, b"", proof))[:32])
+        return _guarded(lambda: bytes(verify(vrf_input, b"", proof))[:32]) == claimed_output(proof)
 
 
 class NativeCrypto:
@@ -74,11 +75,12 @@ class NativeCrypto:
         """Keccak-256."""
         return self._keccak(data)
 
-    def vrf_output(self, key: bytes, vrf_input: bytes, message: bytes, signature: bytes) -> bytes | None:
+    def vrf_verify(self, key: bytes, vrf_input: bytes, message: bytes, signature: bytes) -> bool:
         """See `pvm.jam.crypto.Crypto`."""
         if not is_point(key):
-            return None
-        return _guarded(lambda: bytes(self._vrf(key, vrf_input, message, signature))[:32])
+            return False
+        output = _guarded(lambda: bytes(self._vrf(key, vrf_input, message, signature))[:32])
+        return output == claimed_output(signature)
 
     def ring(self, keys: Sequence[bytes]) -> NativeRing:
         """The ring of these keys, kept for the next who asks. Asking ahead of time has it made in the background."""

@@ -62,6 +62,7 @@ def import_trace(trace: Trace, host: Host) -> Iterator[StepResult]:
         if chain is None or known is None or known.root != step.before.root:
             state = _state(step.before, host.constants)
             chain = Chain(host, parent, _slot(state), state)
+            chain.prepare()
         yield _import_step(trace.name, name, step, chain, host)
 
 
@@ -93,7 +94,9 @@ def _from_genesis(trace: Trace, host: Host) -> Chain:
         slot = decode(Header, genesis.header, host.constants).slot
     except CodecError as error:
         raise InputError(f"{trace.name}/genesis.bin: {error}") from None
-    return Chain(host, blake2b(genesis.header), slot, _state(genesis.state, host.constants))
+    chain = Chain(host, blake2b(genesis.header), slot, _state(genesis.state, host.constants))
+    chain.prepare()
+    return chain
 
 
 def _state(raw: RawState, constants: Constants) -> State:

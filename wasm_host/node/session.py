@@ -61,6 +61,7 @@ class Session:
             ancestry = [(item.slot, item.header_hash) for item in first.ancestry]
         state = state_of(first.entries, self._host.constants)
         self._chain = Chain(self._host, blake2b(first.header), first.slot, state, ancestry)
+        self._chain.prepare()
         return protocol.encode_state_root(state.root)
 
     def _import_block(self, content: bytes) -> bytes:

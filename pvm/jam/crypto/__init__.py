@@ -6,11 +6,24 @@ All checks answer; none raises for what a stranger signed. Keys, signatures and 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from hashlib import sha512
 from typing import Protocol, TypeVar
 
 from pvm.jam.crypto.keccak import keccak_256
 
 T = TypeVar("T")
+
+
+_SUITE = b"Bandersnatch_SHA-512_ELL2"
+_POINT = 32  # octets
+
+
+def claimed_output(signature: bytes) -> bytes:
+    """The VRF output, 32 octets, of a Bandersnatch signature or ring proof, if it is valid (appendix G; RFC 9381, 5.2).
+
+    It is the hash of the point that both begin with. So whoever needs the output need not wait for the check.
+    """
+    return sha512(_SUITE + b"\3" + signature[:_POINT] + b"\0").digest()[:32]
 
 
 class Ring(Protocol):
@@ -21,10 +34,10 @@ class Ring(Protocol):
         """The ring root, γ_z: 144 octets."""
         ...
 
-    def outputs(self, inputs: Sequence[bytes], proofs: Sequence[bytes]) -> Callable[[], Sequence[bytes | None]]:
-        """For each VRF input and its proof (784 octets): the VRF output, 32 octets, or None if the proof is wrong.
+    def verify(self, inputs: Sequence[bytes], proofs: Sequence[bytes]) -> Callable[[], Sequence[bool]]:
+        """For each VRF input and its proof (784 octets): whether the proof is valid.
 
-        They are what the function returned answers, so that a host may check proofs beside other work until then.
+        That is what the function returned answers, so that a host may check proofs beside other work until then.
         """
         ...
 
@@ -40,8 +53,8 @@ class Crypto(Protocol):
         """Keccak-256."""
         ...
 
-    def vrf_output(self, key: bytes, vrf_input: bytes, message: bytes, signature: bytes) -> bytes | None:
-        """The output, 32 octets, of a Bandersnatch VRF signature (96 octets) over a message; None if it is wrong."""
+    def vrf_verify(self, key: bytes, vrf_input: bytes, message: bytes, signature: bytes) -> bool:
+        """Whether a Bandersnatch VRF signature (96 octets) over a message is valid."""
         ...
 
     def ring(self, keys: Sequence[bytes]) -> Ring:
@@ -65,9 +78,9 @@ class NoSignatures:
         """Keccak-256."""
         return keccak_256(data)
 
-    def vrf_output(self, key: bytes, vrf_input: bytes, message: bytes, signature: bytes) -> bytes | None:
-        """None."""
-        return None
+    def vrf_verify(self, key: bytes, vrf_input: bytes, message: bytes, signature: bytes) -> bool:
+        """False."""
+        return False
 
     def ring(self, keys: Sequence[bytes]) -> Ring:
         """Raises NotImplementedError: a commitment cannot be made up."""

@@ -77,7 +77,8 @@ def run(case: Case) -> tuple[State, Marks]:
         time, gamma, before.iota, before.kappa, before.lambda_, before.eta, before.post_offenders, constants,
         native_crypto(),
     )  # fmt: skip
-    accumulator = submit_tickets(time, before.gamma_a, given.extrinsic, rotated, constants, native_crypto())()
+    accumulator, check = submit_tickets(time, before.gamma_a, given.extrinsic, rotated, constants, native_crypto())
+    check()
     after = State(
         given.slot, next_entropy(before.eta, given.entropy, rotated), rotated.lambda_, rotated.kappa, rotated.gamma_k,
         before.iota, accumulator, rotated.gamma_s, rotated.gamma_z, before.post_offenders,

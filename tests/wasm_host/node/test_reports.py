@@ -20,9 +20,9 @@ from wasm_host.engine import Engine
 # One folder, 1766244251_1244_partial, lacks its last step, and counts none the less.
 VALID = 183
 REFUSED = {
-    "future_report_slot": 53, "bad_author_index": 18, "bad_epoch_mark": 14, "bad_slot": 12, "wrong_author": 11,
+    "future_report_slot": 53, "bad_author_index": 18, "bad_epoch_mark": 14, "bad_slot": 12, "wrong_author": 12,
     "not_sorted_or_unique_assurers": 11, "too_many_dependencies": 10, "bad_ticket_proof": 8,
-    "report_epoch_before_last": 5, "not_sorted_or_unique_guarantors": 5, "bad_state_root": 5, "preimage_unneeded": 4,
+    "report_epoch_before_last": 4, "not_sorted_or_unique_guarantors": 5, "bad_state_root": 5, "preimage_unneeded": 4,
     "bad_code_hash": 4, "preimages_not_sorted_unique": 3, "bad_ticket_attempt": 3, "bad_offenders_mark": 3,
     "out_of_order_guarantee": 2, "missing_work_results": 2, "bad_validator_index": 1, "bad_tickets_mark": 1,
     "bad_seal": 1,

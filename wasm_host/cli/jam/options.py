@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from pvm.jam.transition import Host
 from wasm_host.cli.engines import make_engine
 from wasm_host.node.crypto import NativeCrypto
 from wasm_host.node.points import VARIABLE, ring_points
+
+# Seconds. A thread that is to check a signature gets the interpreter this soon, and leaves it at once again.
+_SWITCH_INTERVAL = 5e-5
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -30,5 +34,6 @@ def make_host(
     parameters: str, points: Path | None, near: Iterable[Path] = (), tier: str = "auto", no_cache: bool = False
 ) -> Host:
     """The host with these parameters and compiled cryptography. Raises InputError without the points."""
+    sys.setswitchinterval(_SWITCH_INTERVAL)
     crypto = NativeCrypto(ring_points(points, near))
     return Host(PARAMETERS[parameters], crypto, make_engine(tier, "0.7.2", "instruction", no_cache, "auto"))
