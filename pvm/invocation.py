@@ -17,7 +17,8 @@ from pvm.program.standard import INPUT_SIZE
 Other = Callable[[Machine, int], "Reason | None"]
 """Answers the calls that have no handler, as one would: gets the machine and the call's number."""
 
-_PARSED = 64  # programs whose parsed form is kept; a service of 137 kB takes 2 to 5 ms to parse
+_PARSED = 16  # programs whose parsed form is kept; a service of 137 kB takes 2 to 5 ms to parse
+_LARGEST = 1 << 22  # octets of a program that is kept
 
 
 @dataclass(frozen=True)
@@ -65,20 +66,30 @@ def _result(machine: Machine, exit: Exit) -> bytes | Reason:
     return Reason.OUT_OF_GAS if exit.reason is Reason.OUT_OF_GAS else Reason.PANIC
 
 
-@lru_cache(maxsize=_PARSED)
 def standard_program(data: bytes) -> Program | None:
     """The standard program that `data` is; None where Y (A.7) or deblob (A.1) find none, which comes to a panic."""
     return _parsed(data, "standard")
 
 
-@lru_cache(maxsize=_PARSED)
 def service_program(preimage: bytes) -> Program | None:
     """The program in the preimage of a service's code, E(↕m, c); None where there is none."""
     return _parsed(preimage, "jam")
 
 
+def plain_program(data: bytes) -> Program | None:
+    """The program blob that `data` is; None where deblob (A.1) finds none."""
+    return _parsed(data, "plain")
+
+
 def _parsed(data: bytes, format: str) -> Program | None:
+    return _parse(data, format) if len(data) > _LARGEST else _parse_once(data, format)
+
+
+def _parse(data: bytes, format: str) -> Program | None:
     try:
         return Program.parse(data, format)
     except ProgramError:
         return None
+
+
+_parse_once = lru_cache(maxsize=_PARSED)(_parse)

@@ -258,6 +258,19 @@ class Machine(ABC):
     @abstractmethod
     def pc(self, value: int) -> None: ...
 
+    def resume_at(self, pc: int) -> None:
+        """Go on at `pc` inside a block that is paid for, as after a host call or a fault: it is not charged again."""
+        raise NotImplementedError
+
+    @property
+    def heap_end(self) -> int:
+        """Where `sbrk` goes on. Setting it maps nothing."""
+        raise NotImplementedError
+
+    @heap_end.setter
+    def heap_end(self, value: int) -> None:
+        raise NotImplementedError
+
     @property
     @abstractmethod
     def gas(self) -> int:

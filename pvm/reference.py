@@ -165,6 +165,19 @@ class ReferenceMachine(Machine):
         self._pc = check_pc(value)
         self._charged = self._called = False
 
+    def resume_at(self, pc: int) -> None:
+        self.pc = pc
+        self._charged = True
+
+    @property
+    def heap_end(self) -> int:
+        return self._heap_end
+
+    @heap_end.setter
+    def heap_end(self, value: int) -> None:
+        self._refuse_others()
+        self._heap_end = value
+
     @property
     def gas(self) -> int:
         return self._gas

@@ -98,6 +98,19 @@ class WasmMachine(Machine):
         for name in ("at_entry", "charged", "called", "exit"):
             self._field[name].value = 0
 
+    def resume_at(self, pc: int) -> None:
+        self.pc = pc
+        self._field["charged"].value = 1
+
+    @property
+    def heap_end(self) -> int:
+        return self._field["heap_end"].value
+
+    @heap_end.setter
+    def heap_end(self, value: int) -> None:
+        self._refuse_others()
+        self._field["heap_end"].value = self._heap_end = value
+
     @property
     def gas(self) -> int:
         return self._reserve + self._gas.value

@@ -140,14 +140,29 @@ class HostMachine(Machine):
     def pc(self, value: int) -> None:
         self._js.pc = check_pc(value)
 
+    def resume_at(self, pc: int) -> None:
+        self.pc = pc
+        self._set_number("charged", 1)
+
+    @property
+    def heap_end(self) -> int:
+        return self._number("heap_end")
+
+    @heap_end.setter
+    def heap_end(self, value: int) -> None:
+        self._set_number("heap_end", value)
+
     @property
     def gas(self) -> int:
         return self._number("gas")
 
     @gas.setter
     def gas(self, value: int) -> None:
-        field = abi.STATE["gas"]
-        self._js.bytes(field.offset, field.size).assign(check_gas(value).to_bytes(8, "little"))
+        self._set_number("gas", check_gas(value))
+
+    def _set_number(self, name: str, value: int) -> None:
+        field = abi.STATE[name]
+        self._js.bytes(field.offset, field.size).assign(value.to_bytes(field.size, "little"))
 
     def _number(self, name: str) -> int:
         """A field of the state, by its octets: BigInts differ between versions of Pyodide."""

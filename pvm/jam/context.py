@@ -1,8 +1,8 @@
-"""What an accumulation changes: the paper's pair of contexts x and y (B.4).
+"""What host calls work on: that of refine (B.3), and the pair of contexts x and y of accumulation (B.4).
 
-In: a partial state, a service. Out: `AccumulateContext`. The regular context x is a layer on the exceptional one, y,
-which is a layer on the accounts that were given: a checkpoint merges x down, a failure drops it. Transfers and
-provisions only grow, so that y needs to know how many there were. Nothing is copied.
+In: a partial state, a service. Out: `Context` and its two kinds. The regular context x of accumulation is a layer on
+the exceptional one, y, which is a layer on the accounts that were given: a checkpoint merges x down, a failure drops
+it. Transfers and provisions only grow, so that y needs to know how many there were. Nothing is copied.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from pvm.jam.accounts import Accounts
 from pvm.jam.codec import encode_natural
 from pvm.jam.constants import Constants
 from pvm.jam.host_calls.fetchable import Fetchable
+from pvm.jam.inner.machines import InnerMachines
 from pvm.jam.inputs import Transfer
 from pvm.jam.partial_state import Accumulated, PartialState, Privileges
-from pvm.machine import Memory
+from pvm.machine import AnyEngine, Memory
+from pvm.program.standard import PAGE_SIZE, Sections
 
 _STEP = 42  # from one new service's number to the next
 _RESERVED = 1 << 8  # numbers at the end that no service gets
@@ -39,7 +41,48 @@ class _Checkpoint:
     provisions: int
 
 
-class AccumulateContext:
+class Context:
+    """What every invocation's host calls share.
+
+    `version` is that of the host calls, `log` gets registers and memory at each `log`. `heap_page` is the first page
+    behind the heap, `heap_limit` the last that can be: of 0.8.0's `grow_heap`.
+    """
+
+    heap_page = heap_limit = 0
+
+    def __init__(self, constants: Constants, version: str, fetchable: Fetchable, log: Log | None) -> None:
+        self.constants = self.deposits = constants
+        self.is_080 = version == "0.8.0"
+        self.fetchable, self.log = fetchable, log
+
+    def begin(self, sections: Sections) -> None:
+        """A program begins to run whose heap these sections describe."""
+        self.heap_page, self.heap_limit = sections.heap_end // PAGE_SIZE, sections.heap_limit // PAGE_SIZE
+
+    def set(self, **changed: Any) -> None:
+        """Change attributes: an effect in one expression."""
+        for name, value in changed.items():
+            setattr(self, name, value)
+
+
+class RefineContext(Context):
+    """What refine reads of the chain, and makes (B.3): exported segments and inner machines.
+
+    `accounts` are those of the lookup anchor, `anchor` its slot; `service` is the item's, `offset` how many segments
+    the package's items before it export.
+    """
+
+    def __init__(
+        self, constants: Constants, version: str, engine: AnyEngine, accounts: Accounts, service: int, anchor: int,
+        offset: int, fetchable: Fetchable, log: Log | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(constants, version, fetchable, log)
+        self.accounts, self.service, self.anchor, self.offset = accounts, service, anchor, offset
+        self.exports: list[bytes] = []
+        self.machines = InnerMachines(engine)
+
+
+class AccumulateContext(Context):
     """x, whose parts are attributes, and y, to which it goes back.
 
     `before` are the accounts before, which stay as they are. `given` is the state with which it begins; its accounts
@@ -50,9 +93,8 @@ class AccumulateContext:
         self, constants: Constants, version: str, before: Accounts, given: PartialState, service: int, slot: int,
         entropy: bytes, fetchable: Fetchable, log: Log | None = None,
     ) -> None:  # fmt: skip
-        self.constants = self.deposits = constants
-        self.is_080 = version == "0.8.0"
-        self.service, self.slot, self.fetchable, self.log = service, slot, fetchable, log
+        super().__init__(constants, version, fetchable, log)
+        self.service, self.slot = service, slot
         self._taken = before  # the paper's e: numbers in use there are not given to new services
         self._kept = given.accounts
         self.accounts: Accounts = self._kept.layer()
@@ -62,11 +104,6 @@ class AccumulateContext:
         self.yielded: bytes | None = None
         self.next_id = first_id(constants, before, service, entropy, slot)
         self.checkpoint()
-
-    def set(self, **changed: Any) -> None:
-        """Change attributes of x: an effect in one expression."""
-        for name, value in changed.items():
-            setattr(self, name, value)
 
     def id_after(self, number: int) -> int:
         """The number of the next new service, after one that got this."""

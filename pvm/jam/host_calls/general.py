@@ -12,21 +12,28 @@ from typing import Protocol
 from pvm.jam.accounts import MASK64, Accounts, Deposits
 from pvm.jam.host_calls.answer import FULL, NONE, PANIC, SELF, WHAT, Answer, hash_at, is_readable, part_of
 from pvm.jam.host_calls.fetchable import Fetchable
-from pvm.jam.host_calls.table import RESULTS
+from pvm.jam.host_calls.table import RESULTS, ROWS
 from pvm.jam.state_keys import storage_key
 from pvm.machine import Memory
+from pvm.program.standard import PAGE_SIZE
 
 _INFO = Struct("<32s5QIQ3I")
 _NOTHING = RESULTS["NONE"]
+PAGE_PRICE = next(row for row in ROWS if row.name == "grow_heap").prices_080[0].rates[0].rate
 
 
 class General(Protocol):
-    """What the general calls need: of refine and is-authorized the first two, of accumulate all of it."""
+    """What the general calls need. Service, accounts and deposits are accumulation's alone."""
 
     @property
     def fetchable(self) -> Fetchable: ...
     @property
     def log(self) -> Callable[[list[int], Memory], object] | None: ...
+    @property
+    def heap_page(self) -> int: ...
+    @property
+    def heap_limit(self) -> int: ...
+    def set(self, **changed: int) -> None: ...
     @property
     def service(self) -> int: ...
     @property
@@ -38,6 +45,19 @@ class General(Protocol):
 def gas(context: General, w: list[int], memory: Memory, left: int) -> Answer:
     """Ω_G: the gas that is left after the call."""
     return Answer(left)
+
+
+def grow_heap(context: General, w: list[int], memory: Memory, left: int) -> Answer:
+    """Ω_♊ (0.8.0): map the heap's pages up to a page, for gas by the page; returns the first page behind the heap."""
+    page, wanted = context.heap_page, w[7]
+    if not page < wanted <= context.heap_limit:
+        return Answer(page)
+
+    def effect() -> None:
+        memory.map(page * PAGE_SIZE, (wanted - page) * PAGE_SIZE, "rw")
+        context.set(heap_page=wanted)
+
+    return Answer(wanted, effect=effect, gas=(wanted - page) * PAGE_PRICE)
 
 
 def fetch(context: General, w: list[int], memory: Memory, left: int) -> Answer:
