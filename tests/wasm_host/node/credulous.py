@@ -7,7 +7,7 @@ from functools import cache
 
 from pvm.jam.block import Block, Header
 from pvm.jam.codec import encode
-from pvm.jam.constants import TINY
+from pvm.jam.constants import TINY, Constants
 from pvm.jam.hashing import blake2b
 from pvm.jam.header import Received, receive
 from pvm.jam.state import State
@@ -38,10 +38,8 @@ def host() -> Host:
     return Host(TINY, Credulous(native_crypto()), Engine())
 
 
-def received(state: State, block: Block | bytes) -> Received:
+def received(state: State, block: Block | bytes, constants: Constants = TINY) -> Received:
     """A block on a state, whose commitments are put right. Raises CodecError for octets that are no block."""
-    made = receive(block if isinstance(block, bytes) else encode(block, TINY), TINY)
-    header: Header = replace(
-        made.block.header, extrinsic_hash=made.extrinsic_hash, parent_state_root=state.root
-    )
+    made = receive(block if isinstance(block, bytes) else encode(block, constants), constants)
+    header: Header = replace(made.block.header, extrinsic_hash=made.extrinsic_hash, parent_state_root=state.root)
     return replace(made, block=replace(made.block, header=header))
