@@ -81,7 +81,8 @@ def without_offenders(
 ) -> tuple[ValidatorData, ...]:
     """Φ: null keys in place of those of offenders (6.14)."""
     offenders = set(offenders)
-    return tuple(NO_VALIDATOR if validator.ed25519 in offenders else validator for validator in validators)
+    banned = frozenset(offenders)
+    return tuple(NO_VALIDATOR if validator.ed25519 in banned else validator for validator in validators)
 
 
 def outside_in(tickets: Sequence[TicketBody]) -> tuple[TicketBody, ...]:
