@@ -94,6 +94,7 @@ STATE: dict[str, Field] = _fields(
     ("entries", 4),  # address of 4-byte entries of the recompiled program, one for each jump table entry
     ("record", 4),  # where the interpreter's hot loop begins and ended
     ("counts", 4),  # address of 8 zero bytes for each pc from 0 to code_length, for the interpreter that counts
+    ("pipeline", 4),  # 1 when blocks cost what 0.8.0's pipeline model says, and LATENCIES is there; by block only
 )
 PADDING = 32  # bytes after the code and after the starts
 
@@ -116,6 +117,11 @@ LEAD_IN = 0x700  # a record that costs nothing and leads to the one where a run 
 TRAP_RECORD = 0x720  # the trap at a pc that has no record: beyond the code, or not marked and not visited from 0
 PATCHED = 0x740  # address, handler, and handler before it, of the record where a run is made to stop
 SCRATCH_END = 0x760
+# What the pipeline model needs, while it works out what blocks cost: by opcode 8 bytes (`pvm.emit.costs`), a reorder
+# buffer of 32 entries, and by register's offset the number of the instruction that writes it last.
+LATENCIES = 0x800
+BUFFER = 0x1000
+PRODUCERS = 0x1400
 # Handler pairs that one handler carries out: 256 * 256 bytes, first * 256 + second -> handler, 0 for none.
 PAIRS = 0x10000
 PAGE_TABLE = 0x20000  # one byte for each of the guest's 2^20 pages

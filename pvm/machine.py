@@ -14,6 +14,7 @@ from threading import get_ident
 from typing import Any, NoReturn, Protocol, overload
 
 from pvm.errors import AddressError, InputError
+from pvm.gas.metering import METERINGS as METERINGS
 from pvm.printable import shown
 from pvm.program.program import Program
 from pvm.program.standard import (
@@ -25,7 +26,6 @@ from pvm.program.standard import (
     ZONE_SIZE,
     Segment,
 )
-from pvm.suggestions import unknown
 from pvm.turns import NOBODY, Turns, check_nesting, nest, refuse, refuse_again
 
 REGISTER_COUNT = 13
@@ -35,7 +35,6 @@ DEFAULT_GAS = 10_000_000
 PC_LIMIT = 1 << 32
 # ecalli's immediate has at most 4 octets and is sign-extended to 64 bits (A.5.2): it names no other numbers.
 LOW_CALLS, HIGH_CALLS = 1 << 31, (1 << 64) - (1 << 31)  # below the one, and from the other on
-METERINGS: tuple[str, ...] = ("instruction", "block")
 ACCESSES: tuple[str | None, ...] = (None, "r", "rw")
 
 
@@ -456,10 +455,3 @@ def check_reason(reason: object) -> Reason:
         raise TypeError(f"a handler returns None or Reason.HALT, PANIC or OUT_OF_GAS, not {reason!r}")
     assert isinstance(reason, Reason)
     return reason
-
-
-def check_metering(metering: str) -> str:
-    """`metering` itself. Raises InputError for an unknown one."""
-    if metering not in METERINGS:
-        raise InputError(unknown("metering", metering, METERINGS))
-    return metering

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from threading import get_ident
 
-from pvm.gas import STRAY_COST, block_costs
+from pvm.gas import block_costs, choose_metering
 from pvm.isa.expr import (
     BINARY,
     MASK32,
@@ -45,7 +45,6 @@ from pvm.machine import (
     Start,
     check_access,
     check_gas,
-    check_metering,
     check_pc,
     check_range,
     load_segments,
@@ -152,7 +151,7 @@ class ReferenceMachine(Machine):
         self._called = False  # the instruction at pc was a host call that has been made
         self._starts = block_starts(program.blob, spec)
         self._runs = not spec.validates or is_valid(program.blob, spec)
-        self._costs = block_costs(program.blob, spec) if metering == "block" else {}
+        self._costs = None if metering == "instruction" else block_costs(program.blob, spec, metering)
         self._decoded: dict[int, Instruction] = {}
 
     @property
@@ -217,12 +216,7 @@ class ReferenceMachine(Machine):
 
     def _charge(self) -> bool:
         """Take the gas for what comes next; False, with nothing taken, when there is too little."""
-        if self.metering == "instruction":
-            cost = 1
-        elif self._charged:
-            cost = 0
-        else:
-            cost = self._costs.get(self._pc, STRAY_COST)
+        cost = 1 if self._costs is None else 0 if self._charged else self._costs.at(self._pc)
         if self._gas < cost:
             return False
         self._gas -= cost
@@ -304,13 +298,15 @@ class ReferenceMachine(Machine):
 class ReferenceEngine:
     """Makes machines that the rows themselves drive, in Python alone.
 
-    `spec` is "0.7.2" or "0.8.0", `metering` is "instruction" or "block". Raises InputError for other values.
+    `spec` is "0.7.2" or "0.8.0"; `metering` is "instruction", "block" or "pipeline" and `gas` "flat" or "pipeline",
+    each None for the version's own (`pvm.gas.choose_metering`). Raises InputError for other values.
     """
 
     tier = "reference"
 
-    def __init__(self, spec: str = "0.7.2", metering: str = "instruction") -> None:
-        self.spec, self.metering = find_spec(spec), check_metering(metering)
+    def __init__(self, spec: str = "0.7.2", metering: str | None = None, gas: str | None = None) -> None:
+        self.spec = find_spec(spec)
+        self.metering = choose_metering(self.spec, metering, gas)
 
     def instantiate(
         self,

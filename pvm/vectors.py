@@ -7,11 +7,14 @@ In: the JSON of one file. Out: a frozen `Vector` of steps, and for a run a list 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pvm.errors import InputError, VectorError
+from pvm.gas import block_costs
+from pvm.gas.metering import PIPELINE
+from pvm.isa import GAS_VECTORS
 from pvm.machine import REGISTER_COUNT, AnyEngine, Exit, Machine, Poll, Reason
 from pvm.program import Program
 
@@ -65,7 +68,11 @@ Step = MapStep | WriteStep | SetRegisterStep | RunStep | AssertStep
 
 @dataclass(frozen=True)
 class Vector:
-    """One vector. `kind` is "pvm-0.7.2" or "gas-0.8.0"; `skips` says what of it is not checked, if anything."""
+    """One vector.
+
+    `kind` is "pvm-0.7.2" or "gas-0.8.0"; `skips` says what of it is not checked, if anything. `costs` are pcs of blocks
+    and what each costs by the pipeline model.
+    """
 
     name: str
     kind: str
@@ -74,11 +81,17 @@ class Vector:
     gas: int
     steps: tuple[Step, ...]
     skips: str | None = None
+    costs: tuple[tuple[int, int], ...] = ()
 
     @property
     def ends_out_of_gas(self) -> bool:
         """Whether an assertion expects the gas to run out."""
         return any(isinstance(step, AssertStep) and step.status is Reason.OUT_OF_GAS for step in self.steps)
+
+    def without_gas(self) -> Vector:
+        """The same for an engine that charges by another model than the vector's."""
+        steps = [replace(step, gas=None) if isinstance(step, AssertStep) else step for step in self.steps]
+        return replace(self, steps=tuple(steps), skips="gas", costs=())
 
 
 def parse_vector(text: str | bytes) -> Vector:
@@ -109,7 +122,7 @@ def run_vector(vector: Vector, engine: AnyEngine, poll: Poll | None = None) -> l
     except InputError as error:
         raise VectorError(f"program: {error}") from None
     machine.poll = poll
-    differences: list[str] = []
+    differences = [*_cost_differences(vector, program)]
     exit: Exit | None = None
     for step in vector.steps:
         match step:
@@ -126,6 +139,16 @@ def run_vector(vector: Vector, engine: AnyEngine, poll: Poll | None = None) -> l
                     raise VectorError("steps: an assert comes before the first run")
                 differences += _differences(step, machine, exit)
     return differences
+
+
+def _cost_differences(vector: Vector, program: Program) -> Iterator[str]:
+    """What blocks cost needs no run, and so no engine: only the numbering and the reading that such files follow."""
+    if not vector.costs:
+        return
+    costs = block_costs(program.blob, GAS_VECTORS, PIPELINE)
+    for pc, wanted in vector.costs:
+        if (got := costs.at(pc)) != wanted:
+            yield f"cost of the block at pc {pc}: expected {wanted}, got {got}"
 
 
 def _differences(step: AssertStep, machine: Machine, exit: Exit) -> list[str]:
@@ -186,6 +209,12 @@ class _Fields:
         if not isinstance(value, bool):
             raise VectorError(f"{self.where}{key}: neither true nor false")
         return value
+
+    def object(self, key: str) -> _Fields:
+        value = self._get(key)
+        if not isinstance(value, dict):
+            raise VectorError(f"{self.where}{key}: not an object")
+        return _Fields(value, f"{self.where}{key}.")
 
     def objects(self, key: str) -> list[_Fields]:
         found = []
@@ -256,8 +285,7 @@ _STEP_PARSERS: dict[str, Callable[[_Fields], Step]] = {
     "write": lambda fields: WriteStep(*_contents(fields)),
     "set-reg": _set_register_step,
     "run": lambda fields: RunStep(),
-    # The gas in these files follows the 0.8.0 model, which no engine here meters yet.
-    "assert": lambda fields: _assert_step(fields, "", None, "page_fault_address"),
+    "assert": lambda fields: _assert_step(fields, "", fields.integer("gas"), "page_fault_address"),
 }
 
 
@@ -270,5 +298,15 @@ def _parse_steps(fields: _Fields) -> Vector:
         steps.append(_STEP_PARSERS[kind](step))
     return Vector(
         fields.text("name"), "gas-0.8.0", bytes(fields.integers("program", 256)),
-        fields.integer("initial-pc", 1 << 32), fields.integer("initial-gas"), tuple(steps), "gas",
+        fields.integer("initial-pc", 1 << 32), fields.integer("initial-gas"), tuple(steps), None, _parse_costs(fields),
     )  # fmt: skip
+
+
+def _parse_costs(fields: _Fields) -> tuple[tuple[int, int], ...]:
+    """The costs of blocks by pc, where the file has them."""
+    if "block-gas-costs" not in fields.data:
+        return ()
+    costs = fields.object("block-gas-costs")
+    if not all(pc.isascii() and pc.isdigit() and len(pc) < 11 for pc in costs.data):
+        raise VectorError("block-gas-costs: not all keys are pcs")
+    return tuple((int(pc), costs.integer(pc)) for pc in costs.data)

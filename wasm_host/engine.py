@@ -10,8 +10,9 @@ from functools import partial
 
 from pvm.emit.recompiler import REGION_BLOCKS, is_taken
 from pvm.errors import InputError, ResourceError
+from pvm.gas import choose_metering
 from pvm.isa import spec as find_spec
-from pvm.machine import DEFAULT_GAS, Handler, check_metering, start_of
+from pvm.machine import DEFAULT_GAS, Handler, start_of
 from pvm.program import Program
 from pvm.suggestions import unknown
 from wasm_host.cache import CacheChoice, key_of, open_cache
@@ -38,12 +39,14 @@ class Engine:
       "recompiler" (translates the program before it runs). Programs that are too large (`pvm.emit.recompiler.is_taken`)
       are left to the interpreter. Where a limit of this process leaves too little memory to translate one
       (`wasm_host.room`), "recompiler" raises ResourceError and "auto" goes on interpreting.
-    - `metering`: "instruction" (each takes 1 gas) or "block" (a block's sum is taken when it is entered)
+    - `metering`: "instruction" (each takes 1 gas), "block" (a block's sum is taken when it is entered) or "pipeline"
+      (a block costs what 0.8.0's model says). None for the version's own: "instruction" for 0.7.2, "pipeline" for 0.8.0
     - `calls`: how generated code is entered: "fast" (wasmtime's C API), "public", or "auto"
     - `cache`: where compiled code is kept on disk: True for the user's folder (`wasm_host.cache.open_cache`), False for
       nowhere, or a folder. The interpreter is compiled once a process: the first engine that makes a machine decides.
     - `protection`: how translations protect the guest's pages: "software" (they check each access), "hardware" (the
       processor does; not on every host) or "auto" (hardware where that works)
+    - `gas`: "flat" (1 an instruction) or "pipeline", instead of `metering` (`pvm.gas.choose_metering`)
 
     They stay as they are: what an engine keeps of its programs belongs to them. Raises InputError for other values.
     Threads may share an engine, and the child of a fork goes on with it and its machines; what another thread was
@@ -56,17 +59,19 @@ class Engine:
         self,
         spec: str = "0.7.2",
         tier: str = "auto",
-        metering: str = "instruction",
+        metering: str | None = None,
         calls: str = "auto",
         cache: CacheChoice = True,
         protection: str = "auto",
+        gas: str | None = None,
     ) -> None:
         if tier not in TIERS:
             raise InputError(unknown("tier", tier, TIERS))
         if protection not in PROTECTIONS:
             raise InputError(unknown("protection", protection, PROTECTIONS))
         caller(calls)
-        self.spec, self.tier, self.metering, self.calls = find_spec(spec), tier, check_metering(metering), calls
+        self.spec, self.tier, self.calls = find_spec(spec), tier, calls
+        self.metering = choose_metering(self.spec, metering, gas)
         self.protection = protection
         self.cache = open_cache(cache)
         self._images = Images()
@@ -86,7 +91,7 @@ class Engine:
         if found is None:
             options = (program, self.spec, self.metering, protection, self.region_blocks)
             with room_for(program, self.spec) as in_parallel:
-                found = compile_program(*options, pause, lambda module: compile(module, in_parallel))
+                found = compile_program(*options, pause, lambda module: compile(module, in_parallel), self.calls)
             store_program(self.cache, key, found)
         return found
 

@@ -6,7 +6,7 @@ In: seeds. Out: for each a `Tried`. As a `Task`, so that workers do it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from pvm.fuzz import (
@@ -21,6 +21,7 @@ from pvm.fuzz import (
     random_case,
     shrink,
 )
+from pvm.gas.metering import BLOCK, PIPELINE
 from pvm.machine import Poll
 from pvm.program import Program
 from wasm_host.compiled import wasmtime_engine
@@ -31,16 +32,21 @@ from wasm_host.translations import Translation, Translations
 
 FAMILIES: tuple[str, ...] = ("random", "memory", "mutant", *CORNERS)
 ALL = "all"
+_DEARER = 16  # times as much gas as an instruction
 DIED = Disagreement("unknown", 0, "died", "12 exits", "the process that ran it died")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Which families there are, which programs are mutated, and how many tries shrinking may take (0: none)."""
+    """Which families there are, which programs are mutated, and how many tries shrinking may take (0: none).
+
+    `metering` is that of all cases, None where each has its own.
+    """
 
     family: str
     programs: tuple[Program, ...]
     tries: int
+    metering: str | None = None
 
 
 @dataclass(frozen=True)
@@ -106,13 +112,19 @@ def family_of(family: str, seed: int) -> str:
     return FAMILIES[seed % len(FAMILIES)] if family == ALL else family
 
 
-def make_case(family: str, seed: int, programs: Sequence[Program]) -> Case:
-    """The case of a seed in a family."""
+def make_case(family: str, seed: int, programs: Sequence[Program], metering: str | None = None) -> Case:
+    """The case of a seed in a family. Half of those by block are by the pipeline model."""
     if family == "mutant":
-        return mutated_case(seed, programs)
-    if family in CORNERS:
-        return corner_case(family, seed)
-    return random_case(seed) if family == "random" else memory_case(seed)
+        case = mutated_case(seed, programs)
+    elif family in CORNERS:
+        case = corner_case(family, seed)
+    else:
+        case = random_case(seed) if family == "random" else memory_case(seed)
+    if metering is None:
+        metering = PIPELINE if case.metering == BLOCK and seed >> 3 & 1 else case.metering
+    if metering != PIPELINE:
+        return replace(case, metering=metering)
+    return replace(case, metering=metering, gas=case.gas * _DEARER + seed % _DEARER, refill=case.refill * _DEARER)
 
 
 def task(plan: Plan) -> Task[int, Tried]:
@@ -130,7 +142,7 @@ class _Fuzzer:
 def _try(fuzzer: _Fuzzer, seed: int) -> Tried:
     plan = fuzzer.plan
     family = family_of(plan.family, seed)
-    case = make_case(family, seed, plan.programs)
+    case = make_case(family, seed, plan.programs, plan.metering)
     return Tried(seed, family, examine(case, fuzzer.engines, plan.tries))
 
 
@@ -152,5 +164,5 @@ def examine(case: Case, engines: dict[str, Make], tries: int, poll: Poll | None 
 def _died(plan: Plan, seed: int) -> Tried:
     """What is told of a seed whose process died each time. Nobody can shrink it, or would die, too."""
     family = family_of(plan.family, seed)
-    case = make_case(family, seed, plan.programs)
+    case = make_case(family, seed, plan.programs, plan.metering)
     return Tried(seed, family, Finding(case, DIED, len(case.program)))

@@ -44,7 +44,7 @@ class WasmMachine(Machine):
         self.program, self.spec, self.metering = program, spec, metering
         store = steadily(Store, wasmtime_engine())
         self._store, self._make_call = store, caller(calls)
-        exports = self._exports = _instance(store).exports(store)
+        exports = self._exports = new_instance(store).exports(store)
         engine_memory, guest_memory = exports[abi.ENGINE_MEMORY], exports[abi.GUEST_MEMORY]
         assert isinstance(engine_memory, wasmtime.Memory) and isinstance(guest_memory, wasmtime.Memory)
         self._state = EngineState(engine_memory, store, self._turns)
@@ -68,13 +68,8 @@ class WasmMachine(Machine):
         self._load_start(start)
 
     def _load_program(self) -> None:
-        """Put the program and the opcode tables into the engine memory and have it decoded."""
-        place = placed(self.program, self.spec, self.metering)
-        self._state.reserve(place.size)
-        for address, data in place.pieces:
-            self._state.write(address, data)
-        for name, number in place.numbers.items():
-            self._field[name].value = number
+        """Put the program into the engine memory and have it decoded."""
+        load_program(self._state, self.program, self.spec, self.metering)
         self._call_prepare()
 
     def _load_start(self, start: Start) -> None:
@@ -212,7 +207,17 @@ class WasmMachine(Machine):
         return Exit(reason, self.pc, self.gas, address, call)
 
 
-def _instance(store: wasmtime.Store) -> wasmtime.Instance:
+def load_program(state: EngineState, program: Program, spec: Spec, metering: str) -> None:
+    """Put a program and the opcode tables into an engine memory, to be decoded."""
+    place = placed(program, spec, metering)
+    state.reserve(place.size)
+    for address, data in place.pieces:
+        state.write(address, data)
+    for name, number in place.numbers.items():
+        state.field[name].value = number
+
+
+def new_instance(store: wasmtime.Store) -> wasmtime.Instance:
     """An instance of the interpreter. Raises ResourceError when there is no address space for its memories."""
     try:
         return steadily(wasmtime.Instance, store, interpreter(), [])

@@ -54,10 +54,11 @@ def run_many(
     *,
     spec: str = "0.7.2",
     tier: str = "auto",
-    metering: str = "instruction",
+    metering: str | None = None,
     cache: CacheChoice = True,
     protection: str = "auto",
     host: Mapping[int, Handler] | None = None,
+    gas: str | None = None,
 ) -> list[Outcome]:
     """Run the program once for each job, on the executor's workers or, without one, one after another in this thread.
 
@@ -70,7 +71,7 @@ def run_many(
     handler raises, ResourceError when the executor lost a worker, and TypeError for what is no executor.
     """
     options: dict[str, Any] = {
-        "spec": spec, "tier": tier, "metering": metering, "cache": cache, "protection": protection
+        "spec": spec, "tier": tier, "metering": metering, "cache": cache, "protection": protection, "gas": gas
     }  # fmt: skip
     if executor is not None and not hasattr(executor, "submit"):
         raise TypeError(f"executor: an executor of concurrent.futures is needed, not {type(executor).__name__}")

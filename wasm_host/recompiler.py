@@ -17,11 +17,13 @@ import wasmtime
 from pvm import abi
 from pvm.emit.recompiler import REGION_BLOCKS, Recompiled, recompile
 from pvm.errors import EngineError, ResourceError
+from pvm.gas.metering import INSTRUCTION, PIPELINE
 from pvm.isa import Spec
 from pvm.machine import Exit, Reason, Start
 from pvm.program import PAGE_SIZE, Program
 from wasm_host.calls import Call, MemoryTrap
 from wasm_host.compiled import compile_module
+from wasm_host.costs import decoded_costs
 from wasm_host.forks import steadily
 from wasm_host.images import Images
 from wasm_host.machine import WasmMachine, function
@@ -50,9 +52,11 @@ def compile_program(
     region_blocks: int = REGION_BLOCKS,
     pause: Callable[[], object] = int,
     compile: Callable[[bytes], wasmtime.Module] = compile_module,
+    calls: str = "auto",
 ) -> Compiled:
-    """Translate and compile a program; the arguments but the last are those of `pvm.emit.recompiler.recompile`."""
-    recompiled = recompile(program.blob, spec, metering, protection, region_blocks, pause)
+    """Translate and compile a program; the arguments before `compile` are those of `pvm.emit.recompiler.recompile`."""
+    costs = decoded_costs(program, spec, calls) if metering == PIPELINE else None
+    recompiled = recompile(program.blob, spec, metering, protection, region_blocks, pause, costs)
     return Compiled(recompiled, compile(recompiled.module))
 
 
@@ -85,7 +89,7 @@ class RecompilerMachine(WasmMachine):
     ) -> None:  # fmt: skip
         super().__init__(program, spec, metering, start, calls, images, protects)
         self._protects, self._software = protects, software
-        self._by_block = metering == "block"
+        self._by_block = metering != INSTRUCTION
         if compiled is not None:  # made now, when what the machine takes is seen
             self._link(compiled())
 

@@ -23,6 +23,7 @@ from pvm.emit.interpreter import interpreter_bytes
 from pvm.emit.placed import placed
 from pvm.emit.recompiler import Recompiled, is_taken, recompile
 from pvm.errors import EngineError, InputError, ResourceError
+from pvm.gas import choose_metering
 from pvm.isa import Spec
 from pvm.isa import spec as find_spec
 from pvm.machine import (
@@ -37,7 +38,6 @@ from pvm.machine import (
     Start,
     check_access,
     check_gas,
-    check_metering,
     check_pc,
     check_range,
     check_reason,
@@ -66,15 +66,18 @@ class Engine:
     - `spec`: "0.7.2" or "0.8.0"
     - `tier`: "interpreter", "recompiler" (translates the program before it runs; programs that are too large are left
       to the interpreter), or "auto" (interprets, and translates what was interpreted for as long as that takes)
-    - `metering`: "instruction" or "block"
+    - `metering`: "instruction", "block" or "pipeline", None for the version's own; or `gas`: "flat" or "pipeline"
 
     Raises InputError for other values.
     """
 
-    def __init__(self, spec: str = "0.7.2", tier: str = "auto", metering: str = "instruction") -> None:
+    def __init__(
+        self, spec: str = "0.7.2", tier: str = "auto", metering: str | None = None, gas: str | None = None
+    ) -> None:
         if tier not in TIERS:
             raise InputError(unknown("tier", tier, TIERS))
-        self.spec, self.tier, self.metering = find_spec(spec), tier, check_metering(metering)
+        self.spec, self.tier = find_spec(spec), tier
+        self.metering = choose_metering(self.spec, metering, gas)
         self._translations: OrderedDict[bytes, Any] = OrderedDict()
 
     def instantiate(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from pvm.emit.straight import Codes
 from pvm.flow import AFTER_CALL, BASIC_BLOCK, Block, Flow
+from pvm.gas import Costs
 from pvm.isa.spec import Spec
 
 
@@ -43,9 +44,15 @@ def charges(block: Block, by_block: bool) -> bool:
     return block.follows is BASIC_BLOCK or (block.follows is AFTER_CALL and not by_block)
 
 
-def costs_of(flow: Flow, spec: Spec, by_block: bool) -> list[int]:
-    """Gas that each block takes when it is entered. Where valid code has ended (0.8.0), nothing is charged."""
-    costs = [block.rest if charges(block, by_block) else 0 for block in flow.blocks]
+def costs_of(flow: Flow, spec: Spec, by_block: bool, costs: Costs | None) -> list[int]:
+    """Gas that each block takes when it is entered: by `costs`, or 1 an instruction.
+
+    Where valid code has ended (0.8.0), nothing is charged.
+    """
+    if costs is None:
+        prices = [block.rest if charges(block, by_block) else 0 for block in flow.blocks]
+    else:
+        prices = [costs.at(block.pc) if charges(block, by_block) else 0 for block in flow.blocks]
     if spec.validates:
-        costs[-1] = 0
-    return costs
+        prices[-1] = 0
+    return prices

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from pvm import abi
-from pvm.emit import execute, prepare
+from pvm.emit import costs, execute, prepare
 from pvm.emit.handlers import FIRST_PAIR, HANDLER_OF, STOP, TRAP, dispatch_function
 from pvm.emit.pairs import PAIRS
 from pvm.emit.state import ENGINE, GUEST
@@ -57,7 +57,7 @@ def interpreter_module(pairs: Sequence[tuple[str, str]] = PAIRS, counts: bool = 
 
 def interpreter_index(first: int) -> dict[str, int]:
     """The indices of the interpreter's functions by name, where the first has this one."""
-    return {name: first + i for i, name in enumerate((*prepare.NAMES, "dispatch", *execute.NAMES))}
+    return {name: first + i for i, name in enumerate((*prepare.NAMES, "dispatch", *execute.NAMES, *costs.NAMES))}
 
 
 def interpreter_functions(
@@ -65,7 +65,7 @@ def interpreter_functions(
 ) -> tuple[Function, ...]:
     """The interpreter's functions in the order of `index`."""
     decoder, others = prepare.functions(index, TRAP, STOP), execute.functions(index, counts)
-    return (*decoder, dispatch_function(pairs, counts), *others)
+    return (*decoder, dispatch_function(pairs, counts), *others, *costs.functions(index))
 
 
 def interpreter_data(pairs: Sequence[tuple[str, str]] = PAIRS) -> tuple[DataSegment, ...]:

@@ -9,8 +9,10 @@ from array import array
 from dataclasses import dataclass
 
 from pvm import abi
+from pvm.emit.costs import latency_table
 from pvm.emit.tables import opcode_tables
 from pvm.errors import InputError
+from pvm.gas.metering import INSTRUCTION, PIPELINE
 from pvm.isa import Spec
 from pvm.program import Program
 
@@ -43,14 +45,20 @@ def placed(program: Program, spec: Spec, metering: str) -> Placed:
         (addresses["code"], blob.code),
         (addresses["starts"], starts + bytes([1]) * abi.PADDING),
         (addresses["jump_table"], _words(entries)),
-        *opcode_tables(spec),
+        *metered_tables(spec, metering),
     )
     numbers = {
         **addresses, "code_length": length, "jump_count": len(entries), "zero_entries": blob.zero_entries,
-        "metering": int(metering == "block"),
+        "metering": int(metering != INSTRUCTION), "pipeline": int(metering == PIPELINE),
         "read_only_panics": int(spec.read_only_panics), "validates": int(spec.validates), "protects": 0,
     }  # fmt: skip
     return Placed(size, pieces, numbers)
+
+
+def metered_tables(spec: Spec, metering: str) -> tuple[tuple[int, bytes], ...]:
+    """The tables by opcode that the interpreter needs, with their addresses."""
+    tables = opcode_tables(spec)
+    return (*tables, (abi.LATENCIES, latency_table(spec))) if metering == PIPELINE else tables
 
 
 def _words(entries: tuple[int, ...]) -> bytes:

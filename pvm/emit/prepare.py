@@ -11,6 +11,7 @@ from pvm.abi import (
     ENDS,
     FORMAT_MASK,
     HANDLERS,
+    LATENCIES,
     OPERANDS,
     PADDING,
     PAIRS,
@@ -249,6 +250,8 @@ def _prepare(index: dict[str, int], trap: int, stop: int) -> bytes:
         + set_word(local_get(record), RECORD.charge, get_state("validates") + op("i32.eqz"))
         + set_state("records_end", increment(record, size))
     )  # fmt: skip
+    # What the pipeline model says is worked out before targets are records.
+    costs = get_state("pipeline") + if_(call(index["costs"]))
     # Backwards: instructions to the end of the block, targets, pairs.
     fuse = (
         get_byte(
@@ -264,7 +267,8 @@ def _prepare(index: dict[str, int], trap: int, stop: int) -> bytes:
             + increment(record, -size) + local_set(record)
             + has(_table(OPERANDS, opcode_of(local_get(record))), ENDS)
             + if_(i32_const(1) + local_set(count), increment(count, 1) + local_set(count))
-            + set_word(local_get(record), RECORD.charge, local_get(count))
+            + get_state("pipeline") + op("i32.eqz")
+            + if_(set_word(local_get(record), RECORD.charge, local_get(count)))
             + local_get(record) + call(index["resolve"])
             + get_byte(local_get(record)) + local_set(handler)
             + local_get(count) + i32_const(1) + op("i32.ne") + if_(fuse)
@@ -272,8 +276,9 @@ def _prepare(index: dict[str, int], trap: int, stop: int) -> bytes:
             + br(0)
         ))
     )  # fmt: skip
-    # Forwards, for block metering: every record gets the charge of its block's first.
-    forward = get_state("metering") + if_(
+    # Forwards, where blocks cost what their instructions are: every record gets the charge of its block's first.
+    by_instructions = get_state("metering") + get_state("pipeline") + op("i32.gt_u")
+    forward = by_instructions + if_(
         get_state("records") + local_set(record)
         + i32_const(0) + local_set(count)
         + block(loop(
@@ -298,7 +303,7 @@ def _prepare(index: dict[str, int], trap: int, stop: int) -> bytes:
             + br(0)
         ))
     )  # fmt: skip
-    return sweep + tail + backward + forward + jumps
+    return sweep + tail + costs + backward + forward + jumps
 
 
 def _locate(trap: int) -> bytes:
@@ -307,7 +312,9 @@ def _locate(trap: int) -> bytes:
     nowhere = (
         set_byte(i32_const(TRAP_RECORD), RECORD.handler, i32_const(trap))
         + set_word(i32_const(TRAP_RECORD), RECORD.pc, local_get(pc))
-        + set_word(i32_const(TRAP_RECORD), RECORD.charge, i32_const(1))
+        + set_word(i32_const(TRAP_RECORD), RECORD.charge, get_state("pipeline") + if_(
+            get_byte(i32_const(TRAP_OPCODE << 3), LATENCIES), i32_const(1), result=I32
+        ))
         + i32_const(TRAP_RECORD)
     )  # fmt: skip
     within = get_word(index_of(local_get(pc))) + i32_const(-2) + op("i32.and")

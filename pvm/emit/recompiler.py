@@ -37,9 +37,10 @@ from pvm.flow import (
     visited_code,
     weights_of,
 )
+from pvm.gas import Costs, block_costs, check_metering
+from pvm.gas.metering import INSTRUCTION, PIPELINE
 from pvm.isa.spec import Spec
 from pvm.isa.spec import spec as find_spec
-from pvm.machine import check_metering
 from pvm.program.blob import Blob
 from pvm.suggestions import unknown
 from pvm.version import __version__
@@ -132,15 +133,17 @@ def recompile(
     protection: str = "software",
     region_blocks: int = REGION_BLOCKS,
     pause: Callable[[], object] = int,
+    costs: Costs | None = None,
 ) -> Recompiled:
     """Translate a program, in regions of at most `region_blocks` blocks.
 
     `protection` is "software", where the code checks its accesses, or "hardware", where a refused access traps: see
     `pvm.emit.checkpoints`. Where `spec` validates programs, the caller has to see that an invalid one never runs.
-    `pause` is called every few blocks, so that a translation in the background can let other threads run. Raises
-    InputError for unknown names.
+    `pause` is called every few blocks, so that a translation in the background can let other threads run. `costs` are
+    what blocks cost by the pipeline model, where the caller knows them: to work them out here takes about as long as to
+    translate. Raises InputError for unknown names.
     """
-    made = translate(blob, spec, metering, protection, region_blocks, pause)
+    made = translate(blob, spec, metering, protection, region_blocks, pause, costs=costs)
     return Recompiled(encode(module_of(made.regions)), made.entries, made.resumes, made.jumps)
 
 
@@ -152,12 +155,13 @@ def translate(
     region_blocks: int = REGION_BLOCKS,
     pause: Callable[[], object] = int,
     sbrk: int = _SBRK,
+    costs: Costs | None = None,
 ) -> Translation:
     """The same without a module around the regions, in which `sbrk` is a function's index."""
     spec = find_spec(spec)
     flow = flow_of(blob, spec, pause)
     shapes = tuple(shapes_of(flow, spec, region_blocks))
-    program = context_of(blob, flow, spec, metering, protection, shapes, pause, sbrk)
+    program = context_of(blob, flow, spec, metering, protection, shapes, pause, sbrk, costs)
     ids = program.ids
     regions = tuple(Region(program, shape, region).function() for region, shape in enumerate(shapes))
     entries = {
@@ -201,8 +205,9 @@ def context_of(
     shapes: Sequence[Shape],
     pause: Callable[[], object] = int,
     sbrk: int = _SBRK,
+    costs: Costs | None = None,
 ) -> Context:
-    """What the regions of a program share; `shapes` are all of theirs."""
+    """What the regions of a program share; `shapes` are all of theirs, `costs` as for `recompile`."""
     ids = {
         number: region << 16 | place
         for region, shape in enumerate(shapes)
@@ -210,11 +215,12 @@ def context_of(
     }
     if protection not in _PROTECTIONS:
         raise InputError(unknown("protection", protection, _PROTECTIONS))
-    checks, by_block = protection == "software", check_metering(metering) == "block"
+    checks, by_block = protection == "software", check_metering(metering) != INSTRUCTION
+    costs = costs or block_costs(blob, spec, metering) if metering == PIPELINE else None
     jump_count = len(blob.stored_entries)
     addresses, _ = abi.program_layout(len(blob.code), jump_count, 0)
     return Context(
-        flow, spec, by_block, checks, codes_of(blob, flow, spec), costs_of(flow, spec, by_block), ids,
+        flow, spec, by_block, checks, codes_of(blob, flow, spec), costs_of(flow, spec, by_block, costs), ids,
         jump_count, addresses["entries"], sbrk, pause,
     )  # fmt: skip
 

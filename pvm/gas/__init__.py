@@ -1,5 +1,9 @@
-"""Cost models: what entering a basic block costs."""
+"""Cost models: what entering a basic block costs, as a value that engines read.
 
-from pvm.gas.flat import STRAY_COST, block_costs
+In: a program, a spec, a metering. Out: a frozen `BlockCosts`.
+"""
 
-__all__ = ["STRAY_COST", "block_costs"]
+from pvm.gas.costs import BlockCosts, Costs, block_costs
+from pvm.gas.metering import METERINGS, check_metering, choose_metering
+
+__all__ = ["METERINGS", "BlockCosts", "Costs", "block_costs", "check_metering", "choose_metering"]

@@ -109,5 +109,13 @@ def latency_of(row: Row) -> Latency:
     )
 
 
+def sources_of(row: Row, cmov_reads_destination: bool) -> tuple[str, ...]:
+    """The sources, for either reading of conditional moves (`Spec.cmov_reads_destination`)."""
+    latency = latency_of(row)
+    if not cmov_reads_destination and row.name in ("cmov_iz", "cmov_nz"):
+        return tuple(name for name in latency.sources if name not in latency.destinations)
+    return latency.sources
+
+
 def _written(effect: Effect) -> tuple[str, ...]:
     return (effect.field,) if isinstance(effect, SetReg | Sbrk) else ()

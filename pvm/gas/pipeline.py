@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from pvm.gas.latencies import BRANCH_CYCLES, UNLIKELY_BRANCH_CYCLES, latency_of
+from pvm.gas.latencies import BRANCH_CYCLES, UNLIKELY_BRANCH_CYCLES, latency_of, sources_of
 from pvm.isa.spec import Spec
 from pvm.program.blob import Blob
 from pvm.program.decode import TRAP, Instruction, decode
@@ -166,17 +166,11 @@ def simulate(steps: Sequence[Step]) -> Timeline:
             processor.tick()
 
 
-def step_of(instruction: Instruction, blob: Blob, spec: Spec, cmov_reads_destination: bool = True) -> Step:
-    """An instruction as the simulation takes it.
-
-    `cmov_reads_destination` is a reading that the text leaves open: whether a conditional move has its destination
-    among its sources. Newer public vectors say so; those of `gas-vectors` say no for the moves of three registers.
-    """
+def step_of(instruction: Instruction, blob: Blob, spec: Spec) -> Step:
+    """An instruction as the simulation takes it."""
     row = instruction.row
     latency = latency_of(row)
-    sources = latency.sources
-    if not cmov_reads_destination and row.name in ("cmov_iz", "cmov_nz"):
-        sources = tuple(name for name in sources if name not in latency.destinations)
+    sources = sources_of(row, spec.cmov_reads_destination)
     read = frozenset(getattr(instruction, name) for name in sources)
     written = frozenset(getattr(instruction, name) for name in latency.destinations)
     overlaps = instruction.a == instruction.d if latency.first_source else bool(read & written)
@@ -210,8 +204,6 @@ def blocks(blob: Blob, spec: Spec) -> Iterator[list[Instruction]]:
     yield [*block, Instruction(len(blob.code), 1, TRAP)]
 
 
-def block_timeline(
-    block: Sequence[Instruction], blob: Blob, spec: Spec, cmov_reads_destination: bool = True
-) -> Timeline:
+def block_timeline(block: Sequence[Instruction], blob: Blob, spec: Spec) -> Timeline:
     """The simulation of a block's instructions."""
-    return simulate([step_of(instruction, blob, spec, cmov_reads_destination) for instruction in block])
+    return simulate([step_of(instruction, blob, spec) for instruction in block])

@@ -15,16 +15,16 @@ from dataclasses import replace
 from pvm import abi
 from pvm.abi import EXIT_CODES, STATE
 from pvm.emit.interpreter import MEMORIES, interpreter_data, interpreter_functions, interpreter_index
-from pvm.emit.placed import placed
+from pvm.emit.placed import metered_tables, placed
 from pvm.emit.recompiler import REGION_BLOCKS, Translation, is_taken, run_function, translate
 from pvm.emit.region import REGION_TYPE
 from pvm.emit.state import ENGINE, GUEST
-from pvm.emit.tables import opcode_tables
 from pvm.errors import InputError
+from pvm.gas import choose_metering
 from pvm.isa import Spec
 from pvm.isa import spec as find_spec
 from pvm.log import LONGEST
-from pvm.machine import Reason, check_metering
+from pvm.machine import Reason
 from pvm.program import Blob, Program, is_valid
 from pvm.program.standard import ZONE_SIZE
 from pvm.standalone import wasi
@@ -53,7 +53,7 @@ _ZEROS = re.compile(rb"(\0{1024,})")  # so many are worth a data segment more
 def program_command(
     program: Program,
     spec: Spec | str,
-    metering: str,
+    metering: str | None,
     defaults: Defaults | None = None,
     region_blocks: int = REGION_BLOCKS,
 ) -> bytes:
@@ -61,7 +61,8 @@ def program_command(
 
     Raises InputError for more code than the interpreter can hold, and for unknown names.
     """
-    spec, metering = find_spec(spec), check_metering(metering)
+    spec = find_spec(spec)
+    metering = choose_metering(spec, metering)
     index = interpreter_index(_FIRST)
     may_run = not spec.validates or is_valid(program.blob, spec)
     translation = None
@@ -87,13 +88,14 @@ def program_command(
 
 
 def interpreter_command(
-    spec: Spec | str, metering: str, format: str = "auto", defaults: Defaults | None = None
+    spec: Spec | str, metering: str | None, format: str = "auto", defaults: Defaults | None = None
 ) -> bytes:
     """A command that interprets the program file that its command line names; `format` is one of `INTERPRETED`.
 
     Raises InputError for another format, which the module could not read, and for unknown names.
     """
-    spec, metering = find_spec(spec), check_metering(metering)
+    spec = find_spec(spec)
+    metering = choose_metering(spec, metering)
     if format not in INTERPRETED:
         raise InputError(f"format {format!r}: choose one of {', '.join(INTERPRETED)}")
     index = interpreter_index(_FIRST)
@@ -114,12 +116,13 @@ def interpreter_command(
     load = (w.call("parse_program"), w.call("load_program"), start, valid(w).set(w.call("is_program_valid")))
     _define_command(w, spec, load)
     numbers = {name: number for name, number in placed(_EMPTY, spec, metering).numbers.items() if name in _OF_ENGINE}
-    data = [*_engine_image(numbers, opcode_tables(spec))]
+    data = [*_engine_image(numbers, metered_tables(spec, metering))]
     return encode(_module(w, index, None, abi.PROGRAM, data, "pvm interpreter"))
 
 
 _EMPTY = Program(Blob(b"", b""))
-_OF_ENGINE = ("metering", "read_only_panics", "validates", "protects")  # of the state: what no program decides
+# Of the state: what no program decides.
+_OF_ENGINE = ("metering", "pipeline", "read_only_panics", "validates", "protects")
 
 
 def _writer(index: dict[str, int], translation: Translation | None) -> Writer:

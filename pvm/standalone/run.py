@@ -11,6 +11,7 @@ from pvm import abi
 from pvm.abi import EXIT_CODES
 from pvm.emit.recompiler import Translation
 from pvm.emit.region import NO_TARGET
+from pvm.gas.metering import INSTRUCTION
 from pvm.isa import Spec
 from pvm.jam.host_calls.table import LOG_CALL, UNKNOWN_GAS
 from pvm.machine import Reason
@@ -78,7 +79,7 @@ def _go_on(w: Writer, metering: str, translation: Translation) -> Function:
     finish = leave(w.call(abi.FINISH))
     entries, resumes = _lookup(w, translation.entries), _lookup(w, translation.resumes)
     # By block, the rest of a block that is paid for cannot be entered.
-    fresh = choose(state("charged"), NO_TARGET, entries) if metering == "block" else entries
+    fresh = choose(state("charged"), NO_TARGET, entries) if metering != INSTRUCTION else entries
     return draft.function(
         entry.set(choose(state("called"), resumes, fresh)),
         when(entry.equals(NO_TARGET), finish),

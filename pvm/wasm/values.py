@@ -122,6 +122,12 @@ class Value:
     def leading_zeros(self) -> Value:
         return Value(self.code + op(f"{self.type.name}.clz"), self.type)
 
+    def trailing_zeros(self) -> Value:
+        return Value(self.code + op(f"{self.type.name}.ctz"), self.type)
+
+    def rotate_right(self, other: Operand) -> Value:
+        return self._with("rotr", other)
+
     def ones(self) -> Value:
         """How many bits are set."""
         return Value(self.code + op(f"{self.type.name}.popcnt"), self.type)

@@ -1,4 +1,4 @@
-"""Mutants of the pipeline gas model. That a block costs at least 1 cannot be seen: no terminator takes less."""
+"""Mutants of gas: of the models, of how they are chosen, and of charging by them. That a block costs at least 1 cannot be seen: no terminator takes less."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ _GAS: Edits = {
         ("B9.tick", "self.slots, self.starts = self.cycle + 1, DECODE_SLOTS, STARTS",
          "self.slots = self.cycle + 1, DECODE_SLOTS"),
         ("B9.tick", "while self.buffer and self.buffer[0]", "if self.buffer and self.buffer[0]"),
-        ("B9.sources", 'if not cmov_reads_destination and row.name in ("cmov_iz", "cmov_nz"):', "if False:"),
         ("B10.shifts", "overlaps = instruction.a == instruction.d if latency.first_source else bool(read & written)",
          "overlaps = bool(read & written)"),
         ("B10.overlap", "latency.slots_overlapping if overlaps else latency.slots", "latency.slots"),
@@ -35,12 +34,85 @@ _GAS: Edits = {
         ("B10.branch", ', spec.opcodes.get("unlikely")}', "}"),
     ),
     "pvm/gas/latencies.py": (
+        ("B9.sources", "if not cmov_reads_destination and row.name", "if False and row.name"),
+        ("D.cmov", "if not cmov_reads_destination and row.name", "if row.name"),
         ("B10.memory", "MEMORY_CYCLES = 25 ", "MEMORY_CYCLES = 24 "),
         ("B10.branch", "UNLIKELY_BRANCH_CYCLES = 1 ", "UNLIKELY_BRANCH_CYCLES = 2 "),
         ("B10.branch", "\nBRANCH_CYCLES = 20", "\nBRANCH_CYCLES = 19"),
         ("B10.table", '(4,   4, 4, _MULTIPLY, _names("mul_upper_s_s', '(6,   4, 4, _MULTIPLY, _names("mul_upper_s_s'),
         ("B10.table", "(2,   1, 1, _TWO_ALUS,", "(2,   1, 1, _ALU,"),
         ("B9.sources", "if isinstance(node, Reg)", 'if isinstance(node, Reg) and node.field != "d"'),
+    ),
+    "pvm/gas/schedule.py": (
+        ("B9.order", "len(buffer) - oldest < BUFFER", "len(buffer) - oldest <= BUFFER"),
+        ("B9.order", "cycle = min(cycle, done[oldest] + RETIRES_AFTER)", "cycle = min(cycle, done[oldest])"),
+        ("B9.move", "producer[written] = producer.get(source, -1)", "producer[written] = -1"),
+        ("B9.ready", "if not waits[waiter] and waiter < fresh:", "if waiter < fresh:"),
+        ("B9.units", "free += packed_units(buffer[number].units)", "free += 1 & packed_units(buffer[number].units)"),
+        ("B9.tick", "if fresh < len(buffer) or (ready and not starts)", "if fresh < len(buffer) or (ready and starts)"),
+        ("B9.cost", "RETIRES_AFTER = 2 ", "RETIRES_AFTER = 3 "),
+    ),
+    "pvm/emit/costs.py": (
+        ("B9.cost", "choose(self.last > SLACK - RETIRES_AFTER, self.last - (SLACK - RETIRES_AFTER), 1)", "self.last"),
+        ("B9.start", "self.slots.set(DECODE_SLOTS)", "self.slots.set(DECODE_SLOTS + 1)"),
+        ("B9.start", "self.starts.set(STARTS)", "self.starts.set(STARTS - 1)"),
+        ("B9.start", "self.free.set(ALL_UNITS)", "self.free.set(ALL_UNITS - 1)"),
+        ("B9.order", "(self.next - self.oldest).equals(BUFFER).code", "(self.next - self.oldest).equals(BUFFER - 1).code"),
+        ("B9.order", "self.ready.rotate_right(self.oldest)", "self.ready.rotate_right(0)"),
+        ("B9.order", "value.set(choose(self.is_open, retires, _NEVER))", "value.set(_NEVER)"),
+        ("B9.move", "_engine.word(_engine.byte(self.record, RECORD.a), abi.PRODUCERS)",
+         "_engine.word(_engine.byte(self.record, RECORD.d), abi.PRODUCERS)"),
+        ("B9.decode", "both(number >= self.oldest, _engine.word(_entry_of(number), _DONE) > self.cycle)",
+         "_engine.word(_entry_of(number), _DONE) > self.cycle"),
+        ("B9.decode", "_engine.set_word(_engine.byte(self.record + destination), self.next, abi.PRODUCERS)",
+         "_engine.set_word(_engine.byte(self.record + destination), 0, abi.PRODUCERS)"),
+        ("B9.last", "(_engine.byte(self.number, abi.OPERANDS) & abi.ENDS)",
+         "(_engine.byte(self.number, abi.OPERANDS) & abi.TERMINATES)"),
+        ("B9.ready", "when(~self.value, self.ready.set(self.ready | (needs & (0 - needs))))",
+         "self.ready.set(self.ready | (needs & (0 - needs)))"),
+        ("B9.ready", "((left + GUARDS) & GUARDS).equals(GUARDS)", "value_of(1)"),
+        ("B9.units", "            self.free.add(_engine.word(entry, _OWN_UNITS)),\n", ""),
+        ("B9.tick", "both(self.ready, ~self.starts)", "both(self.ready, self.starts)"),
+        ("B9.sources", "sources = sources_of(row, spec.cmov_reads_destination)", "sources = sources_of(row, True)"),
+        ("B10.overlap", '_engine.byte(row, LATENCIES + _OVERLAPPING),', '_engine.byte(row, LATENCIES + _SLOTS),'),
+        ("B10.shifts", 'return ("a",) if latency.first_source else sources', "return sources"),
+        ("B10.branch", "_is_rare(following) | _is_rare(_engine.word(self.record, RECORD.y))", "_is_rare(following)"),
+        ("B10.branch", "choose(pc < Value(get_state(\"code_length\")), flags & _RARE, _RARE)",
+         "choose(pc < Value(get_state(\"code_length\")), flags & _RARE, 0)"),
+        ("B10.branch", "rare=row is not None)", "rare=True)"),
+        ("B10.memory", "_engine.set_word(entry, choose(cycles, cycles, self._branch_cycles()), _OWN_CYCLES)",
+         "_engine.set_word(entry, choose(cycles, cycles & 23, self._branch_cycles()), _OWN_CYCLES)"),
+        ("B10.table", "packed_units(latency.units).to_bytes(3", "packed_units(latency.units[:4]).to_bytes(3"),
+    ),
+    "pvm/gas/flat.py": (
+        ("D.block", "return len(block)", "return 1"),
+        ("A1.always-charged", "return len(block)", 'return len(block) if block[0].row.name != "trap" else 0'),
+    ),
+    "pvm/gas/costs.py": (
+        ("B4.block", "block.append(decode_at(blob, spec, block[-1].next_pc))\n    return block",
+         "block.append(decode_at(blob, spec, block[-1].next_pc))\n    return block[-1:]"),
+        ("B4.middle", "        firsts[pc] = first\n", "        firsts[pc] = pc\n"),
+        ("D.block-trap", "ends = [(row or TRAP).ends_block for row", "ends = [row is not None and row.ends_block for row"),
+        ("B4.cost", "    PIPELINE: _by_schedule,\n", "    PIPELINE: flat.price,\n"),
+    ),
+    "pvm/gas/metering.py": (
+        ("D.instruction-080", "METERINGS: tuple[str, ...] = (INSTRUCTION, BLOCK, PIPELINE)",
+         "METERINGS: tuple[str, ...] = (BLOCK, PIPELINE)"),
+        ("B4.cost", "metering is None and spec.prices_blocks)", "metering is None and not spec.prices_blocks)"),
+        ("D.pipeline-072", "if gas == PIPELINE or", "if (gas == PIPELINE and spec.prices_blocks) or"),
+    ),
+    "pvm/emit/placed.py": (
+        ("B4.cost", '"pipeline": int(metering == PIPELINE)', '"pipeline": 0'),
+        ("B4.block", '"metering": int(metering != INSTRUCTION)', '"metering": int(metering == PIPELINE)'),
+    ),
+    "pvm/emit/context.py": (
+        ("B4.cost", "prices = [costs.at(block.pc) if charges", "prices = [block.rest if charges"),
+    ),
+    "wasm_host/recompiler.py": (
+        ("B4.flag", "self._by_block = metering != INSTRUCTION", 'self._by_block = metering == "block"'),
+    ),
+    "pvm/standalone/run.py": (
+        ("B4.flag", "if metering != INSTRUCTION else entries", 'if metering == "block" else entries'),
     ),
 }  # fmt: skip
 

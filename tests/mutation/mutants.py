@@ -175,16 +175,6 @@ _PROGRAM: Edits = {
         ("D.gas-vectors", '3: BY_NAME["unlikely"]', '2: BY_NAME["unlikely"]'),
         ("D.gas-vectors", "gas_stays=True, read_only_panics=True", "gas_stays=True, read_only_panics=False"),
     ),
-    "pvm/gas/flat.py": (
-        ("B4.block", "costs.update(dict.fromkeys(block, len(block)))\n            block.clear()",
-         "costs.update(dict.fromkeys(block, 1))\n            block.clear()"),
-        ("B4.middle", "costs.update(dict.fromkeys(block, len(block)))\n            block.clear()",
-         "costs.update({pc: len(block) - n for n, pc in enumerate(block)})\n            block.clear()"),
-        ("D.block", "costs.update(dict.fromkeys(block, len(block)))\n            block.clear()",
-         "costs.update(dict.fromkeys(block, 1))\n            block.clear()"),
-        ("D.block-trap", "        if instruction.row.ends_block:\n", "        if instruction.row.ends_block and instruction.valid:\n"),
-        ("A1.always-charged", "block.append(len(blob.code))\n", "costs[len(blob.code)] = 0\n"),
-    ),
 }  # fmt: skip
 
 _MACHINE: Edits = {
@@ -290,7 +280,6 @@ _MACHINE: Edits = {
         ("A8.unreadable", "if address < ZONE_SIZE or address + length > ADDRESS_SPACE:", "if address < ZONE_SIZE:"),
         ("D.result-low", "if address < ZONE_SIZE or address", "if address"),
         ("D.pc-limit", "PC_LIMIT = 1 << 32", "PC_LIMIT = 1 << 33"),
-        ("D.instruction-080", 'METERINGS: tuple[str, ...] = ("instruction", "block")', 'METERINGS: tuple[str, ...] = ("block",)'),
         ("A5.9-sbrk", "    heap_end: int = 0\n", "    heap_end: int = 0x20000\n"),
     ),
     "wasm_host/memory.py": (

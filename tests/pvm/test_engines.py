@@ -50,11 +50,11 @@ def test_jumps_to_no_block_start_panic_when_taken(make_engine: Any, run_source: 
 def test_0_8_0_checks_both_ways_of_a_branch(make_engine: Any, run_source: Any) -> None:
     source = "load_imm r1, 1\nbranch_eq_imm r1, 2, 3\ntrap"
     assert run_source(make_engine(spec="0.7.2"), source)[0].gas == 997
-    assert run_source(make_engine(spec="0.8.0"), source)[0].gas == 998
+    assert run_source(make_engine(spec="0.8.0", gas="flat"), source)[0].gas == 998
 
 
 def test_0_8_0_refuses_invalid_programs_and_entries_without_gas(make_engine: Any, run_source: Any) -> None:
-    engine = make_engine(spec="0.8.0")
+    engine = make_engine(spec="0.8.0", gas="flat")
     assert run_source(engine, "load_imm r1, 1")[0] == Exit(Reason.PANIC, 0, 1000)
     machine = engine.instantiate(assemble(".code\nload_imm r1, 1\ntrap\n", engine.spec), gas=9, pc=1)
     assert machine.run() == Exit(Reason.PANIC, 1, 9)
@@ -63,7 +63,7 @@ def test_0_8_0_refuses_invalid_programs_and_entries_without_gas(make_engine: Any
 
 
 def test_0_8_0_fallthrough_off_the_end(make_engine: Any, run_source: Any) -> None:
-    exit, machine = run_source(make_engine(spec="0.8.0"), "fallthrough")
+    exit, machine = run_source(make_engine(spec="0.8.0", gas="flat"), "fallthrough")
     assert exit == Exit(Reason.PANIC, 1, 999)
     machine.pc = 0
     assert machine.step() is None

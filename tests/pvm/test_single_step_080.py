@@ -134,7 +134,7 @@ def test_a_paid_block_whose_first_instruction_is_left(make_engine: Any, run_sour
 
 def test_static_jumps(make_engine: Any, run_source: Any) -> None:
     """A jump checks where it goes; a branch both ways, whether it is taken or not. Registers are set all the same."""
-    engine = make_engine(spec="0.8.0")
+    engine = make_engine(spec="0.8.0", gas="flat")
     for name, target, reason in (
         ("jump", 100, Reason.PANIC), ("load_imm_jump r2, 7,", 100, Reason.PANIC), ("jump", 0, Reason.OUT_OF_GAS),
         ("branch_eq r1, r1,", 100, Reason.PANIC), ("branch_ne r1, r1,", 100, Reason.PANIC),
@@ -151,7 +151,7 @@ def test_a_branch_needs_a_block_behind_it(make_engine: Any) -> None:
     """Behind the last instruction there is none: neither way is taken then."""
     program = of("01 511105ff", "1 1000")  # branch_eq_imm r1, 5, to pc 0
     for r1 in (0, 5):
-        machine = make_engine(spec="0.8.0").instantiate(program, gas=10)
+        machine = make_engine(spec="0.8.0", gas="flat").instantiate(program, gas=10)
         machine.registers[1] = r1
         assert machine.run() == Exit(Reason.PANIC, 1, 8)
 
@@ -163,7 +163,7 @@ def test_dynamic_jumps(make_engine: Any) -> None:
         (6, Exit(Reason.PANIC, 0, 9)), (8, Exit(Reason.PANIC, 0, 9)), (10, Exit(Reason.PANIC, 0, 9)),
         (3, Exit(Reason.PANIC, 0, 9)), (0, Exit(Reason.PANIC, 0, 9)), (HALT, Exit(Reason.HALT, 0, 9)),
     ):  # fmt: skip
-        machine = make_engine(spec="0.8.0").instantiate(program, gas=10)
+        machine = make_engine(spec="0.8.0", gas="flat").instantiate(program, gas=10)
         machine.registers[1] = address
         assert machine.run() == exit, address
 

@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from pvm import ReferenceEngine
+from pvm.gas.metering import METERINGS, choose_metering
 from pvm.isa import SPEC_NAMES
-from pvm.machine import METERINGS
+from pvm.isa import spec as find_spec
 from wasm_host.cli.inputs import FORMATS
 from wasm_host.engine import PROTECTIONS, Engine
 from wasm_host.engine import TIERS as WASM_TIERS
@@ -23,12 +24,20 @@ tier_option: Decorator = click.option(
     help="Interpreted or recompiled WebAssembly, or the slow reference in Python.",
 )  # fmt: skip
 spec_option: Decorator = click.option(
-    "--spec", type=click.Choice(SPEC_NAMES), default=SPEC_NAMES[0], show_default=True,
+    "--spec", type=click.Choice(SPEC_NAMES), default=SPEC_NAMES[0], show_default=True, is_eager=True,
     help="Version of the Gray Paper.",
 )  # fmt: skip
+
+
+def _own_metering(context: click.Context, _: click.Parameter, value: str | None) -> str:
+    """The metering of the version, which is eager and so known, unless one is given."""
+    return choose_metering(find_spec(context.params.get("spec", SPEC_NAMES[0])), value)
+
+
 metering_option: Decorator = click.option(
-    "--metering", type=click.Choice(METERINGS), default=METERINGS[0], show_default=True,
-    help="Charge gas for each instruction, or for a basic block when it is entered.",
+    "--metering", type=click.Choice(METERINGS), callback=_own_metering,
+    show_default="instruction for 0.7.2, pipeline for 0.8.0",
+    help="Charge gas for each instruction; or for a basic block when entered, by instructions or by 0.8.0's model.",
 )  # fmt: skip
 format_option: Decorator = click.option(
     "--format", "format_", type=click.Choice(FORMATS), default="auto", show_default=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import count as count_from
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import click
 from pvm.errors import InputError, LimitError
 from pvm.examples import EXAMPLES
 from pvm.fuzz import format_case, parse_case
+from pvm.gas import METERINGS
 from pvm.isa import SPEC_NAMES
 from pvm.isa import spec as find_spec
 from pvm.printable import escaped
@@ -48,6 +50,9 @@ _SEED = click.IntRange(0, (1 << 63) - 1)
     "with the code, undefined opcodes, odd targets, odd jump tables; all take turns.",
 )  # fmt: skip
 @click.option(
+    "--metering", type=click.Choice(METERINGS), help="Charge all programs so.  [default: each has its own]"
+)
+@click.option(
     "--mutate", multiple=True, metavar="PATH",
     help="Programs, traces, or folders of them, to be changed.  [default: the examples]",
 )  # fmt: skip
@@ -61,8 +66,8 @@ _SEED = click.IntRange(0, (1 << 63) - 1)
 @cluster_option
 @json_option
 def command(
-    count: int | None, seconds: float | None, seed: int, kind: str, mutate: tuple[str, ...], save: str,
-    repeat: str | None, timeout: float, workers: int | None, cluster: str | None, as_json: bool,
+    count: int | None, seconds: float | None, seed: int, kind: str, metering: str | None, mutate: tuple[str, ...],
+    save: str, repeat: str | None, timeout: float, workers: int | None, cluster: str | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Run random programs on every engine and compare every exit, register, gas value and page of memory.
 
@@ -81,16 +86,17 @@ def command(
     if repeat is not None:
         return _repeat(repeat, timeout, as_json)
     _check_folder(save)
-    plan = Plan(kind, _programs(mutate), _TRIES)
+    again = _Again(mutate, metering)
+    plan = Plan(kind, _programs(mutate), _TRIES, metering)
     total = count if count is not None or seconds is not None else _COUNT
     found: list[dict[str, Any]] = []
 
     def tell(tried: Tried) -> None:
         if tried.finding is not None:
-            path = _save(save, tried, tried.finding, mutate)
+            path = _save(save, tried, tried.finding, again)
             found.append(_as_dict(tried, tried.finding, path))
             if not as_json:
-                click.echo(_explain(tried.finding, path, _command(tried, mutate)))
+                click.echo(_explain(tried.finding, path, _command(tried, again)))
 
     began = time.monotonic()
     seeds = _seeds(seed, total, None if seconds is None else began + seconds)
@@ -160,10 +166,20 @@ def _repeat(path: str, timeout: float, as_json: bool) -> int:
     return SUCCESS if finding is None else FAILURE
 
 
-def _command(tried: Tried, mutate: tuple[str, ...]) -> str:
+@dataclass(frozen=True)
+class _Again:
+    """Options that decide what a seed means."""
+
+    mutate: tuple[str, ...]
+    metering: str | None
+
+
+def _command(tried: Tried, again: _Again) -> str:
     """The command that finds it again."""
-    paths = [word for path in mutate for word in ("--mutate", path)] if tried.family == "mutant" else []
-    return shlex.join(["pvm", "fuzz", "--kind", tried.family, "--seed", str(tried.seed), "--count", "1", *paths])
+    more = [] if again.metering is None else ["--metering", again.metering]
+    if tried.family == "mutant":
+        more += [word for path in again.mutate for word in ("--mutate", path)]
+    return shlex.join(["pvm", "fuzz", "--kind", tried.family, "--seed", str(tried.seed), "--count", "1", *more])
 
 
 def _check_folder(folder: str) -> None:
@@ -178,13 +194,13 @@ def _check_folder(folder: str) -> None:
         check_output(str(place / "case.json"))
 
 
-def _save(folder: str, tried: Tried, finding: Finding, mutate: tuple[str, ...]) -> str | None:
+def _save(folder: str, tried: Tried, finding: Finding, again: _Again) -> str | None:
     """Write a finding down: the file's name, None when that was not wanted or is impossible."""
     if not folder:
         return None
     path = Path(folder, f"{tried.family}-{tried.seed}.json")
     repeat = shlex.join(["pvm", "fuzz", "--repeat", str(path)])
-    text = format_case(finding.case, finding.disagreement, _command(tried, mutate), repeat)
+    text = format_case(finding.case, finding.disagreement, _command(tried, again), repeat)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_output(str(path), text.encode())

@@ -17,14 +17,14 @@ from pvm.program import Blob, assemble
 EVERY = 12  # of the blocks of large programs: all of them take some 15 s
 
 
-def timelines(source: str, **options: bool) -> list[Timeline]:
-    blob = assemble(f".code\n{source}\n", GP_080).blob
-    return [block_timeline(block, blob, GP_080, **options) for block in blocks(blob, GP_080)]
+def timelines(source: str, spec: Spec = GP_080) -> list[Timeline]:
+    blob = assemble(f".code\n{source}\n", spec).blob
+    return [block_timeline(block, blob, spec) for block in blocks(blob, spec)]
 
 
-def cost(source: str, **options: bool) -> int:
+def cost(source: str, spec: Spec = GP_080) -> int:
     """The cost of the first block."""
-    return timelines(source, **options)[0].cost
+    return timelines(source, spec)[0].cost
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -73,9 +73,9 @@ def test_the_open_reading_of_conditional_moves() -> None:
     """Whether a move waits for its destination. Those with an immediate have no reading that leaves it out."""
     source = "load_u8 r7, [0x20000]\n{} r7, r8, {}\nload_ind_u8 r9, [r7]\ntrap"
     moves = source.format("cmov_iz", "r9")
-    assert (cost(moves), cost(moves, cmov_reads_destination=False)) == (52, 27)
+    assert (cost(moves), cost(moves, GAS_VECTORS)) == (52, 27)
     constants = source.format("cmov_iz_imm", "5")
-    assert cost(constants) == cost(constants, cmov_reads_destination=False)
+    assert cost(constants) == cost(constants, GAS_VECTORS)
 
 
 def test_a_block_of_many_instructions_is_bounded_by_decoding() -> None:
@@ -124,7 +124,7 @@ def _compare(path: Path, spec: Spec, every: int) -> int:
     for number, block in enumerate(blocks(blob, spec)):
         pc = block[0].pc
         if number % every == 0 and pc in expected:
-            found = block_timeline(block, blob, spec, cmov_reads_destination=False).cost
+            found = block_timeline(block, blob, spec).cost
             assert found == expected[pc], f"{path.name}: the block at pc {pc}"
             count += 1
     return count

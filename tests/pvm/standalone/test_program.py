@@ -127,7 +127,7 @@ def test_programs_that_0_8_0_refuses(run_core, expect):
     for source in sources:
         program = assemble(f".code\n{source}\n", GP_080)
         for pc in (0, 1, 2, 5):
-            machine = ReferenceEngine("0.8.0").instantiate(program, gas=9, pc=pc)
+            machine = ReferenceEngine("0.8.0", "instruction").instantiate(program, gas=9, pc=pc)
             status, text = expect(machine, 9, "interpreter", GP_080, "instruction", "plain")
             found = run_core(program.encode(), GP_080, "instruction", "--gas", 9, "--pc", pc)
             assert (found.status, found.stdout) == (status, text)

@@ -1,0 +1,37 @@
+"""The model by events against the reading of the paper, on blocks of any shape."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from pvm.gas.pipeline import Step, simulate
+from pvm.gas.schedule import cost_of
+
+UNITS = [(0, 0, 0, 0, 0), (1, 0, 0, 0, 0), (1, 1, 0, 0, 0), (1, 0, 1, 0, 0), (1, 0, 0, 1, 0), (1, 0, 0, 0, 1),
+         (2, 0, 0, 0, 0)]  # fmt: skip
+
+
+def some_block(random: Random) -> list[Step]:
+    """Instructions that no table has, too: any cycles, slots and units."""
+    registers, count = random.choice((2, 4, 13)), random.choice((1, 3, 10, 40, 100))
+    steps = []
+    for pc in range(count):
+        if random.random() < 0.15:
+            source, destination = random.randrange(registers), random.randrange(registers)
+            steps.append(Step(pc, 0, 1, UNITS[0], frozenset((source,)), frozenset((destination,)), True))
+            continue
+        cycles = random.choice((1, 2, 3, 6, 25, 60)) if random.random() < 0.7 else 1
+        sources = frozenset(random.randrange(registers) for _ in range(random.randint(0, 3)))
+        destinations = frozenset(random.randrange(registers) for _ in range(random.randint(0, 1)))
+        steps.append(Step(pc, cycles, random.randint(1, 4), random.choice(UNITS), sources, destinations, False))
+    return [*steps, Step(count, random.choice((2, 15, 22, 40)), 1, UNITS[0], frozenset(), frozenset(), False)]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_costs_are_those_of_every_cycle_simulated(seed: int) -> None:
+    random = Random(seed)
+    for number in range(60):
+        steps = some_block(random)
+        assert cost_of(steps) == simulate(steps).cost, f"seed {seed}, block {number}: {steps}"
