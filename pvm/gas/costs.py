@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pvm.gas import flat, pipeline, schedule
-from pvm.gas.metering import BLOCK, INSTRUCTION, PIPELINE
+from pvm.gas.metering import BLOCK, INSTRUCTION, PIPELINE, choose_metering
 from pvm.isa.spec import Spec
+from pvm.isa.spec import spec as find_spec
 from pvm.program.blob import Blob
 from pvm.program.decode import TRAP, Instruction, decode_at, instruction_pcs, skip
 
@@ -63,8 +64,12 @@ class BlockCosts:
         return cost
 
 
-def block_costs(blob: Blob, spec: Spec, metering: str) -> BlockCosts:
-    """What the blocks of a program cost by a metering's model."""
+def block_costs(blob: Blob, spec: Spec | str, metering: str | None = None) -> BlockCosts:
+    """What the blocks of a program cost by a metering's model, None for the version's own.
+
+    Raises InputError for unknown names.
+    """
+    spec = find_spec(spec)
     ends = [(row or TRAP).ends_block for row in spec.by_opcode]
     code, starts, firsts, first = blob.code, blob.starts, {}, 0
     for pc in instruction_pcs(blob):
@@ -72,7 +77,7 @@ def block_costs(blob: Blob, spec: Spec, metering: str) -> BlockCosts:
         if not starts[pc] or ends[code[pc]]:
             first = pc + 1 + skip(starts, pc)
     firsts[len(code)] = first
-    return BlockCosts(blob, spec, _PRICES[metering], firsts)
+    return BlockCosts(blob, spec, _PRICES[choose_metering(spec, metering)], firsts)
 
 
 def block_at(blob: Blob, spec: Spec, first: int) -> list[Instruction]:

@@ -173,9 +173,12 @@ _PROGRAM: Edits = {
         ("B1.free", "_numbering(_OPCODES_080), validates=True", "_numbering(_OPCODES_080), validates=False"),
         ("B4.out-of-gas", "validates=True, gas_stays=True", "validates=True, gas_stays=False"),
         ("D.gas-vectors", '3: BY_NAME["unlikely"]', '2: BY_NAME["unlikely"]'),
-        ("D.gas-vectors", "gas_stays=True, read_only_panics=True", "gas_stays=True, read_only_panics=False"),
+        ("D.gas-vectors", "    read_only_panics=True,", "    read_only_panics=False,"),
     ),
 }  # fmt: skip
+
+_READ_ALL = 'the guest may read all of the range, which is not empty. It never may below 2^16."""\n        '
+_READABLE = "    def is_readable(self, address: int, length: int) -> bool:\n        "
 
 _MACHINE: Edits = {
     "pvm/reference.py": (
@@ -189,7 +192,7 @@ _MACHINE: Edits = {
          "        for field, value in () if isinstance(next_pc, _Ended) else register_values:\n"),
         ("A1.resumable", "return Exit(ended.reason, self._pc, self._gas, ended.address, ended.call)",
          "return Exit(ended.reason, instruction.next_pc, self._gas, ended.address, ended.call)"),
-        ("A1.always-charged", "            cost = 1\n", "            cost = 1 if self._pc < len(self.program.code) else 0\n"),
+        ("A1.always-charged", "cost = 1 if self._costs is None else", "cost = int(self._pc < len(self.program.code)) if self._costs is None else"),
         ("A4.low", "            if octet < ZONE_SIZE:\n", "            if octet < ZONE_SIZE and access is None:\n"),
         ("D.low", "            if octet < ZONE_SIZE:\n", "            if octet < ZONE_SIZE and access is None:\n"),
         ("A4.unreadable", 'if access is None or (writes and access == "r"):',
@@ -209,7 +212,7 @@ _MACHINE: Edits = {
          "(width, min(address(self, instruction), MASK32), value(self, instruction))"),
         ("A4.unchanged", "            self._check(address, width, writes=True)\n",
          '            self.memory.write(address, b"\\1")\n            self._check(address, width, writes=True)\n'),
-        ("A4.gas", "            cost = 1\n", "            cost = 2\n"),
+        ("A4.gas", "cost = 1 if self._costs is None", "cost = 2 if self._costs is None"),
         ("A4.little-endian", '.to_bytes(width, "little"))', '.to_bytes(width, "big"))'),
         ("A4.little-endian", 'int.from_bytes(self.memory.read(address, width), "little")',
          'int.from_bytes(self.memory.read(address, width), "big")'),
@@ -243,7 +246,7 @@ _MACHINE: Edits = {
         ("B1.free", "            return Exit(Reason.PANIC, self._pc, self._gas)\n", "            return Exit(Reason.PANIC, self._pc, self._gas - 1)\n"),
         ("B1.free", "not (self._runs and is_entry(", "not (is_entry("),
         ("B1.entry", "self._runs and is_entry(self.program.blob, self.spec, self._pc)", "self._runs"),
-        ("B4.block", "cost = self._costs.get(self._pc, STRAY_COST)", "cost = 1"),
+        ("B4.block", "self._costs.at(self._pc)", "1"),
         ("B4.out-of-gas", "            if not self.spec.gas_stays:\n", "            if True:\n"),
         ("B4.flag", "        self._charged = True\n", "        self._charged = False\n"),
         ("B4.flag-ends", "        if instruction.row.ends_block:\n            self._charged = False\n", ""),
@@ -276,19 +279,20 @@ _MACHINE: Edits = {
         ("A8.result", "return self.memory.read(address, length) if length and",
          "return self.memory.read(address, length - 1) if length and"),
         ("A8.unreadable", "if length and self.memory.is_readable(address, length) else b\"\"", "if length else b\"\""),
-        ("A8.unreadable", "(address + length - 1) // PAGE_SIZE\n        return all", "address // PAGE_SIZE\n        return all"),
-        ("A8.unreadable", "if address < ZONE_SIZE or address + length > ADDRESS_SPACE:", "if address < ZONE_SIZE:"),
-        ("D.result-low", "if address < ZONE_SIZE or address", "if address"),
+        ("A8.unreadable", "is not None for page in range(first, last + 1))", "is not None for page in range(first, first + 1))"),
+        ("A8.unreadable", _READ_ALL + "if address < ZONE_SIZE or address + length > ADDRESS_SPACE:", _READ_ALL + "if address < ZONE_SIZE:"),
+        ("D.result-low", _READ_ALL + "if address < ZONE_SIZE or address", _READ_ALL + "if address"),
         ("D.pc-limit", "PC_LIMIT = 1 << 32", "PC_LIMIT = 1 << 33"),
         ("A5.9-sbrk", "    heap_end: int = 0\n", "    heap_end: int = 0x20000\n"),
     ),
     "wasm_host/memory.py": (
         ("A4.low", "ctypes.memset(self._table + first, rights << abi.LOW_SHIFT, low_end - first)",
          "ctypes.memset(self._table + first, rights, low_end - first)"),
-        ("A8.unreadable", "first, last = address // PAGE_SIZE, (address + length - 1) // PAGE_SIZE\n        if",
-         "first, last = address // PAGE_SIZE, address // PAGE_SIZE\n        if"),
-        ("A8.unreadable", " or last >= ADDRESS_SPACE // PAGE_SIZE:", ":"),
-        ("D.result-low", "if first < abi.LOW_PAGES or last", "if last"),
+        ("A8.unreadable", _READABLE + "first, last = address // PAGE_SIZE, (address + length - 1) // PAGE_SIZE\n",
+         _READABLE + "first, last = address // PAGE_SIZE, address // PAGE_SIZE\n"),
+        ("A8.unreadable", " or last >= ADDRESS_SPACE // PAGE_SIZE:\n            return False\n        return 0", ":\n            return False\n        return 0"),
+        ("D.result-low", "if first < abi.LOW_PAGES or last >= ADDRESS_SPACE // PAGE_SIZE:\n            return False\n        return 0",
+         "if last >= ADDRESS_SPACE // PAGE_SIZE:\n            return False\n        return 0"),
     ),
     "wasm_host/machine.py": (
         ("D.gas-sign", "            self.gas = 0\n        address", "            self.gas = min(1, self.gas)\n        address"),

@@ -1,4 +1,4 @@
-"""How 0.8.0 charges, on each engine: a block's cost when it is entered, wherever, once, or nothing at all (A.1, A.9)."""
+"""How 0.8.0 charges, on each engine: a block's cost when it is entered, wherever, once, or nothing (A.1, A.9)."""
 
 from __future__ import annotations
 
