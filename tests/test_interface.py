@@ -13,6 +13,7 @@ from pvm import InputError
 from pvm.emit.outline import outline_of
 from pvm.emit.recompiler import recompile
 from pvm.emit.region_text import region_at, region_text
+from pvm.gas import block_costs, choose_metering
 from pvm.isa import GP_072
 from pvm.program import (
     assemble,
@@ -36,7 +37,9 @@ BLOB = PROGRAM.blob
 
 CALLS: dict[str, Callable[[Any], object]] = {
     "assemble": lambda spec: assemble(SOURCE, spec),
+    "block_costs": lambda spec: block_costs(BLOB, spec).at(0),
     "block_starts": lambda spec: block_starts(BLOB, spec),
+    "choose_metering": choose_metering,
     "decode": lambda spec: list(decode(BLOB, spec)),
     "decode_at": lambda spec: decode_at(BLOB, spec, 0),
     "disassemble": lambda spec: disassemble(PROGRAM, spec),

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from pvm.errors import InputError
 from pvm.isa.spec import Spec
+from pvm.isa.spec import spec as find_spec
 from pvm.suggestions import unknown
 
 INSTRUCTION, BLOCK, PIPELINE = "instruction", "block", "pipeline"
@@ -28,13 +29,14 @@ def check_metering(metering: str) -> str:
     return metering
 
 
-def choose_metering(spec: Spec, metering: str | None = None, gas: str | None = None) -> str:
+def choose_metering(spec: Spec | str, metering: str | None = None, gas: str | None = None) -> str:
     """The metering that is meant by a version, a metering and a gas model, each None where it does not matter.
 
     Without either it is the specification's own: `pipeline` where blocks are priced by the model of A.9, which is in
     0.8.0, else `instruction`. The model "flat" takes 1 an instruction, by instruction unless `metering` says by block.
     Raises InputError for unknown names, and for two that contradict each other.
     """
+    spec = find_spec(spec)
     if metering is not None:
         check_metering(metering)
     if gas is not None and gas not in MODELS:
