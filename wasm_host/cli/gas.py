@@ -52,8 +52,7 @@ def command(
     """Show what the blocks of PROGRAM cost by 0.8.0's pipeline model of gas, and why.
 
     PROGRAM is a file, - for standard input, or example:NAME. A block costs the cycles that a simulated processor takes
-    for it, less 3, and at least 1 (A.9). With --block each of its instructions is a row and each cycle a column. The
-    engines do not charge by this model yet.
+    for it, less 3, and at least 1 (A.9). With --block each of its instructions is a row and each cycle a column.
 
     \b
     Examples:
