@@ -248,7 +248,7 @@ _MACHINE: Edits = {
         ("B1.entry", "self._runs and is_entry(self.program.blob, self.spec, self._pc)", "self._runs"),
         ("B4.block", "self._costs.at(self._pc)", "1"),
         ("B4.out-of-gas", "            if not self.spec.gas_stays:\n", "            if True:\n"),
-        ("B4.flag", "        self._charged = True\n", "        self._charged = False\n"),
+        ("B4.flag", "        self._charged = True\n        return True", "        self._charged = False\n        return True"),
         ("B4.flag-ends", "        if instruction.row.ends_block:\n            self._charged = False\n", ""),
         ("B4.sjump", "return target if target in self._starts else _Ended(Reason.PANIC)", "return target"),
         ("B4.branch", "not {target, instruction.next_pc} <= self._starts", "not {instruction.next_pc} <= self._starts"),
