@@ -16,7 +16,8 @@ from pvm.errors import (
     TraceError,
     VectorError,
 )
-from pvm.machine import AnyEngine, Exit, Handler, Machine, Memory, Reason
+from pvm.machine import AnyEngine, Exit, Handler, Machine, Reason
+from pvm.memory import Memory
 from pvm.program import Program
 from pvm.reference import ReferenceEngine
 from pvm.version import __version__

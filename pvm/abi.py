@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pvm.jam.host_calls.table import as_dict as host_calls_as_dict
-from pvm.machine import REGISTER_COUNT, Reason
+from pvm.machine import Reason
+from pvm.registers import REGISTER_COUNT
 
 # --- exports -------------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from pvm.jam.host_calls.table import LOG_CALL, LOG_LEVELS
 from pvm.jam.host_calls.table import WHAT as WHAT
-from pvm.machine import Handler, Machine, Memory, Reason
+from pvm.machine import Handler, Machine, Reason
+from pvm.memory import Memory
 from pvm.printable import escaped
 
 LONGEST = 4096  # bytes of a message that are shown

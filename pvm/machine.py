@@ -7,35 +7,32 @@ An engine subclasses `Machine` and `Memory`; everything that does not depend on 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, MutableSequence, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from threading import get_ident
-from typing import Any, NoReturn, Protocol, overload
+from typing import Any, NoReturn, Protocol
 
 from pvm.errors import AddressError, InputError
 from pvm.gas.metering import METERINGS as METERINGS
+from pvm.memory import Memory
 from pvm.printable import shown
 from pvm.program.program import Program
 from pvm.program.standard import (
     ADDRESS_SPACE,
     ARGUMENTS_START,
     HALT_ADDRESS,
-    PAGE_SIZE,
     STACK_END,
-    ZONE_SIZE,
     Segment,
 )
-from pvm.turns import NOBODY, Turns, check_nesting, nest, refuse, refuse_again
+from pvm.registers import REGISTER_COUNT, REGISTER_LIMIT, Registers
+from pvm.turns import Turns, check_nesting, nest, refuse, refuse_again
 
-REGISTER_COUNT = 13
-REGISTER_LIMIT = 1 << 64
 GAS_LIMIT = 1 << 64
 DEFAULT_GAS = 10_000_000
 PC_LIMIT = 1 << 32
 # ecalli's immediate has at most 4 octets and is sign-extended to 64 bits (A.5.2): it names no other numbers.
 LOW_CALLS, HIGH_CALLS = 1 << 31, (1 << 64) - (1 << 31)  # below the one, and from the other on
-ACCESSES: tuple[str | None, ...] = (None, "r", "rw")
 
 
 class Reason(Enum):
@@ -61,132 +58,6 @@ class Exit:
     gas: int
     address: int | None = None
     call: int | None = None
-
-
-class Memory(ABC):
-    """The guest's 4 GiB as the host sees them: reads and writes ignore the guest's access rights."""
-
-    @abstractmethod
-    def read(self, address: int, length: int) -> bytes:
-        """`length` bytes from `address`; pages never written are zero. Raises AddressError beyond 2^32."""
-
-    @abstractmethod
-    def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
-        """Put `data` at `address`. Raises AddressError beyond 2^32."""
-
-    @abstractmethod
-    def map(self, address: int, length: int, access: str | None) -> None:
-        """Give the guest "rw", "r" or no (None) access to every page that the range touches; contents stay.
-
-        An empty range touches none.
-
-        The guest panics below 2^16 whatever is mapped there (A.4). Raises AddressError beyond 2^32.
-        """
-
-    @abstractmethod
-    def access(self, address: int) -> str | None:
-        """The guest's access to the page of `address`: "rw", "r" or None. Raises AddressError beyond 2^32."""
-
-    def mapped(self) -> Iterator[tuple[int, int, str]]:
-        """Address, length and access of what is mapped, in one or several pages at a time, by address."""
-        for address in range(0, ADDRESS_SPACE, PAGE_SIZE):
-            access = self.access(address)
-            if access is not None:
-                yield address, PAGE_SIZE, access
-
-    def is_readable(self, address: int, length: int) -> bool:
-        """Whether the guest may read all of the range, which is not empty. It never may below 2^16."""
-        if address < ZONE_SIZE or address + length > ADDRESS_SPACE:
-            return False
-        first, last = address // PAGE_SIZE, (address + length - 1) // PAGE_SIZE
-        return all(self.access(page * PAGE_SIZE) is not None for page in range(first, last + 1))
-
-    def is_writable(self, address: int, length: int) -> bool:
-        """Whether the guest may write all of the range, which is not empty. It never may below 2^16."""
-        if address < ZONE_SIZE or address + length > ADDRESS_SPACE:
-            return False
-        first, last = address // PAGE_SIZE, (address + length - 1) // PAGE_SIZE
-        return all(self.access(page * PAGE_SIZE) == "rw" for page in range(first, last + 1))
-
-
-def check_range(address: int, length: int) -> None:
-    """Raises AddressError unless `length` bytes from `address` lie within the 4 GiB."""
-    if not isinstance(address, int) or not isinstance(length, int):
-        raise AddressError(f"address {shown(address)}, length {shown(length)}: integers are needed")
-    if address < 0 or length < 0 or address + length > ADDRESS_SPACE:
-        raise AddressError(f"address {address:#x}: {shown(length)} bytes from there do not lie within the 4 GiB")
-
-
-def check_access(access: str | None) -> None:
-    """Raises InputError for anything but "rw", "r" and None."""
-    if access not in ACCESSES:
-        raise InputError(f"access {access!r}: choose 'rw', 'r' or None")
-
-
-class Registers(MutableSequence[int]):
-    """13 unsigned 64-bit integers, over whatever holds them.
-
-    `values` is a list or a writable memoryview of 13 items, `owner` what must stay alive as long as that is used.
-    Setting anything but an integer from 0 to 2^64 - 1 raises AddressError, and setting any while another thread runs
-    the machine MachineBusyError. `turns` are the machine's (`pvm.turns`).
-    """
-
-    __slots__ = ("_owner", "_turns", "_values")
-
-    def __init__(self, values: Any, owner: object = None, turns: Turns = NOBODY) -> None:
-        self._values, self._owner, self._turns = values, owner, turns
-
-    @overload
-    def __getitem__(self, index: int) -> int: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[int]: ...
-    def __getitem__(self, index: int | slice) -> int | list[int]:
-        try:
-            found = self._values[index]
-        except IndexError:
-            raise IndexError(f"register {index}: there are {REGISTER_COUNT}") from None
-        return found if isinstance(index, int) else list(found)
-
-    def __setitem__(self, index: int | slice, value: Any) -> None:
-        if self._turns and get_ident() not in self._turns:
-            refuse(self._turns)
-        if type(index) is int and type(value) is int and -REGISTER_COUNT <= index < REGISTER_COUNT:
-            self._values[index] = value if 0 <= value < REGISTER_LIMIT else self._check(value)
-            return
-        if isinstance(index, slice):
-            places = range(REGISTER_COUNT)[index]
-            values = [self._check(item) for item in value]  # all of them, before any is set
-            if len(places) != len(values):
-                raise AddressError(f"registers: {len(values)} values for {len(places)} registers")
-            for place, item in zip(places, values, strict=True):
-                self._values[place] = item
-            return
-        if not -REGISTER_COUNT <= index < REGISTER_COUNT:
-            raise IndexError(f"register {index}: there are {REGISTER_COUNT}")
-        self._values[index] = self._check(value)
-
-    def _check(self, value: Any) -> int:
-        if not isinstance(value, int) or not 0 <= value < REGISTER_LIMIT:
-            raise AddressError(f"register: {shown(value)} is no integer from 0 to 2^64 - 1")
-        return value
-
-    def __delitem__(self, index: int | slice) -> None:
-        raise TypeError("a machine always has 13 registers")
-
-    def insert(self, index: int, value: int) -> None:
-        """Never possible."""
-        raise TypeError("a machine always has 13 registers")
-
-    def __len__(self) -> int:
-        return REGISTER_COUNT
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and list(self) == list(other)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return repr(list(self))
 
 
 Handler = Callable[[Any], "Reason | None"]

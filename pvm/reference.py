@@ -34,24 +34,11 @@ from pvm.isa.expr import (
 from pvm.isa.spec import Spec
 from pvm.isa.spec import spec as find_spec
 from pvm.isa.table import Row
-from pvm.machine import (
-    DEFAULT_GAS,
-    Exit,
-    Handler,
-    Machine,
-    Memory,
-    Reason,
-    Registers,
-    Start,
-    check_access,
-    check_gas,
-    check_pc,
-    check_range,
-    load_segments,
-    start_of,
-)
+from pvm.machine import DEFAULT_GAS, Exit, Handler, Machine, Reason, Start, check_gas, check_pc, load_segments, start_of
+from pvm.memory import Memory, check_access, check_range
 from pvm.program import PAGE_SIZE, Instruction, Program, block_starts, decode_at, is_entry, is_valid
 from pvm.program.standard import HALT_ADDRESS, ZONE_SIZE
+from pvm.registers import Registers
 from pvm.turns import Turns, refuse
 
 JUMP_ALIGNMENT = 2  # Z_A

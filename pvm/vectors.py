@@ -15,8 +15,9 @@ from pvm.errors import InputError, VectorError
 from pvm.gas import block_costs
 from pvm.gas.metering import PIPELINE
 from pvm.isa import GAS_VECTORS
-from pvm.machine import REGISTER_COUNT, AnyEngine, Exit, Machine, Poll, Reason
+from pvm.machine import AnyEngine, Exit, Machine, Poll, Reason
 from pvm.program import Program
+from pvm.registers import REGISTER_COUNT
 
 PAGE_ACCESS = {True: "rw", False: "r"}
 

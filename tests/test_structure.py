@@ -17,7 +17,8 @@ PACKAGES = ("pvm", "wasm_host", "web")
 ORDER = (
     "pvm.version", "pvm.errors", "pvm.turns", "pvm.lazy", "pvm.printable", "pvm.suggestions", "pvm.report",
     "pvm.wasm",  # knows nothing about the PVM
-    "pvm.isa", "pvm.jam.host_calls.table", "pvm.program", "pvm.gas", "pvm.machine", "pvm.abi", "pvm.reference",
+    "pvm.isa", "pvm.jam.host_calls.table", "pvm.program", "pvm.gas", "pvm.memory", "pvm.registers",
+    "pvm.machine", "pvm.abi", "pvm.reference",
     "pvm.invocation", "pvm.log", "pvm.vectors", "pvm.trace", "pvm.jam", "pvm.fuzz",
     "pvm.examples", "pvm.flow", "pvm.emit", "pvm.standalone",
     "wasm_host", "web",

@@ -14,9 +14,10 @@ from threading import get_ident
 import wasmtime
 
 from pvm import abi
-from pvm.machine import REGISTER_COUNT, Memory, Registers, check_access, check_range
+from pvm.memory import Memory, check_access, check_range
 from pvm.program import PAGE_SIZE
 from pvm.program.standard import ADDRESS_SPACE
+from pvm.registers import REGISTER_COUNT, Registers
 from pvm.turns import NOBODY, Turns, refuse
 
 _RIGHTS: dict[str | None, int] = {None: 0, "r": abi.READABLE, "rw": abi.READABLE | abi.WRITABLE}
@@ -123,14 +124,17 @@ class GuestMemory(Memory):
         return ((one.start() * PAGE_SIZE, len(one[0]) * PAGE_SIZE, _ACCESS[one[0][0]] or "") for one in runs)
 
     def is_readable(self, address: int, length: int) -> bool:
-        first, last = address // PAGE_SIZE, (address + length - 1) // PAGE_SIZE
-        if first < abi.LOW_PAGES or last >= ADDRESS_SPACE // PAGE_SIZE:
-            return False
-        return 0 not in ctypes.string_at(self._table + first, last - first + 1)
+        return 0 not in self._rights_to(address, length)
 
     def is_writable(self, address: int, length: int) -> bool:
+        rights = self._rights_to(address, length)
+        return rights.count(_WRITABLE) == len(rights)
+
+    def _rights_to(self, address: int, length: int) -> bytes:
+        """The page table's octets for a range; one that allows nothing where the guest never may."""
+        if length == 0:
+            return b""
         first, last = address // PAGE_SIZE, (address + length - 1) // PAGE_SIZE
         if first < abi.LOW_PAGES or last >= ADDRESS_SPACE // PAGE_SIZE:
-            return False
-        pages = last - first + 1
-        return ctypes.string_at(self._table + first, pages).count(_WRITABLE) == pages
+            return b"\0"
+        return ctypes.string_at(self._table + first, last - first + 1)

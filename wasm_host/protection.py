@@ -22,7 +22,7 @@ import wasmtime
 
 from pvm import abi
 from pvm.errors import ResourceError
-from pvm.machine import check_range
+from pvm.memory import check_range
 from pvm.program import PAGE_SIZE
 from pvm.program.standard import ADDRESS_SPACE
 from pvm.turns import NOBODY, Turns, refuse

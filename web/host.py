@@ -26,24 +26,10 @@ from pvm.errors import EngineError, InputError, ResourceError
 from pvm.gas import choose_metering
 from pvm.isa import Spec
 from pvm.isa import spec as find_spec
-from pvm.machine import (
-    DEFAULT_GAS,
-    REGISTER_COUNT,
-    Exit,
-    Handler,
-    Machine,
-    Memory,
-    Reason,
-    Registers,
-    Start,
-    check_access,
-    check_gas,
-    check_pc,
-    check_range,
-    check_reason,
-    start_of,
-)
+from pvm.machine import DEFAULT_GAS, Exit, Handler, Machine, Reason, Start, check_gas, check_pc, check_reason, start_of
+from pvm.memory import Memory, check_access, check_range
 from pvm.program import Program, is_valid
+from pvm.registers import REGISTER_COUNT, Registers
 from pvm.suggestions import unknown
 from web.bridge.values import pairs
 
@@ -243,11 +229,11 @@ class HostMemory(Memory):
         return found if isinstance(found, str) else None
 
     def is_readable(self, address: int, length: int) -> bool:
-        return bool(self._js.isReadable(address, length))
+        return not length or bool(self._js.isReadable(address, length))
 
 
 class _Words:
-    """The 13 registers in the engine memory, as `pvm.machine.Registers` wants them."""
+    """The 13 registers in the engine memory, as `pvm.registers.Registers` wants them."""
 
     def __init__(self, machine: Any) -> None:
         self._js = machine

@@ -20,10 +20,10 @@ from pvm.errors import InputError
 from pvm.flow import STRAIGHT, Block, Ending, Flow, Follows, Shape, flow_of, opcodes_of, target_of
 from pvm.isa.spec import Spec
 from pvm.isa.spec import spec as find_spec
-from pvm.machine import REGISTER_COUNT
 from pvm.program.blob import Blob
 from pvm.program.decode import decode_at
 from pvm.program.disassembler import format_instruction
+from pvm.registers import REGISTER_COUNT
 
 SOFTWARE, HARDWARE = "software", "hardware"
 

@@ -49,7 +49,8 @@ from pvm.flow import (
     Shape,
     gas_needs,
 )
-from pvm.machine import REGISTER_COUNT, Reason
+from pvm.machine import Reason
+from pvm.registers import REGISTER_COUNT
 from pvm.wasm import I32, Function, FunctionType
 from pvm.wasm.code import (
     br,

@@ -21,8 +21,8 @@ from pvm.isa.formats import Format
 from pvm.isa.spec import Spec
 from pvm.isa.table import Row
 from pvm.lazy import lazy
-from pvm.machine import REGISTER_COUNT
 from pvm.program.decode import decode_octets, immediate_length
+from pvm.registers import REGISTER_COUNT
 from pvm.wasm import I32, I64
 from pvm.wasm.code import i32_const, i64_const, load, local_get, local_set, op, store
 

@@ -11,10 +11,10 @@ from random import Random
 
 from pvm.isa import GP_072, GP_080, Row, Spec
 from pvm.isa.expr import DynamicJump, HostCall, Imm, Jump, Load, SetReg, Store, walk
-from pvm.machine import REGISTER_COUNT
 from pvm.program import PAGE_SIZE, Blob, pack_bitmask
 from pvm.program.assembly_syntax import encode_instruction
 from pvm.program.standard import HALT_ADDRESS
+from pvm.registers import REGISTER_COUNT
 
 ROUNDS = 12  # exits of a transcript at most
 ANSWERED = 5  # the host call that has a handler, where the host changes pages

@@ -16,11 +16,11 @@ from random import Random
 
 from pvm.fuzz.cases import Case, value
 from pvm.isa import GP_072, GP_080, Row, Spec
-from pvm.machine import REGISTER_COUNT
 from pvm.program import pack_bitmask
 from pvm.program.assembly_syntax import encode_instruction
 from pvm.program.codec import encode_natural
 from pvm.program.standard import HALT_ADDRESS
+from pvm.registers import REGISTER_COUNT
 
 CORNERS: tuple[str, ...] = ("marks", "opcodes", "targets", "tables")
 

@@ -11,9 +11,9 @@ from random import Random
 
 from pvm.fuzz.cases import ANSWERED, Case, signed, value
 from pvm.isa import GP_072, GP_080, Spec
-from pvm.machine import REGISTER_COUNT
 from pvm.program import PAGE_SIZE, assemble
 from pvm.program.standard import HALT_ADDRESS
+from pvm.registers import REGISTER_COUNT
 
 _AREAS = (0x10000, 0x20000, 0x3FFFE000, 0x7FFFE000, 0xFFFFA000)
 _STACK, _TABLE = 0x50000, 0x60000  # pages of the stack, and of addresses that programs load

@@ -13,8 +13,9 @@ from random import Random
 from pvm.errors import InputError
 from pvm.fuzz.cases import Case, value
 from pvm.isa import GP_072, GP_080
-from pvm.machine import REGISTER_COUNT, start_of
+from pvm.machine import start_of
 from pvm.program import PAGE_SIZE, Blob, Program, pack_bitmask
+from pvm.registers import REGISTER_COUNT
 
 LONGEST = 2048  # octets of code: of longer programs a part is taken, because every engine translates every case
 _ENDS = 5  # pages that are taken of each end of a segment

@@ -14,9 +14,10 @@ from pvm.fuzz.cases import ROUNDS, Case
 from pvm.fuzz.compare import Disagreement
 from pvm.isa import SPEC_NAMES
 from pvm.isa import spec as find_spec
-from pvm.machine import GAS_LIMIT, METERINGS, PC_LIMIT, REGISTER_COUNT, REGISTER_LIMIT
+from pvm.machine import GAS_LIMIT, METERINGS, PC_LIMIT
 from pvm.program import PAGE_SIZE, Program, disassemble
 from pvm.program.standard import ADDRESS_SPACE
+from pvm.registers import REGISTER_COUNT, REGISTER_LIMIT
 
 MOST_PAGES = 1 << 12  # of a case that is read: each is looked at after each exit
 MOST_ROUNDS = 1 << 12

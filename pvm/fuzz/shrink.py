@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 
 from pvm.errors import PvmError
 from pvm.fuzz.cases import Case
-from pvm.machine import REGISTER_COUNT
 from pvm.program import Program, assemble, disassemble, pack_bitmask
+from pvm.registers import REGISTER_COUNT
 
 TRIES = 600  # cases that are tried at most
 SIMPLE_LINES = 64  # instructions, above which none is replaced by a simpler one

@@ -19,7 +19,8 @@ from pvm.jam.host_calls.fetchable import Fetchable
 from pvm.jam.inner.machines import InnerMachines
 from pvm.jam.inputs import Transfer
 from pvm.jam.partial_state import Accumulated, PartialState, Privileges
-from pvm.machine import AnyEngine, Memory
+from pvm.machine import AnyEngine
+from pvm.memory import Memory
 from pvm.program.standard import PAGE_SIZE, Sections
 
 _STEP = 42  # from one new service's number to the next

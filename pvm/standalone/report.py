@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 
 from pvm.abi import EXIT_CODES
-from pvm.machine import REGISTER_COUNT, Reason
+from pvm.machine import Reason
+from pvm.registers import REGISTER_COUNT
 from pvm.report import Report
 from pvm.standalone import options
 from pvm.standalone.program import FORMATS

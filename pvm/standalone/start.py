@@ -6,7 +6,6 @@ In: a `Writer`. Out: functions start_standard, start_machine, map_pages.
 from __future__ import annotations
 
 from pvm import abi
-from pvm.machine import REGISTER_COUNT
 from pvm.program.standard import (
     ADDRESS_SPACE,
     ARGUMENTS_START,
@@ -16,6 +15,7 @@ from pvm.program.standard import (
     STACK_END,
     ZONE_SIZE,
 )
+from pvm.registers import REGISTER_COUNT
 from pvm.standalone import options
 from pvm.standalone.numbers import arguments_length
 from pvm.standalone.writer import Writer, engine, guest, host, put_state

@@ -25,8 +25,10 @@ from pvm.errors import InputError
 from pvm.isa import Spec
 from pvm.isa import spec as find_spec
 from pvm.jam.host_calls.table import LOG_CALL, RESULTS, UNKNOWN_GAS, WHAT, HostCallRow, by_number
-from pvm.machine import REGISTER_COUNT, Machine, Memory, Reason
+from pvm.machine import Machine, Reason
+from pvm.memory import Memory
 from pvm.program.standard import ADDRESS_SPACE, PAGE_SIZE
+from pvm.registers import REGISTER_COUNT
 from pvm.suggestions import did_you_mean
 from pvm.trace.answers import FIRST_PARAMETER, UNANSWERED, Answer, charged, parameters_of, price
 from pvm.trace.ecalli import MemoryChunk

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from pvm.errors import TraceError
-from pvm.machine import REGISTER_COUNT, Exit, Reason
+from pvm.machine import Exit, Reason
 from pvm.printable import counted
+from pvm.registers import REGISTER_COUNT
 
 Registers = tuple[int, ...]  # 13 unsigned 64-bit integers
 

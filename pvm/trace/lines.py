@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pvm.errors import TraceError
 from pvm.isa import SPECS
 from pvm.lazy import lazy
-from pvm.machine import REGISTER_COUNT
+from pvm.registers import REGISTER_COUNT
 from pvm.trace.ecalli import find_event
 from pvm.trace.steps import STEP
 

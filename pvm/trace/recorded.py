@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pvm.isa import Spec
 from pvm.isa import spec as find_spec
 from pvm.jam.host_calls.table import LOG_CALL, HostCallRow, by_number
-from pvm.machine import REGISTER_COUNT, Machine
+from pvm.machine import Machine
 from pvm.printable import counted
 from pvm.program.standard import ADDRESS_SPACE
+from pvm.registers import REGISTER_COUNT
 from pvm.trace.answers import FIRST_PARAMETER, UNANSWERED, Answer, charged
 from pvm.trace.ecalli import Call, MemoryChunk
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from pvm.isa import Spec
 from pvm.isa.expr import MASK32
-from pvm.machine import REGISTER_COUNT, Exit, Machine, Reason
+from pvm.machine import Exit, Machine, Reason
 from pvm.program import Program, decode_at, format_instruction, is_entry, is_valid
 from pvm.program.meaning import Place, reads_of, writes_of
+from pvm.registers import REGISTER_COUNT
 
 _REGISTERS = "".join(f" r{number:02}=%#x" for number in range(REGISTER_COUNT))
 STEP = "pc="  # what the line of an instruction begins with

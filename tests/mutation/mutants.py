@@ -177,7 +177,6 @@ _PROGRAM: Edits = {
     ),
 }  # fmt: skip
 
-_READ_ALL = 'the guest may read all of the range, which is not empty. It never may below 2^16."""\n        '
 _READABLE = "    def is_readable(self, address: int, length: int) -> bool:\n        "
 
 _MACHINE: Edits = {
@@ -279,20 +278,21 @@ _MACHINE: Edits = {
         ("A8.result", "return self.memory.read(address, length) if length and",
          "return self.memory.read(address, length - 1) if length and"),
         ("A8.unreadable", "if length and self.memory.is_readable(address, length) else b\"\"", "if length else b\"\""),
-        ("A8.unreadable", "is not None for page in range(first, last + 1))", "is not None for page in range(first, first + 1))"),
-        ("A8.unreadable", _READ_ALL + "if address < ZONE_SIZE or address + length > ADDRESS_SPACE:", _READ_ALL + "if address < ZONE_SIZE:"),
-        ("D.result-low", _READ_ALL + "if address < ZONE_SIZE or address", _READ_ALL + "if address"),
         ("D.pc-limit", "PC_LIMIT = 1 << 32", "PC_LIMIT = 1 << 33"),
         ("A5.9-sbrk", "    heap_end: int = 0\n", "    heap_end: int = 0x20000\n"),
+    ),
+    "pvm/memory.py": (
+        ("A8.unreadable", "in accesses for page in range(first, last + 1))", "in accesses for page in range(first, first + 1))"),
+        ("A8.unreadable", "if address < ZONE_SIZE or address + length > ADDRESS_SPACE:", "if address < ZONE_SIZE:"),
+        ("D.result-low", "if address < ZONE_SIZE or address", "if address"),
     ),
     "wasm_host/memory.py": (
         ("A4.low", "ctypes.memset(self._table + first, rights << abi.LOW_SHIFT, low_end - first)",
          "ctypes.memset(self._table + first, rights, low_end - first)"),
-        ("A8.unreadable", _READABLE + "first, last = address // PAGE_SIZE, (address + length - 1) // PAGE_SIZE\n",
-         _READABLE + "first, last = address // PAGE_SIZE, address // PAGE_SIZE\n"),
-        ("A8.unreadable", " or last >= ADDRESS_SPACE // PAGE_SIZE:\n            return False\n        return 0", ":\n            return False\n        return 0"),
-        ("D.result-low", "if first < abi.LOW_PAGES or last >= ADDRESS_SPACE // PAGE_SIZE:\n            return False\n        return 0",
-         "if last >= ADDRESS_SPACE // PAGE_SIZE:\n            return False\n        return 0"),
+        ("A8.unreadable", "first, last = address // PAGE_SIZE, (address + length - 1) // PAGE_SIZE\n        if",
+         "first, last = address // PAGE_SIZE, address // PAGE_SIZE\n        if"),
+        ("A8.unreadable", " or last >= ADDRESS_SPACE // PAGE_SIZE:", ":"),
+        ("D.result-low", "if first < abi.LOW_PAGES or last", "if last"),
     ),
     "wasm_host/machine.py": (
         ("D.gas-sign", "            self.gas = 0\n        address", "            self.gas = min(1, self.gas)\n        address"),

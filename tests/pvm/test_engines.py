@@ -10,8 +10,8 @@ import pytest
 
 from pvm import AddressError, Exit, InputError, Machine, Program, Reason
 from pvm.errors import LimitError
-from pvm.machine import Registers
 from pvm.program import Blob, assemble, pack_bitmask
+from pvm.registers import Registers
 
 HALT = 0xFFFF0000
 MAX = (1 << 64) - 1

@@ -9,19 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pvm.fuzz import Case
-from pvm.machine import (
-    Exit,
-    Handler,
-    Machine,
-    Memory,
-    Reason,
-    Registers,
-    check_access,
-    check_gas,
-    check_pc,
-    check_range,
-)
+from pvm.machine import Exit, Handler, Machine, Reason, check_gas, check_pc
+from pvm.memory import Memory, check_access, check_range
 from pvm.program import Program
+from pvm.registers import Registers
 from tests.second_reading import machine as reading
 from tests.second_reading.code import Code, deblob
 

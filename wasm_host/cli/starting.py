@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import click
 
 from pvm.errors import InputError
-from pvm.machine import REGISTER_COUNT, Machine
+from pvm.machine import Machine
 from pvm.program import PAGE_SIZE, Program
 from pvm.program.standard import ADDRESS_SPACE, ARGUMENTS_START
+from pvm.registers import REGISTER_COUNT
 from pvm.trace import MemoryChunk
 from pvm.trace.answer_file import result_value
 from wasm_host.cli.engines import Decorator

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pvm.machine import Exit, Machine, Memory, Reason
+from pvm.machine import Exit, Machine, Reason
+from pvm.memory import Memory
 from pvm.program import PAGE_SIZE
 
 TRACE = "trace"  # the format of recorded runs

@@ -14,9 +14,11 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pvm.errors import EngineError
-from pvm.machine import REGISTER_COUNT, Exit, Handler, Machine, Memory, Reason, Registers, start_of
+from pvm.machine import Exit, Handler, Machine, Reason, start_of
+from pvm.memory import Memory
 from pvm.program import PAGE_SIZE, Program
 from pvm.program.standard import ZONE_SIZE
+from pvm.registers import REGISTER_COUNT, Registers
 from web.bridge import Bridge
 from web.bridge.values import Big, to_json
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from pvm.errors import InputError
-from pvm.machine import REGISTER_COUNT, Reason
+from pvm.machine import Reason
 from pvm.program.standard import ARGUMENTS_START
+from pvm.registers import REGISTER_COUNT
 from pvm.trace import Call, End, MemoryChunk, State, Trace, format_trace
 from web.bridge.values import Big, Params, Refused, checked, registers
 

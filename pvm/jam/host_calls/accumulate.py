@@ -30,7 +30,7 @@ from pvm.jam.host_calls.answer import (
 from pvm.jam.inputs import MEMO_SIZE, Transfer
 from pvm.jam.partial_state import Privileges
 from pvm.jam.state_keys import preimage_key
-from pvm.machine import Memory
+from pvm.memory import Memory
 
 VALIDATOR_SIZE = 336  # octets of a validator's keys and metadata
 _EJECTED_OCTETS = 81  # of the footprint of a request, besides its length

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pvm.jam.host_calls.table import RESULTS
-from pvm.machine import Memory, Reason
+from pvm.machine import Reason
+from pvm.memory import Memory
 from pvm.program.standard import ADDRESS_SPACE
 
 SELF = (1 << 64) - 1  # in place of a service's number: the one that calls

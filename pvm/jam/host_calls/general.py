@@ -14,7 +14,7 @@ from pvm.jam.host_calls.answer import FULL, NONE, PANIC, SELF, WHAT, Answer, has
 from pvm.jam.host_calls.fetchable import Fetchable
 from pvm.jam.host_calls.table import RESULTS, ROWS
 from pvm.jam.state_keys import storage_key
-from pvm.machine import Memory
+from pvm.memory import Memory
 from pvm.program.standard import PAGE_SIZE
 
 _INFO = Struct("<32s5QIQ3I")

@@ -12,7 +12,8 @@ from typing import Any
 from pvm.jam.host_calls.answer import WHAT, Answer, Function
 from pvm.jam.host_calls.prices import Cost, cost_of
 from pvm.jam.host_calls.table import UNKNOWN_GAS, by_number
-from pvm.machine import GAS_LIMIT, Handler, Machine, Memory, Reason
+from pvm.machine import GAS_LIMIT, Handler, Machine, Reason
+from pvm.memory import Memory
 
 Listener = Callable[[Machine, int, list[int], int, Answer], object]
 """Hears of each call before it takes effect: machine, number, registers, the gas before it, its answer."""

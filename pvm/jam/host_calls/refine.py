@@ -25,8 +25,10 @@ from pvm.jam.host_calls.answer import (
     is_writable,
     part_of,
 )
-from pvm.machine import REGISTER_COUNT, Memory, Reason
+from pvm.machine import Reason
+from pvm.memory import Memory
 from pvm.program.standard import ADDRESS_SPACE, PAGE_SIZE, ZONE_SIZE
+from pvm.registers import REGISTER_COUNT
 
 _STATE = Struct(f"<{1 + REGISTER_COUNT}Q")  # gas and registers of an inner machine
 _RESULTS = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator
 
-from pvm.machine import ACCESSES
+from pvm.memory import ACCESSES
 from pvm.program.standard import ADDRESS_SPACE, PAGE_SIZE, ZONE_SIZE
 
 PAGES = ADDRESS_SPACE // PAGE_SIZE

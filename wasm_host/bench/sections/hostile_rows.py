@@ -13,9 +13,9 @@ from itertools import accumulate
 from random import Random
 
 from pvm.isa import GP_072, Row
-from pvm.machine import REGISTER_COUNT
 from pvm.program import Blob
 from pvm.program.assembly_syntax import encode_instruction
+from pvm.registers import REGISTER_COUNT
 from wasm_host.bench.sections.hostile import Kind, blob_of
 
 # Any registers and immediates; one register for all; each operand a register of its own and small immediates.

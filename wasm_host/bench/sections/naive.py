@@ -14,8 +14,8 @@ from pvm.emit.helpers import LOCALS, sequence
 from pvm.emit.lower import low, value
 from pvm.isa.expr import Effect, Sbrk, SetReg, Store
 from pvm.isa.table import Row
-from pvm.machine import REGISTER_COUNT
 from pvm.program import Instruction
+from pvm.registers import REGISTER_COUNT
 from pvm.wasm import I32, I64
 from pvm.wasm.code import call, i32_const, i64_const, if_, local_get, local_set, op
 
