@@ -177,7 +177,6 @@ _PROGRAM: Edits = {
     ),
 }  # fmt: skip
 
-_READABLE = "    def is_readable(self, address: int, length: int) -> bool:\n        "
 
 _MACHINE: Edits = {
     "pvm/reference.py": (
