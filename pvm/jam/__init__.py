@@ -1,1 +1,1 @@
-"""JAM around the machine: what services and the chain ask of each other. So far the table of host calls."""
+"""JAM around the machine: the state transition of blocks, and services with their host calls. See `README.md` here."""
