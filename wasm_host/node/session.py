@@ -16,7 +16,7 @@ from wasm_host.node.protocol import ANCESTRY, FORKS, PeerInfo, Version
 
 FEATURES = ANCESTRY | FORKS
 NAME = b"pvm-wasm"
-_JAM = Version(0, 7, 2)
+JAM_VERSION = Version(0, 7, 2)
 
 
 class Session:
@@ -51,7 +51,7 @@ class Session:
         if info.fuzz_version != protocol.VERSION:
             raise InputError(f"version {info.fuzz_version} of the protocol is not known, only {protocol.VERSION}")
         self._features = info.fuzz_features & FEATURES
-        mine = PeerInfo(protocol.VERSION, FEATURES, _JAM, _version(__version__), NAME)
+        mine = PeerInfo(protocol.VERSION, FEATURES, JAM_VERSION, own_version(__version__), NAME)
         return protocol.encode_peer_info(mine, self._host.constants)
 
     def _initialize(self, content: bytes) -> bytes:
@@ -79,6 +79,7 @@ class Session:
         return self._chain
 
 
-def _version(text: str) -> Version:
+def own_version(text: str) -> Version:
+    """Three numbers of a version such as "1.2.3"."""
     numbers = [int(part) if part.isdigit() else 0 for part in text.split(".")[:3]]
     return Version(*(min(number, 255) for number in (*numbers, 0, 0, 0)[:3]))
