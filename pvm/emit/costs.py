@@ -2,7 +2,7 @@
 
 In: the decoded records, whose jumps still have their targets as pcs, and the table LATENCIES of `pvm.abi`. Out: the
 function `costs`: (), which puts into every record's charge the cost of the block that it lies in. It is
-`pvm.gas.schedule.cost_of` with sets of instructions as bits of an i32: at most 32 are in the reorder buffer.
+`pvm.gas.schedule.schedule` with sets of instructions as bits of an i32: at most 32 are in the reorder buffer.
 
 Instructions are numbered on and on, and number & 31 is their place in the buffer. What has a number below that of the
 oldest one in the buffer has retired, so that nothing is cleared between blocks.

@@ -6,7 +6,7 @@ instructions to its gas (`_PRICES`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -29,8 +29,13 @@ class Costs(Protocol):
 Price = Callable[[Sequence[Instruction], Blob, Spec], int]
 
 
+def schedule_of(block: Sequence[Instruction], blob: Blob, spec: Spec) -> schedule.Schedule:
+    """What the pipeline model says of a block."""
+    return schedule.schedule([pipeline.step_of(instruction, blob, spec) for instruction in block])
+
+
 def _by_schedule(block: Sequence[Instruction], blob: Blob, spec: Spec) -> int:
-    return schedule.cost_of([pipeline.step_of(instruction, blob, spec) for instruction in block])
+    return schedule_of(block, blob, spec).cost
 
 
 _PRICES: Mapping[str, Price] = {
@@ -62,6 +67,14 @@ class BlockCosts:
         if cost is None:
             cost = self._known[first] = self.price(block_at(self.blob, self.spec, first), self.blob, self.spec)
         return cost
+
+    def block(self, pc: int) -> list[Instruction]:
+        """The instructions of the block around a pc that `decode` yields, or that is the code's end."""
+        return block_at(self.blob, self.spec, self.firsts[pc])
+
+    def starts(self) -> Iterator[int]:
+        """The pcs at which blocks begin, by pc."""
+        return (pc for pc, first in self.firsts.items() if pc == first)
 
 
 def block_costs(blob: Blob, spec: Spec | str, metering: str | None = None) -> BlockCosts:

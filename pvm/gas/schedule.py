@@ -1,8 +1,8 @@
 """The pipeline model by events: the same costs as `pvm.gas.pipeline`, without looking at every cycle.
 
-In: the steps of a block. Out: its cost. What happens in a cycle depends on the cycle alone in which instructions are
-done, so that cycles in which nothing can be decoded or begin are gone past. `pvm.emit.costs` writes this as
-WebAssembly.
+In: the steps of a block. Out: a `Schedule`: its cost, and which step decides it. What happens in a cycle depends on
+nothing but the cycles in which instructions are done, so that cycles in which nothing can be decoded or begin are gone
+past. `pvm.emit.costs` writes this as WebAssembly.
 
 An instruction that begins in cycle s is done, and its units are free, from cycle s + its cycles on, and it retires two
 cycles later, or with those before it. So a block's last instruction retires two cycles after the last is done.
@@ -13,6 +13,7 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Sequence
 from functools import cache
+from typing import NamedTuple
 
 from pvm.gas.pipeline import BUFFER, DECODE_SLOTS, SLACK, STARTS, UNITS, Step
 
@@ -33,15 +34,28 @@ def packed_units(units: tuple[int, ...]) -> int:
 ALL_UNITS = packed_units(UNITS)
 
 
-def cost_of(steps: Sequence[Step]) -> int:
-    """The gas that a block costs: `pvm.gas.pipeline.simulate(steps).cost`."""
+class Schedule(NamedTuple):
+    """How many cycles a block takes, and the number of the step that decides: the first of those that are done last."""
+
+    cycles: int
+    decides: int
+
+    @property
+    def cost(self) -> int:
+        """Gas that the block costs."""
+        return max(self.cycles - SLACK, 1)
+
+
+def schedule(steps: Sequence[Step]) -> Schedule:
+    """What `pvm.gas.pipeline.simulate` finds, but for the cycles of each step."""
     count, cycle, position, free = len(steps), 0, 0, ALL_UNITS
     buffer: list[Step] = []  # all that have been decoded, but for renamings; those before `oldest` have retired
     done: list[int] = []  # the cycle from which each is done, `_NEVER` until it begins
     waits: list[int] = []  # for how many others
     waiters: list[list[int]] = []  # those that wait for it
     producer: dict[int, int] = {}  # by register
-    oldest, last = 0, 0
+    numbers: list[int] = []  # of the steps that have been decoded
+    oldest, last, decides = 0, 0, 0
     ready: list[int] = []  # can begin, the oldest first
     executing: list[tuple[int, int]] = []  # with the cycle from which each is done
     while True:
@@ -61,6 +75,7 @@ def cost_of(steps: Sequence[Step]) -> int:
             for need in needs:
                 waiters[need].append(number)
             buffer.append(step)
+            numbers.append(position - 1)
             done.append(_NEVER)
             waits.append(len(needs))
             waiters.append([])
@@ -76,10 +91,11 @@ def cost_of(steps: Sequence[Step]) -> int:
                 starts -= 1
                 ready.remove(number)
                 done[number] = cycle + buffer[number].cycles
-                last = max(last, done[number])
+                if done[number] > last or (done[number] == last and numbers[number] < decides):
+                    last, decides = done[number], numbers[number]
                 insort(executing, (done[number], number))
         if position == count and fresh == len(buffer) and not ready and not executing:
-            return max(last + RETIRES_AFTER - SLACK, 1)
+            return Schedule(last + RETIRES_AFTER, decides)
         is_full = len(buffer) - oldest == BUFFER
         if fresh < len(buffer) or (ready and not starts) or (position < count and not is_full):
             cycle += 1

@@ -1,16 +1,39 @@
 """A block's simulation as text: a row an instruction, a column a cycle.
 
-In: a `Timeline` and the instructions' text. Out: lines. In each row stand `D` for the cycle of decoding, `.` for
-waiting, `=` for executing, `-` for waiting to retire, `R` for retiring. A `move_reg` has its `D` alone.
+In: a block, or its `Timeline` and the instructions' text. Out: lines. In each row stand `D` for the cycle of
+decoding, `.` for waiting, `=` for executing, `-` for waiting to retire, `R` for retiring. A `move_reg` has
+its `D` alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from pvm.gas.pipeline import SLACK, Span, Timeline
+from pvm.errors import InputError
+from pvm.gas.costs import BlockCosts
+from pvm.gas.pipeline import SLACK, Span, Timeline, block_timeline
+from pvm.program.decode import Instruction
 
+MOST_INSTRUCTIONS = 2000  # of a block that is drawn: it takes as many rows, and up to 60 times as many columns
+MOST_SIGNS = 4_000_000  # of the whole drawing
 LEGEND = "D decoded  . waits  = executes  - waits to retire  R retires"
+
+
+def drawable(costs: BlockCosts, pc: int) -> tuple[list[Instruction], Timeline]:
+    """The block around a pc, and its simulation.
+
+    Raises InputError for a pc beyond the code or within an instruction, and for a block that is too large to be drawn.
+    """
+    code = len(costs.blob.code)
+    if pc not in costs.firsts:
+        raise InputError(f"no instruction begins at pc {pc}" + (f": the code ends at pc {code}" if pc > code else ""))
+    block = costs.block(pc)
+    if len(block) > MOST_INSTRUCTIONS:
+        raise InputError(f"a block of {len(block):,} instructions: more than {MOST_INSTRUCTIONS:,} are not drawn")
+    timeline = block_timeline(block, costs.blob, costs.spec)
+    if timeline.cycles * len(block) > MOST_SIGNS:
+        raise InputError(f"{len(block):,} instructions that take {timeline.cycles:,} cycles: too many to be drawn")
+    return block, timeline
 
 
 def timeline_lines(timeline: Timeline, texts: Mapping[int, str]) -> Iterator[str]:

@@ -1,45 +1,77 @@
-"""`pvm gas`: what blocks cost by the pipeline model of 0.8.0, and why."""
+"""`pvm gas`: what blocks cost by the pipeline model of 0.8.0, and why; two programs compared."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import click
 
 from pvm.errors import InputError
-from pvm.gas.pipeline import Timeline, block_timeline, blocks
-from pvm.gas.timeline_text import deciding, timeline_lines
+from pvm.gas import BlockCosts, block_costs
+from pvm.gas.comparison import key_of, pairs
+from pvm.gas.costs import schedule_of
+from pvm.gas.metering import PIPELINE
+from pvm.gas.timeline_text import deciding, drawable, timeline_lines
 from pvm.isa import SPEC_NAMES, Spec
 from pvm.isa import spec as find_spec
-from pvm.program import Blob, Instruction, format_instruction
+from pvm.jam.host_calls.table import LOG_CALL
+from pvm.program import Instruction, format_instruction
 from wasm_host.cli.engines import format_option, json_option
-from wasm_host.cli.failures import SUCCESS, blamed_on
-from wasm_host.cli.inputs import load_program, number_type
-from wasm_host.cli.output import console, new_table, print_json, write_output
+from wasm_host.cli.failures import FAILURE, SUCCESS, blamed_on
+from wasm_host.cli.inputs import Loaded, load_program, number_type, read_args
+from wasm_host.cli.output import console, counted, new_table, print_json, write_output
 from wasm_host.cli.shape import warn_of_invalid
+from wasm_host.engine import Engine
 
 _SHOWN = 50  # blocks
+_RUN_GAS = 1_000_000_000  # for --run
 
 
 @dataclass(frozen=True)
 class _Priced:
-    """A block and its simulation."""
+    """A block, the cycles it takes, what it costs and the pc of the instruction that decides that."""
 
     instructions: list[Instruction]
-    timeline: Timeline
+    cycles: int
+    cost: int
+    decided_by: int
 
     @property
     def pc(self) -> int:
         return self.instructions[0].pc
 
+    @property
+    def facts(self) -> dict[str, int]:
+        return {
+            "pc": self.pc, "instructions": len(self.instructions), "cost": self.cost, "cycles": self.cycles,
+            "decided_by": self.decided_by,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Ran:
+    """The end of a run: gas that it used, and what came out."""
+
+    reason: str
+    pc: int
+    used: int
+    result: bytes
+
 
 @click.command("gas")
 @click.argument("program")
+@click.argument("other", required=False)
 @click.option("--block", type=number_type(32), metavar="PC", help="Draw the simulation of the block that begins there.")
-@click.option("--hot", is_flag=True, help="The dearest blocks first.")
+@click.option("--hot", is_flag=True, help="The dearest blocks first; of two programs the greatest differences.")
 @click.option("--limit", type=number_type(32), metavar="N", help=f"Show N blocks. [default: {_SHOWN}; with --json all]")
+@click.option("--run", "runs", is_flag=True, help="Run it, too, and say what that takes in all.")
+@click.option("--args", metavar="HEX|@FILE", help="Arguments for --run. [default: none, or the example's]")
+@click.option("--gas", type=number_type(64), metavar="N", help=f"Gas for --run. [default: {_RUN_GAS:,}]")
+@click.option("--pc", type=number_type(32), metavar="N", help="Where --run starts. [default: 0]")
 @click.option(
     "--spec", type=click.Choice(SPEC_NAMES), default="0.8.0", show_default=True,
     help="Version of the Gray Paper that numbers the opcodes.",
@@ -47,94 +79,181 @@ class _Priced:
 @format_option
 @json_option
 def command(
-    program: str, block: int | None, hot: bool, limit: int | None, spec: str, format_: str, as_json: bool
-) -> int:
+    program: str, other: str | None, block: int | None, hot: bool, limit: int | None, runs: bool, args: str | None,
+    gas: int | None, pc: int | None, spec: str, format_: str, as_json: bool,
+) -> int:  # fmt: skip
     """Show what the blocks of PROGRAM cost by 0.8.0's pipeline model of gas, and why.
 
     PROGRAM is a file, - for standard input, or example:NAME. A block costs the cycles that a simulated processor takes
     for it, less 3, and at least 1 (A.9). With --block each of its instructions is a row and each cycle a column.
+
+    With OTHER, a second program or another build of the first, blocks are compared where they correspond, and those
+    that are not the same are shown with both costs. The exit status is 1 if --run ends otherwise than with a halt.
 
     \b
     Examples:
       pvm gas example:blake2b --hot
       pvm gas example:blake2b --block 0
       pvm gas service.jam --spec 0.7.2 --json
+      pvm gas before.pvm after.pvm --hot --run --args 0x0a00
     """
     version = find_spec(spec)
-    loaded = load_program(program, format_, version)
-    warn_of_invalid(loaded, version)
-    blob = loaded.program.blob
+    _check_options(other, block, runs, (args, gas, pc))
+    loaded = [load_program(source, format_, version) for source in (program, other) if source is not None]
+    for one in loaded:
+        warn_of_invalid(one, version)
     if block is not None:
         with blamed_on("--block"):
-            _draw(_price(_find(blob, version, block), blob, version), as_json)
+            _draw(block_costs(loaded[0].program.blob, version, PIPELINE), block, as_json)
         return SUCCESS
-    priced: Iterator[_Priced] = (_price(found, blob, version) for found in blocks(blob, version))
-    if hot:
-        priced = iter(sorted(priced, key=lambda found: -found.timeline.cost))
+    ran = [_run(one, version, args, gas, pc) for one in loaded] if runs else []
     count = limit if limit is not None else None if as_json else _SHOWN
-    shown = list(islice(priced, count))
-    is_more = next(priced, None) is not None
-    if as_json:
-        print_json({"spec": spec, "model": "pipeline", "blocks": [_facts(found) for found in shown]})
+    if other is None:
+        _one(loaded[0], version, hot, count, ran, as_json)
     else:
-        _list(shown, is_more)
-    return SUCCESS
+        _two(loaded, version, hot, count, ran, as_json)
+    return SUCCESS if all(one.reason == "halt" for one in ran) else FAILURE
 
 
-def _price(found: list[Instruction], blob: Blob, spec: Spec) -> _Priced:
-    return _Priced(found, block_timeline(found, blob, spec))
+def _check_options(other: str | None, block: int | None, runs: bool, of_runs: tuple[object, ...]) -> None:
+    if block is not None and (other is not None or runs):
+        raise InputError("--block: it draws a block of one program, and runs nothing")
+    for name, value in zip(("--args", "--gas", "--pc"), of_runs, strict=True):
+        if value is not None and not runs:
+            raise InputError(f"{name}: it is for --run, which is missing")
 
 
-def _find(blob: Blob, spec: Spec, pc: int) -> list[Instruction]:
-    """The block that begins at a pc. Raises InputError, which names the block around it."""
-    for found in blocks(blob, spec):
-        if found[0].pc == pc:
-            return found
-        if found[0].pc <= pc < found[-1].next_pc:
-            raise InputError(f"no block begins at pc {pc}: it lies in the one of pc {found[0].pc}")
-    raise InputError(f"no block begins at pc {pc}: the code ends at pc {len(blob.code)}")
+def _run(loaded: Loaded, spec: Spec, args: str | None, gas: int | None, pc: int | None) -> _Ran:
+    given = loaded.example
+    arguments = read_args(args) if args is not None else given.args if given else b""
+    gas = gas if gas is not None else _RUN_GAS
+    with blamed_on(loaded.label):
+        machine = Engine(spec.name, metering=PIPELINE).instantiate(
+            loaded.program, arguments, gas, pc, {LOG_CALL: lambda machine: None}
+        )
+        end = machine.run()
+    result = machine.result() if end.reason.value == "halt" and loaded.program.sections is not None else b""
+    return _Ran(end.reason.value, end.pc, gas - end.gas, result)
+
+
+def _priced(costs: BlockCosts, spec: Spec) -> Iterator[_Priced]:
+    for pc in costs.starts():
+        instructions = costs.block(pc)
+        found = schedule_of(instructions, costs.blob, spec)
+        yield _Priced(instructions, found.cycles, found.cost, instructions[found.decides].pc)
 
 
 def _text(instruction: Instruction) -> str:
     return " ".join(format_instruction(instruction).split())
 
 
-def _facts(found: _Priced) -> dict[str, int]:
-    timeline = found.timeline
-    return {
-        "pc": found.pc, "instructions": len(found.instructions), "cost": timeline.cost, "cycles": timeline.cycles,
-        "decided_by": deciding(timeline).pc,
-    }  # fmt: skip
+def _run_facts(ran: _Ran) -> dict[str, Any]:
+    return {"reason": ran.reason, "pc": ran.pc, "gas_used": ran.used, "result": ran.result.hex()}
 
 
-def _draw(found: _Priced, as_json: bool) -> None:
-    texts = {instruction.pc: _text(instruction) for instruction in found.instructions}
-    if not as_json:
-        write_output("-", "".join(f"{line}\n" for line in timeline_lines(found.timeline, texts)).encode())
+# --- one program ---------------------------------------------------------------------------------------------------
+
+
+def _one(loaded: Loaded, spec: Spec, hot: bool, count: int | None, ran: list[_Ran], as_json: bool) -> None:
+    priced: Iterator[_Priced] = _priced(block_costs(loaded.program.blob, spec, PIPELINE), spec)
+    if hot:
+        priced = iter(sorted(priced, key=lambda found: -found.cost))
+    shown = list(islice(priced, count))
+    is_more = next(priced, None) is not None
+    if as_json:
+        more = {"run": _run_facts(ran[0])} if ran else {}
+        print_json({
+            "spec": spec.name, "model": PIPELINE, "blocks": [found.facts for found in shown], **more
+        })  # fmt: skip
         return
-    rows = [
-        {
-            "pc": span.pc, "instruction": texts[span.pc], "decoded": span.decoded, "started": span.started,
-            "done": span.done, "retired": span.retired,
-        }
-        for span in found.timeline.spans
-    ]  # fmt: skip
-    print_json({**_facts(found), "timeline": rows})
-
-
-def _list(shown: list[_Priced], is_more: bool) -> None:
     table = new_table()
     table.add_column("Block", justify="right")
     table.add_column("Gas", justify="right")
     table.add_column("Instructions", justify="right")
     table.add_column("Decided by")
     for found in shown:
-        decided = deciding(found.timeline).pc
-        text = next(_text(instruction) for instruction in found.instructions if instruction.pc == decided)
+        text = next(_text(one) for one in found.instructions if one.pc == found.decided_by)
         table.add_row(
-            str(found.pc), f"{found.timeline.cost:,}", f"{len(found.instructions):,}", f"{text} (pc {decided})"
+            str(found.pc), f"{found.cost:,}", f"{len(found.instructions):,}", f"{text} (pc {found.decided_by})"
         )
     out = console()
     out.print(table)
     if is_more:
         out.print(f"There are more blocks than these {len(shown)} (--limit N shows more).")
+    for end in ran:
+        out.print(f"The run takes {end.used:,} gas: {end.reason} at pc {end.pc}.")
+
+
+def _draw(costs: BlockCosts, pc: int, as_json: bool) -> None:
+    if costs.firsts.get(pc) != pc:
+        starts = list(costs.starts())
+        around = starts[bisect_right(starts, pc) - 1]
+        end = len(costs.blob.code)
+        where = f"the code ends at pc {end}" if pc > end else f"it lies in the one of pc {around}"
+        raise InputError(f"no block begins at pc {pc}: {where}")
+    block, timeline = drawable(costs, pc)
+    texts = {instruction.pc: _text(instruction) for instruction in block}
+    if not as_json:
+        write_output("-", "".join(f"{line}\n" for line in timeline_lines(timeline, texts)).encode())
+        return
+    rows = [
+        {
+            "pc": span.pc, "instruction": texts[span.pc], "decoded": span.decoded, "started": span.started,
+            "done": span.done, "retired": span.retired,
+        }
+        for span in timeline.spans
+    ]  # fmt: skip
+    found = _Priced(block, timeline.cycles, timeline.cost, deciding(timeline).pc)
+    print_json({**found.facts, "timeline": rows})
+
+
+# --- two programs --------------------------------------------------------------------------------------------------
+
+
+def _two(loaded: list[Loaded], spec: Spec, hot: bool, count: int | None, ran: list[_Ran], as_json: bool) -> None:
+    first, second = (list(_priced(block_costs(one.program.blob, spec, PIPELINE), spec)) for one in loaded)
+    keys, same = [[key_of(found.instructions) for found in side] for side in (first, second)], 0
+    changed: list[tuple[_Priced | None, _Priced | None]] = []
+    for m, n in pairs(*keys):
+        if m is not None and n is not None and keys[0][m] == keys[1][n] and first[m].cost == second[n].cost:
+            same += 1
+        else:
+            changed.append((None if m is None else first[m], None if n is None else second[n]))
+    if hot:
+        changed.sort(key=lambda pair: -abs(_difference(*pair)))
+    totals = [sum(found.cost for found in side) for side in (first, second)]
+    shown = changed[:count]
+    if as_json:
+        print_json({
+            "spec": spec.name, "model": PIPELINE, "same": same, "changed": len(changed),
+            "blocks": [{"first": a and a.facts, "second": b and b.facts} for a, b in shown],
+            "total": {"first": totals[0], "second": totals[1]},
+            **({"run": {"first": _run_facts(ran[0]), "second": _run_facts(ran[1])}} if ran else {}),
+        })  # fmt: skip
+        return
+    table = new_table()
+    for title in ("First", "Gas", "Second", "Gas", "Difference"):
+        table.add_column(title, justify="right")
+    for a, b in shown:
+        sides = [text for one in (a, b) for text in ((str(one.pc), f"{one.cost:,}") if one else ("-", "-"))]
+        table.add_row(*sides, f"{_difference(a, b):+,}")
+    out = console()
+    if shown:
+        out.print(table)
+    if len(shown) < len(changed):
+        out.print(f"{len(changed) - len(shown):,} more blocks differ (--limit N shows more).")
+    out.print(
+        f"The same: {counted(same, 'block')}; not: {counted(len(changed), 'block')}. All of them once: {totals[0]:,} "
+        f"gas, then {totals[1]:,} ({totals[1] - totals[0]:+,})."
+    )
+    if ran:
+        one, two = ran
+        out.print(
+            f"The run: {one.used:,} gas ({one.reason}), then {two.used:,} ({two.reason}): {two.used - one.used:+,}."
+        )
+        if one.result != two.result:
+            out.print("Their results differ.")
+
+
+def _difference(first: _Priced | None, second: _Priced | None) -> int:
+    return (second.cost if second else 0) - (first.cost if first else 0)

@@ -7,7 +7,8 @@ from random import Random
 import pytest
 
 from pvm.gas.pipeline import Step, simulate
-from pvm.gas.schedule import cost_of
+from pvm.gas.schedule import schedule
+from pvm.gas.timeline_text import deciding
 
 UNITS = [(0, 0, 0, 0, 0), (1, 0, 0, 0, 0), (1, 1, 0, 0, 0), (1, 0, 1, 0, 0), (1, 0, 0, 1, 0), (1, 0, 0, 0, 1),
          (2, 0, 0, 0, 0)]  # fmt: skip
@@ -34,4 +35,6 @@ def test_costs_are_those_of_every_cycle_simulated(seed: int) -> None:
     random = Random(seed)
     for number in range(60):
         steps = some_block(random)
-        assert cost_of(steps) == simulate(steps).cost, f"seed {seed}, block {number}: {steps}"
+        found, expected = schedule(steps), simulate(steps)
+        assert (found.cycles, found.cost) == (expected.cycles, expected.cost), f"seed {seed}, block {number}: {steps}"
+        assert found.decides == deciding(expected).pc

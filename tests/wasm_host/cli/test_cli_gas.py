@@ -59,3 +59,48 @@ def test_a_program_that_0_8_0_refuses_is_called_that(pvm):
     done = pvm("gas", "-", "--format", "asm", stdin=b"load_imm r1, 1")
     assert done.status == 0
     assert "does not end a block" in done.stderr
+
+
+def test_a_run_is_priced(pvm):
+    found = json.loads(pvm("gas", "example:fibonacci", "--run", "--args", "0a", "--json").text)["run"]
+    assert (found["reason"], found["result"]) == ("halt", (55).to_bytes(8, "little").hex())
+    spent = json.loads(pvm("run", "example:fibonacci", "--args", "0a", "--spec", "0.8.0", "--json").text)
+    assert found["gas_used"] == spent["gas_used"] > 0
+    short = pvm("gas", "example:fibonacci", "--run", "--gas", "10")
+    assert short.status == 1 and "out-of-gas at pc" in short.text
+
+
+def test_two_builds_are_compared(pvm, tmp_path):
+    first, second = tmp_path / "first.pvmasm", tmp_path / "second.pvmasm"
+    head, tail = "load_imm r1, 1\njump end\n", "end: load_imm r3, 3\ntrap\n"
+    first.write_text(f".code\n{head}load_imm r2, 2\nfallthrough\n{tail}")
+    second.write_text(f".code\n{head}div_u_64 r2, r2, r1\nfallthrough\nmul_64 r2, r2, r1\nfallthrough\n{tail}")
+    found = json.loads(pvm("gas", first, second, "--run", "--json").text)
+    assert (found["same"], found["changed"], found["total"]) == (3, 2, {"first": 21, "second": 82})
+    assert [(one["first"] and one["first"]["cost"], one["second"]["cost"]) for one in found["blocks"]] == [
+        (2, 60), (None, 3),
+    ]  # fmt: skip
+    assert found["run"]["first"]["gas_used"] == found["run"]["second"]["gas_used"] == 17
+    text = pvm("gas", first, second).text
+    assert "The same: 3 blocks; not: 2 blocks." in text and "+61" in text
+    text = pvm("gas", second, second).text
+    assert "The same: 5 blocks; not: 0 blocks. All of them once: 82 gas, then 82 (+0)." in text
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--block", "0", "--run"), "--block: it draws a block of one program"),
+        (("--args", "00"), "--args: it is for --run, which is missing"),
+    ],
+)
+def test_options_that_do_not_go_together(bad_input, source, words, message):
+    bad_input(("gas", source, *words), message)
+
+
+def test_a_block_that_is_too_large_to_draw(bad_input, tmp_path):
+    path = tmp_path / "large.pvmasm"
+    path.write_text(".code\n" + "add_64 r1, r1, r1\n" * 3000 + "trap\n")
+    bad_input(("gas", path, "--block", "0"), "--block: a block of 3,001 instructions")
+    path.write_text(".code\n" + "div_u_64 r1, r1, r2\n" * 1500 + "trap\n")
+    bad_input(("gas", path, "--block", "0"), "instructions that take", "too many to be drawn")
