@@ -89,6 +89,7 @@ class Machine(ABC):
     It belongs to one thread at a time: while one runs it, others get a MachineBusyError when they run or change it.
     """
 
+    program: Program
     _memory: Memory
     _registers: Registers
     poll: Poll | None = None

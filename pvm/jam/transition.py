@@ -23,6 +23,7 @@ from pvm.jam.hashing import blake2b
 from pvm.jam.header import Received, begin_seals, check_commitments, check_marks
 from pvm.jam.history import accumulation_root, next_history, reported_packages, with_parent_root
 from pvm.jam.inputs import Input
+from pvm.jam.invocations import Options
 from pvm.jam.invocations import accumulate as invoke_accumulate
 from pvm.jam.partial_state import Accumulated, PartialState
 from pvm.jam.preimages import check_preimages, integrate_preimages
@@ -45,11 +46,15 @@ from pvm.machine import AnyEngine
 
 @dataclass(frozen=True)
 class Host:
-    """What the transition runs on: parameters, cryptography, and an engine for services."""
+    """What the transition runs on: parameters, cryptography, and an engine for services.
+
+    `observe` gives the options of each invocation, by slot and service.
+    """
 
     constants: Constants
     crypto: Crypto
     engine: AnyEngine
+    observe: Callable[[int, int], Options] | None = None
 
 
 def transition(prior: State, received: Received, host: Host, ancestors: Mapping[Hash, int] | None = None) -> State:
@@ -169,6 +174,7 @@ def _accumulate(
     check_seals()  # nobody but the slot's author has us run anything
 
     def invoke(state: PartialState, service: int, gas: int, inputs: Sequence[Input]) -> Accumulated:
-        return invoke_accumulate(host.engine, host.constants, state, slot, service, gas, inputs, entropy)
+        options = Options() if host.observe is None else host.observe(slot, service)
+        return invoke_accumulate(host.engine, host.constants, state, slot, service, gas, inputs, entropy, options)
 
     return accumulate(work.reports, before, slot, host.constants, invoke)

@@ -7,9 +7,10 @@ differs.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 from pvm.errors import BlockError, CodecError, InputError
 from pvm.jam.block import Header
@@ -44,8 +45,12 @@ class StepResult:
     differences: tuple[Difference, ...] = ()
 
 
-def import_trace(trace: Trace, host: Host) -> Iterator[StepResult]:
+def import_trace(
+    trace: Trace, host: Host, begin: Callable[[str], object] = lambda name: None
+) -> Iterator[StepResult]:
     """Import all blocks of a trace. A step whose parent is not known begins anew from the state before it.
+
+    `begin` gets the name of each step before its block.
 
     Raises InputError for files that are no steps.
     """
@@ -63,6 +68,7 @@ def import_trace(trace: Trace, host: Host) -> Iterator[StepResult]:
             state = _state(step.before, host.constants)
             chain = Chain(host, parent, _slot(state), state)
             chain.prepare()
+        begin(f"{trace.name}/{Path(name).stem}")
         yield _import_step(trace.name, name, step, chain, host)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,14 @@ import click
 from rich.text import Text
 
 from pvm.errors import InputError
+from pvm.jam.transition import Host
 from pvm.printable import escaped
 from wasm_host.cli.batch import Done, do_all, finish, workers_option
 from wasm_host.cli.engines import json_option, no_cache_option, tier_option
 from wasm_host.cli.jam.options import make_host, parameters_option, points_option
 from wasm_host.cli.output import Bar, console, counted, duration, mark, new_table, print_json, summary
 from wasm_host.node.importing import StepResult, import_trace
+from wasm_host.node.recording import Recorder
 from wasm_host.node.traces import Trace, find_traces, read_traces
 from wasm_host.parallel import Task
 
@@ -32,6 +34,7 @@ class _Options:
     near: tuple[Path, ...]
     tier: str
     no_cache: bool
+    record: Path | None
 
 
 @dataclass(frozen=True)
@@ -49,11 +52,13 @@ class _Imported:
 @points_option
 @tier_option
 @no_cache_option
+@click.option("--record", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+              help="Write an ecalli trace of each service's run, which `pvm replay` verifies.")  # fmt: skip
 @workers_option
 @json_option
 def command(
-    paths: tuple[str, ...], parameters: str, points: Path | None, tier: str, no_cache: bool, workers: int | None,
-    as_json: bool,
+    paths: tuple[str, ...], parameters: str, points: Path | None, tier: str, no_cache: bool, record: Path | None,
+    workers: int | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Import the blocks of traces, and compare the state's root after each.
 
@@ -65,9 +70,10 @@ def command(
     Examples:
       pvm jam import ../shared/jam/blocks/fallback.tar.xz
       pvm jam import ../shared/jam/reports --workers 2
+      pvm jam import ../shared/jam/blocks/storage.tar.xz --record runs
     """
     found = find_traces(paths)
-    options = _Options(parameters, points, tuple(found[:1]), tier, no_cache)
+    options = _Options(parameters, points, tuple(found[:1]), tier, no_cache, record)
     make_host(parameters, points, options.near, tier, no_cache)  # what is missing is said before any work
     done = do_all(Task(_prepare, _import, options), _traces(found), Bar("Traces", None), workers, None)
     steps = [step for trace in done.results for step in trace.steps]
@@ -85,14 +91,19 @@ def _traces(paths: Sequence[Path]) -> Iterator[Trace]:
         yield from read_traces(path)
 
 
-def _prepare(options: _Options) -> Any:
-    return make_host(options.parameters, options.points, options.near, options.tier, options.no_cache)
+def _prepare(options: _Options) -> tuple[Host, Recorder | None]:
+    host = make_host(options.parameters, options.points, options.near, options.tier, options.no_cache)
+    if options.record is None:
+        return host, None
+    recorder = Recorder(options.record)
+    return replace(host, observe=recorder.options), recorder
 
 
-def _import(host: Any, trace: Trace) -> _Imported:
+def _import(prepared: tuple[Host, Recorder | None], trace: Trace) -> _Imported:
+    host, recorder = prepared
     steps: list[StepResult] = []
     try:
-        steps.extend(import_trace(trace, host))
+        steps.extend(import_trace(trace, host, (lambda name: None) if recorder is None else recorder.begin_step))
     except InputError as error:
         return _Imported(trace.name, tuple(steps), str(error))
     return _Imported(trace.name, tuple(steps))
