@@ -54,6 +54,26 @@ class Memory(ABC):
         """Whether the guest may write all of a range; of an empty one it may. It never may below 2^16."""
         return self._allows(address, length, ("rw",))
 
+    def guest_read(self, address: int, length: int) -> bytes | None:
+        """What the guest could read; None where it may not. Any integers from 0 on; no octets can always be read.
+
+        It is for handlers, and so for the thread that runs the machine; so is `guest_write`.
+        """
+        if not length:
+            return b""
+        if address + length > ADDRESS_SPACE or not self.is_readable(address, length):
+            return None
+        return self.read(address, length)
+
+    def guest_write(self, address: int, data: bytes) -> bool:
+        """Write where the guest could write all of `data`. Whether it could."""
+        if not data:
+            return True
+        if address + len(data) > ADDRESS_SPACE or not self.is_writable(address, len(data)):
+            return False
+        self.write(address, data)
+        return True
+
     def _allows(self, address: int, length: int, accesses: tuple[str, ...]) -> bool:
         if length == 0:
             return True

@@ -193,6 +193,14 @@ class ProtectedMemory(GuestMemory):
         with self._opened(address, len(data)):
             super().write(address, data)
 
+    def guest_read(self, address: int, length: int) -> bytes | None:
+        self.settle()
+        return super().guest_read(address, length)
+
+    def guest_write(self, address: int, data: bytes) -> bool:
+        self.settle()
+        return super().guest_write(address, data)
+
     def _refuse_others(self) -> None:
         if self._turns and get_ident() not in self._turns:
             refuse(self._turns)

@@ -60,10 +60,8 @@ class Account(NamedTuple):
 
     def threshold(self, deposits: Deposits) -> int:
         """The paper's t: what the balance must not fall below."""
-        needed = (
-            deposits.base_deposit + deposits.item_deposit * self.items + deposits.byte_deposit * self.octets
-        ) - self.gratis
-        return max(0, needed)
+        needed = deposits.base_deposit + deposits.item_deposit * self.items + deposits.byte_deposit * self.octets
+        return needed - self.gratis if needed > self.gratis else 0
 
     def with_item(self, key_length: int, old: int | None, new: int | None) -> Account:
         """With a storage item changed: its key's length, and the lengths of its value before and after (None: none)."""
@@ -72,7 +70,12 @@ class Account(NamedTuple):
             octets, items = octets - ITEM_OCTETS - key_length - old, items - 1
         if new is not None:
             octets, items = octets + ITEM_OCTETS + key_length + new, items + 1
-        return self._replace(octets=octets, items=items)
+        if octets == self.octets and items == self.items:
+            return self
+        code_hash, balance, item_gas, memo_gas, _, gratis, _, created, accumulated, parent = self
+        return Account(
+            code_hash, balance, item_gas, memo_gas, octets, gratis, items, created, accumulated, parent
+        )  # fmt: skip
 
     def with_request(self, length: int, count: int = 1) -> Account:
         """With one request more for a preimage of that length, or with `count` = -1 one less."""

@@ -498,3 +498,31 @@ def test_a_run_that_poll_ends_goes_on_as_if_nothing_was(
     assert exit == whole.run()
     assert polled.registers == whole.registers
     assert len(calls) > 10 and calls == sorted(calls, reverse=True)
+
+
+def test_what_handlers_may_do_as_the_guest(make_engine: Any) -> None:
+    """Rights, octets and gas, asked for in one go."""
+    machine = make_engine().instantiate(assemble(".code\n trap\n"), gas=100)
+    memory = machine.memory
+    memory.map(0x20000, 0x2000, "rw")
+    memory.map(0x22000, 0x1000, "r")
+    memory.map(0x5000, 0x1000, "rw")
+    memory.map(0xFFFFF000, 0x1000, "rw")
+    memory.write(0x21FFE, b"abcd")
+    assert memory.guest_read(0x21FFE, 4) == b"abcd" and memory.guest_read(0x22FFF, 1) == b"\0"
+    for address, length in [(0x22FFF, 2), (0x1FFFF, 2), (0x5000, 1), (0xFFFFFFFF, 2), (1 << 40, 1), (5, 1 << 40)]:
+        assert memory.guest_read(address, length) is None
+        assert length > 2 or not memory.guest_write(address, bytes(length))
+    assert memory.guest_read(1 << 50, 0) == b"" and memory.guest_write(1 << 50, b"")
+    assert memory.guest_write(0x20FFF, b"xyz") and memory.read(0x20FFF, 3) == b"xyz"
+    assert memory.guest_write(0xFFFFFFFF, b"x") and memory.guest_read(0xFFFFFFFF, 1) == b"x"
+    assert not memory.guest_write(0x21FFF, b"xy") and memory.read(0x21FFF, 2) == b"bc"
+    assert memory.is_writable(0x20000, 0x2000) and not memory.is_writable(0x20000, 0x2001)
+    assert not memory.is_writable(0x5000, 1) and not memory.is_writable(0xFFFFFFFF, 2)
+    assert [machine.charge(amount) for amount in (60, 41, 40, 1)] == [40, -1, 0, -1] and machine.gas == 0
+
+
+def test_gas_of_more_than_a_slice_is_charged(make_engine: Any) -> None:
+    machine = make_engine().instantiate(assemble(".code\n trap\n"), gas=1 << 40)
+    assert machine.charge(1 << 39) == machine.gas == 1 << 39
+    assert machine.charge((1 << 39) + 1) == -1 and machine.gas == 1 << 39

@@ -24,8 +24,6 @@ from pvm.jam.host_calls.answer import (
     SELF,
     WHO,
     Answer,
-    hash_at,
-    is_readable,
 )
 from pvm.jam.inputs import MEMO_SIZE, Transfer
 from pvm.jam.partial_state import Privileges
@@ -41,23 +39,23 @@ def bless(context: AccumulateContext, w: list[int], memory: Memory, left: int) -
     """Ω_B: set the privileges. In 0.7.2 anyone may ask: Δ* decides what counts. In 0.8.0 the manager alone."""
     manager, assigners_at, delegator, registrar, at, count = w[7:13]
     cores = context.constants.cores
-    if not is_readable(memory, assigners_at, 4 * cores) or not is_readable(memory, at, 12 * count):
+    found, pairs = memory.guest_read(assigners_at, 4 * cores), memory.guest_read(at, 12 * count)
+    if found is None or pairs is None:
         return PANIC
     if context.is_080 and context.service != context.privileges.manager:
         return HUH
     if max(manager, delegator, registrar) >= SERVICE_LIMIT:
         return WHO
-    assigners = tuple(number for (number,) in iter_unpack("<I", memory.read(assigners_at, 4 * cores)))
-    always = dict(iter_unpack("<IQ", memory.read(at, 12 * count))) if count else {}
-    privileges = Privileges(manager, delegator, registrar, assigners, always)
+    assigners = tuple(number for (number,) in iter_unpack("<I", found))
+    privileges = Privileges(manager, delegator, registrar, assigners, dict(iter_unpack("<IQ", pairs)))
     return OK._replace(effect=lambda: context.set(privileges=privileges))
 
 
 def assign(context: AccumulateContext, w: list[int], memory: Memory, left: int) -> Answer:
     """Ω_A: set a core's queue of authorizers, and who may do so from now on."""
     core, at, assigner = w[7:10]
-    size = 32 * context.constants.auth_queue
-    if not is_readable(memory, at, size):
+    queue = memory.guest_read(at, 32 * context.constants.auth_queue)
+    if queue is None:
         return PANIC
     if core >= context.constants.cores:
         return CORE
@@ -67,7 +65,7 @@ def assign(context: AccumulateContext, w: list[int], memory: Memory, left: int) 
     if assigner >= SERVICE_LIMIT:
         return WHO
     assigners = (*privileges.assigners[:core], assigner, *privileges.assigners[core + 1 :])
-    changed = (*queues[:core], memory.read(at, size), *queues[core + 1 :])
+    changed = (*queues[:core], queue, *queues[core + 1 :])
     return OK._replace(
         effect=lambda: context.set(privileges=replace(privileges, assigners=assigners), queues=changed)
     )
@@ -76,13 +74,13 @@ def assign(context: AccumulateContext, w: list[int], memory: Memory, left: int) 
 def designate(context: AccumulateContext, w: list[int], memory: Memory, left: int) -> Answer:
     """Ω_D: set the validators of the epoch after the next. In 0.8.0 their number is r8, a multiple of 3 from 6 on."""
     at, count = w[7], w[8] if context.is_080 else context.constants.validators
-    if not is_readable(memory, at, VALIDATOR_SIZE * count):
+    staging_set = memory.guest_read(at, VALIDATOR_SIZE * count)
+    if staging_set is None:
         return PANIC
     if context.is_080 and (count % 3 or not 6 <= count <= 3 * context.constants.cores):
         return HUH
     if context.service != context.privileges.delegator:
         return HUH
-    staging_set = memory.read(at, VALIDATOR_SIZE * count)
     return OK._replace(effect=lambda: context.set(staging_set=staging_set))
 
 
@@ -94,7 +92,7 @@ def checkpoint(context: AccumulateContext, w: list[int], memory: Memory, left: i
 def new(context: AccumulateContext, w: list[int], memory: Memory, left: int) -> Answer:
     """Ω_N: add a service that requests its code, and holds what that takes."""
     at, length, min_item_gas, min_memo_gas, gratis, wanted = w[7:13]
-    code_hash = hash_at(memory, at)
+    code_hash = memory.guest_read(at, 32)
     if code_hash is None or length >= _HIGH:
         return PANIC
     privileges, accounts, service = context.privileges, context.accounts, context.service
@@ -126,7 +124,7 @@ def new(context: AccumulateContext, w: list[int], memory: Memory, left: int) -> 
 
 def upgrade(context: AccumulateContext, w: list[int], memory: Memory, left: int) -> Answer:
     """Ω_U: change the service's own code and least gas."""
-    code_hash = hash_at(memory, w[7])
+    code_hash = memory.guest_read(w[7], 32)
     if code_hash is None:
         return PANIC
     accounts, service = context.accounts, context.service
@@ -137,7 +135,8 @@ def upgrade(context: AccumulateContext, w: list[int], memory: Memory, left: int)
 def transfer(context: AccumulateContext, w: list[int], memory: Memory, left: int) -> Answer:
     """Ω_T: send a part of the balance to a service, and gas for it, which is taken only with OK."""
     to, amount, gas, at = w[7:11]
-    if not is_readable(memory, at, MEMO_SIZE):
+    memo = memory.guest_read(at, MEMO_SIZE)
+    if memo is None:
         return PANIC
     accounts, service = context.accounts, context.service
     receiver = accounts.account(to)
@@ -149,7 +148,7 @@ def transfer(context: AccumulateContext, w: list[int], memory: Memory, left: int
     balance = own.balance - amount
     if balance < own.threshold(context.deposits):
         return CASH
-    sent = Transfer(service, to, amount, memory.read(at, MEMO_SIZE), gas)
+    sent = Transfer(service, to, amount, memo, gas)
 
     def effect() -> None:
         accounts.set_account(service, own._replace(balance=balance))
@@ -161,7 +160,7 @@ def transfer(context: AccumulateContext, w: list[int], memory: Memory, left: int
 def eject(context: AccumulateContext, w: list[int], memory: Memory, left: int) -> Answer:
     """Ω_J: take away a service that left itself to this one, whose last request has expired. Its balance comes here."""
     number, at = w[7], w[8]
-    digest = hash_at(memory, at)
+    digest = memory.guest_read(at, 32)
     if digest is None:
         return PANIC
     accounts, service = context.accounts, context.service
@@ -186,7 +185,7 @@ def eject(context: AccumulateContext, w: list[int], memory: Memory, left: int) -
 
 def query(context: AccumulateContext, w: list[int], memory: Memory, left: int) -> Answer:
     """Ω_Q: the status of a request: how many slots, and the slots, in r7 and r8."""
-    digest = hash_at(memory, w[7])
+    digest = memory.guest_read(w[7], 32)
     if digest is None:
         return PANIC
     if context.is_080 and w[8] >= _HIGH:
@@ -203,7 +202,7 @@ def solicit(context: AccumulateContext, w: list[int], memory: Memory, left: int)
 
     The paper has no requests of 2^32 octets or more. Where the balance would bear one, HUH is returned.
     """
-    digest, length = hash_at(memory, w[7]), w[8]
+    digest, length = memory.guest_read(w[7], 32), w[8]
     if digest is None:
         return PANIC
     if context.is_080 and length >= _HIGH:
@@ -230,7 +229,7 @@ def solicit(context: AccumulateContext, w: list[int], memory: Memory, left: int)
 
 def forget(context: AccumulateContext, w: list[int], memory: Memory, left: int) -> Answer:
     """Ω_F: say that a preimage is not needed any more. When that was long ago, it goes, and its request."""
-    digest, length = hash_at(memory, w[7]), w[8]
+    digest, length = memory.guest_read(w[7], 32), w[8]
     if digest is None:
         return PANIC
     accounts, service = context.accounts, context.service
@@ -259,7 +258,7 @@ def forget(context: AccumulateContext, w: list[int], memory: Memory, left: int) 
 
 def yield_(context: AccumulateContext, w: list[int], memory: Memory, left: int) -> Answer:
     """Ω_♉: set the accumulation's output."""
-    digest = hash_at(memory, w[7])
+    digest = memory.guest_read(w[7], 32)
     if digest is None:
         return PANIC
     return OK._replace(effect=lambda: context.set(yielded=digest))
@@ -269,12 +268,12 @@ def provide(context: AccumulateContext, w: list[int], memory: Memory, left: int)
     """Ω_♈: give a preimage that a service has requested."""
     service = context.service if w[7] == SELF else w[7]
     at, length = w[8], w[9]
-    if not is_readable(memory, at, length):
+    data = memory.guest_read(at, length)
+    if data is None:
         return PANIC
     accounts = context.accounts
     if service not in accounts:
         return WHO
-    data = memory.read(at, length) if length else b""
     if accounts.request(service, blake2b(data, digest_size=32).digest(), length) != ():
         return HUH
     if (service, data) in context.provisions:

@@ -43,19 +43,9 @@ OK, NONE, WHAT, OOB, WHO, FULL, CORE, CASH, LOW, HUH = (
 )
 
 
-def is_readable(memory: Memory, address: int, length: int) -> bool:
-    """Whether the guest may read so many octets, of which there may be none, at any 64-bit address."""
-    return not length or (address + length <= ADDRESS_SPACE and memory.is_readable(address, length))
-
-
 def is_writable(memory: Memory, address: int, length: int) -> bool:
     """Whether the guest may write so many octets, of which there may be none, at any 64-bit address."""
     return not length or (address + length <= ADDRESS_SPACE and memory.is_writable(address, length))
-
-
-def hash_at(memory: Memory, address: int) -> bytes | None:
-    """The 32 octets of a hash; None where the guest may not read them."""
-    return memory.read(address, 32) if is_readable(memory, address, 32) else None
 
 
 def part_of(value: bytes | None, memory: Memory, out: int, offset: int, length: int) -> Answer:

@@ -10,12 +10,12 @@ from struct import Struct
 from typing import Protocol
 
 from pvm.jam.accounts import MASK64, Accounts, Deposits
-from pvm.jam.host_calls.answer import FULL, NONE, PANIC, SELF, WHAT, Answer, hash_at, is_readable, part_of
+from pvm.jam.host_calls.answer import FULL, NONE, PANIC, SELF, WHAT, Answer, part_of
 from pvm.jam.host_calls.fetchable import Fetchable
 from pvm.jam.host_calls.table import RESULTS, ROWS
 from pvm.jam.state_keys import storage_key
 from pvm.memory import Memory
-from pvm.program.standard import PAGE_SIZE
+from pvm.program.standard import ADDRESS_SPACE, PAGE_SIZE
 
 _INFO = Struct("<32s5QIQ3I")
 _NOTHING = RESULTS["NONE"]
@@ -68,7 +68,7 @@ def fetch(context: General, w: list[int], memory: Memory, left: int) -> Answer:
 
 def lookup(context: General, w: list[int], memory: Memory, left: int) -> Answer:
     """Ω_L: a preimage that a service has."""
-    digest = hash_at(memory, w[8])
+    digest = memory.guest_read(w[8], 32)
     if digest is None:
         return PANIC
     service = context.service if w[7] == SELF else w[7]
@@ -79,23 +79,24 @@ def lookup(context: General, w: list[int], memory: Memory, left: int) -> Answer:
 
 def read(context: General, w: list[int], memory: Memory, left: int) -> Answer:
     """Ω_R: a service's storage item."""
-    key_at, key_size = w[8], w[9]
-    if not is_readable(memory, key_at, key_size):
+    key = memory.guest_read(w[8], w[9])
+    if key is None:
         return PANIC
     service = context.service if w[7] == SELF else w[7]
     accounts = context.accounts
     if service not in accounts:
         return NONE
-    return part_of(accounts.storage(service, memory.read(key_at, key_size) if key_size else b""), memory, *w[10:13])
+    return part_of(accounts.storage(service, key), memory, *w[10:13])
 
 
 def write(context: General, w: list[int], memory: Memory, left: int) -> Answer:
     """Ω_W: change, add or (with no value) take away a storage item; returns the length of its value before."""
     key_at, key_size, at, size = w[7:11]
-    if not is_readable(memory, key_at, key_size) or not is_readable(memory, at, size):
+    name = memory.guest_read(key_at, key_size)
+    if name is None or (size and (at + size > ADDRESS_SPACE or not memory.is_readable(at, size))):
         return PANIC
     accounts, service = context.accounts, context.service
-    key = storage_key(service, memory.read(key_at, key_size) if key_size else b"")
+    key = storage_key(service, name)
     old, account = accounts.get(key), accounts[service]
     before = None if old is None else len(old)
     changed = account.with_item(key_size, before, size or None)

@@ -74,7 +74,7 @@ def _handler(function: Function, context: object, cost: Cost, number: int, liste
         if gas:
             machine.gas = min(left - gas, GAS_LIMIT - 1)
         if data:
-            memory.write(address, data)
+            memory.guest_write(address, data)
         if r7 is not None:
             registers[7] = r7
         if r8 is not None:

@@ -20,8 +20,6 @@ from pvm.jam.host_calls.answer import (
     SELF,
     WHO,
     Answer,
-    hash_at,
-    is_readable,
     is_writable,
     part_of,
 )
@@ -41,7 +39,7 @@ MOST_MACHINES = 63  # in 0.8.0
 
 def historical_lookup(context: RefineContext, w: list[int], memory: Memory, left: int) -> Answer:
     """Ω_H: a preimage that a service had at the lookup anchor."""
-    digest = hash_at(memory, w[8])
+    digest = memory.guest_read(w[8], 32)
     if digest is None:
         return PANIC
     service = context.service if w[7] == SELF else w[7]
@@ -54,12 +52,13 @@ def export(context: RefineContext, w: list[int], memory: Memory, left: int) -> A
     """Ω_E: add a segment, filled up with zeros; returns its index in the package."""
     size = context.constants.segment_size
     length = min(w[8], size)
-    if not is_readable(memory, w[7], length):
+    data = memory.guest_read(w[7], length)
+    if data is None:
         return PANIC
     index = context.offset + len(context.exports)
     if index >= context.constants.package_exports:
         return FULL
-    segment = memory.read(w[7], length).ljust(size, b"\0") if length else bytes(size)
+    segment = data.ljust(size, b"\0")
     return Answer(index, effect=lambda: context.exports.append(segment))
 
 
@@ -68,9 +67,10 @@ def machine(context: RefineContext, w: list[int], memory: Memory, left: int) -> 
     machines = context.machines
     if context.is_080 and len(machines) >= MOST_MACHINES:
         return FULL
-    if not is_readable(memory, w[7], w[8]):
+    blob = memory.guest_read(w[7], w[8])
+    if blob is None:
         return PANIC
-    program = plain_program(memory.read(w[7], w[8])) if w[8] else None
+    program = plain_program(blob)
     if program is None:
         return HUH
     pc = w[9]
@@ -94,7 +94,8 @@ def poke(context: RefineContext, w: list[int], memory: Memory, left: int) -> Ans
     """Ω_O: copy into an inner machine's memory."""
     number, source, target, length = w[7:11]
     machines = context.machines
-    if not is_readable(memory, source, length):
+    data = memory.guest_read(source, length)
+    if data is None:
         return PANIC
     if number not in machines:
         return WHO
@@ -102,7 +103,6 @@ def poke(context: RefineContext, w: list[int], memory: Memory, left: int) -> Ans
         return OOB
     if not length:
         return OK
-    data = memory.read(source, length)
     return OK._replace(effect=lambda: machines.write(number, target, data))
 
 
