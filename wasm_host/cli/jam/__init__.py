@@ -8,9 +8,9 @@ from __future__ import annotations
 import click
 
 from wasm_host.cli.help import Commands
-from wasm_host.cli.jam import bench, import_, show, target
+from wasm_host.cli.jam import bench, devnet, import_, show, target
 
-_COMMANDS = (import_.command, bench.command, show.command, target.command)
+_COMMANDS = (import_.command, bench.command, show.command, target.command, devnet.command)
 
 
 @click.group("jam", cls=Commands)
