@@ -7,11 +7,12 @@ its `D` alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from pvm.errors import InputError
-from pvm.gas.costs import BlockCosts
 from pvm.gas.pipeline import SLACK, Span, Timeline, block_timeline
+from pvm.isa.spec import Spec
+from pvm.program.blob import Blob
 from pvm.program.decode import Instruction
 
 MOST_INSTRUCTIONS = 2000  # of a block that is drawn: it takes as many rows, and up to 60 times as many columns
@@ -19,21 +20,19 @@ MOST_SIGNS = 4_000_000  # of the whole drawing
 LEGEND = "D decoded  . waits  = executes  - waits to retire  R retires"
 
 
-def drawable(costs: BlockCosts, pc: int) -> tuple[list[Instruction], Timeline]:
-    """The block around a pc, and its simulation.
+def check_drawable(instructions: int) -> None:
+    """Raises InputError for a block of so many instructions that it is not drawn."""
+    if instructions > MOST_INSTRUCTIONS:
+        raise InputError(f"a block of {instructions:,} instructions: more than {MOST_INSTRUCTIONS:,} are not drawn")
 
-    Raises InputError for a pc beyond the code or within an instruction, and for a block that is too large to be drawn.
-    """
-    code = len(costs.blob.code)
-    if pc not in costs.firsts:
-        raise InputError(f"no instruction begins at pc {pc}" + (f": the code ends at pc {code}" if pc > code else ""))
-    block = costs.block(pc)
-    if len(block) > MOST_INSTRUCTIONS:
-        raise InputError(f"a block of {len(block):,} instructions: more than {MOST_INSTRUCTIONS:,} are not drawn")
-    timeline = block_timeline(block, costs.blob, costs.spec)
+
+def drawable(block: Sequence[Instruction], blob: Blob, spec: Spec) -> Timeline:
+    """The simulation of a block. Raises InputError for one that is too large to be drawn."""
+    check_drawable(len(block))
+    timeline = block_timeline(block, blob, spec)
     if timeline.cycles * len(block) > MOST_SIGNS:
         raise InputError(f"{len(block):,} instructions that take {timeline.cycles:,} cycles: too many to be drawn")
-    return block, timeline
+    return timeline
 
 
 def timeline_lines(timeline: Timeline, texts: Mapping[int, str]) -> Iterator[str]:

@@ -58,7 +58,7 @@ class Context:
 
     def begin(self, sections: Sections) -> None:
         """A program begins to run whose heap these sections describe."""
-        self.heap_page, self.heap_limit = sections.heap_end // PAGE_SIZE, sections.heap_limit // PAGE_SIZE
+        self.heap_page, self.heap_limit = sections.heap_end // PAGE_SIZE, sections.grow_limit // PAGE_SIZE
 
     def set(self, **changed: Any) -> None:
         """Change attributes: an effect in one expression."""

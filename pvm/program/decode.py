@@ -22,6 +22,8 @@ from pvm.isa.table import BY_NAME, Row
 from pvm.program.blob import Blob
 
 MAX_SKIP = 24  # octets
+# Of a valid program in 0.8.0. The text has no such limits; upstream's changelog of 2026-09-10 and #559 have them.
+MAX_CODE, MAX_JUMP_TABLE = 1 << 25, 1 << 24  # octets, entries
 LAST_REGISTER = 12
 _ZEROS = bytes(32)  # what the paper's zeta has after the code
 
@@ -123,7 +125,10 @@ def block_starts(blob: Blob, spec: Spec | str) -> frozenset[int]:
 
 
 def is_valid(blob: Blob, spec: Spec | str) -> bool:
-    """0.8.0's check of the whole program: valid opcodes from 0 to the very end, the last a terminator (A.1)."""
+    """0.8.0's check of the whole program: valid opcodes from 0 to the very end, the last a terminator (A.1).
+
+    What is larger than `MAX_CODE` or `MAX_JUMP_TABLE` is not valid either.
+    """
     return invalid_at(blob, spec) is None
 
 
@@ -134,6 +139,10 @@ def invalid_at(blob: Blob, spec: Spec | str) -> str | None:
 
 @lru_cache(maxsize=16)
 def _invalid_at(blob: Blob, spec: Spec) -> str | None:
+    if len(blob.code) > MAX_CODE:
+        return f"there are {len(blob.code):,} octets of code, more than {MAX_CODE:,}"
+    if blob.jump_count > MAX_JUMP_TABLE:
+        return f"there are {blob.jump_count:,} jump table entries, more than {MAX_JUMP_TABLE:,}"
     pc, before, end, starts = 0, 0, len(blob.code), blob.starts
     last: Row | None = None
     while pc < end:

@@ -78,6 +78,11 @@ class Sections:
         return STACK_END - round_up(self.stack_size, PAGE_SIZE) - ZONE_SIZE
 
     @property
+    def grow_limit(self) -> int:
+        """How far 0.8.0's `grow_heap` may grow it: as `sbrk`, but the stack counts in whole zones (upstream's #538)."""
+        return STACK_END - round_up(self.stack_size, ZONE_SIZE) - ZONE_SIZE
+
+    @property
     def _read_write_start(self) -> int:
         return 2 * ZONE_SIZE + round_up(self.read_only_size, ZONE_SIZE)
 

@@ -9,11 +9,11 @@ from typing import cast
 
 from pvm import abi
 from pvm.isa import Spec
-from pvm.program.decode import MAX_SKIP
+from pvm.program.decode import MAX_CODE, MAX_JUMP_TABLE, MAX_SKIP
 from pvm.standalone.program import Parsed, blame
 from pvm.standalone.writer import Writer, engine, host, put_state, state
 from pvm.wasm import I32, I64, Function
-from pvm.wasm.values import Draft, Value, both, choose, leave, value_of, when, while_
+from pvm.wasm.values import Draft, Value, any_, both, choose, leave, value_of, when, while_
 
 _MAX_MEMORY = 1 << 32  # bytes
 
@@ -122,7 +122,9 @@ def _is_program_valid() -> Function:
     skip = while_(
         both(skipped < MAX_SKIP, ~engine.byte(state("starts") + pc)), pc.add(1), skipped.add(1)
     )
+    is_large = any_(state("code_length") > MAX_CODE, state("jump_count") > MAX_JUMP_TABLE)
     return draft.function(
+        when(any_(is_large, state("zero_entries") > MAX_JUMP_TABLE), leave(0)),
         while_(
             pc < state("code_length"),
             when(~(is_instruction(pc) & 1), leave(0)),

@@ -101,6 +101,20 @@ _GAS: Edits = {
         ("B4.cost", "metering is None and spec.prices_blocks)", "metering is None and not spec.prices_blocks)"),
         ("D.pipeline-072", "if gas == PIPELINE or", "if (gas == PIPELINE and spec.prices_blocks) or"),
     ),
+    "pvm/program/decode.py": (
+        ("D.limits-080", "if len(blob.code) > MAX_CODE:", "if len(blob.code) >= MAX_CODE:"),
+        ("D.limits-080", "if blob.jump_count > MAX_JUMP_TABLE:", "if blob.jump_count > 2 * MAX_JUMP_TABLE:"),
+    ),
+    "pvm/standalone/load.py": (
+        ("D.limits-080", 'state("zero_entries") > MAX_JUMP_TABLE', 'state("zero_entries") > 2 * MAX_JUMP_TABLE'),
+    ),
+    "pvm/program/standard.py": (
+        ("D.grow-heap", "STACK_END - round_up(self.stack_size, ZONE_SIZE) - ZONE_SIZE",
+         "STACK_END - round_up(self.stack_size, PAGE_SIZE) - ZONE_SIZE"),
+    ),
+    "pvm/jam/host_calls/heap.py": (
+        ("D.grow-heap", "        self.heap_page = heap_page\n", "        self.heap_page = self.heap_limit = heap_page\n"),
+    ),
     "pvm/emit/placed.py": (
         ("B4.cost", '"pipeline": int(metering == PIPELINE)', '"pipeline": 0'),
         ("B4.block", '"metering": int(metering != INSTRUCTION)', '"metering": int(metering == PIPELINE)'),

@@ -12,12 +12,17 @@ from pvm.emit.outline_text import outline_text
 from pvm.emit.placed import placed
 from pvm.emit.recompiler import recompile
 from pvm.examples import example
+from pvm.gas.costs import block_at
+from pvm.gas.pipeline import block_timeline
+from pvm.gas.timeline_text import timeline_lines
 from pvm.isa import GP_072, GP_080
 from pvm.machine import start_of
 from pvm.program import Blob, Program, assemble, pack_bitmask
 from pvm.reference import ReferenceEngine
 from pvm.trace import parse_trace, start_machine, start_of_trace
 from web.bridge import Big, Bridge
+from web.bridge.listing import text_of
+from web.bridge.values import Params
 
 
 def ask(bridge: Bridge, method: str, **params: Any) -> Any:
@@ -144,5 +149,28 @@ def test_both_versions(hello: tuple[Bridge, str]) -> None:
     handle = ask(bridge, "assemble", text="trap", spec="0.8.0")["opened"]["handle"]
     image = ask(bridge, "image", handle=handle)
     assert [(w["address"], w["bytes"]) for w in image["writes"]] == list(
-        placed(assemble("trap", GP_080), GP_080, "instruction").pieces
+        placed(assemble("trap", GP_080), GP_080, "pipeline").pieces
     )
+
+
+def test_the_simulation_of_a_block(hello: tuple[Bridge, str]) -> None:
+    """The lines are those of `pvm gas --block`, for any pc in the block."""
+    bridge, handle = hello
+    blob = bridge._find(Params({"handle": handle})).program.blob
+    block = block_at(blob, GP_072, 0)
+    found = ask(bridge, "timeline", handle=handle, pc=0)
+    expected = timeline_lines(block_timeline(block, blob, GP_072), {one.pc: text_of(one) for one in block})
+    assert found["lines"] == list(expected)
+    assert str(found["decides"]) in found["lines"][found["marked"]].split()
+    assert ask(bridge, "timeline", handle=handle, pc=block[-1].pc) == found
+    assert "no instruction begins at pc 1" in bridge.call("timeline", {"handle": handle, "pc": 1})["error"]["message"]
+
+
+def test_a_block_that_ends_at_an_undefined_opcode() -> None:
+    bridge = Bridge()
+    text = "load_imm r1, 1\n.raw 0xff\nload_imm r2, 2\ntrap"
+    handle = ask(bridge, "assemble", text=text)["opened"]["handle"]
+    assert [ask(bridge, "timeline", handle=handle, pc=pc)["first_pc"] for pc in (0, 3, 4, 7)] == [0, 0, 4, 4]
+    handle = ask(bridge, "assemble", text="add_64 r1, r1, r1\n" * 3000 + "trap")["opened"]["handle"]
+    message = bridge.call("timeline", {"handle": handle, "pc": 3})["error"]["message"]
+    assert message == "a block of 3,001 instructions: more than 2,000 are not drawn"

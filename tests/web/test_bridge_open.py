@@ -309,7 +309,7 @@ PARAMS = st.dictionaries(
     | st.lists(st.integers(), max_size=3) | st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
 )  # fmt: skip
 METHODS = (
-    "open", "assemble", "index", "lines", "explain", "image", "translate", "wat", "shape", "trace_text",
+    "open", "assemble", "index", "lines", "explain", "image", "translate", "wat", "timeline", "shape", "trace_text",
     "lockstep_start", "lockstep_run", "lockstep_end", "nothing",
 )  # fmt: skip
 

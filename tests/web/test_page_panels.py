@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from pvm import Reason, ReferenceEngine
+from pvm.examples import example
 from pvm.program import assemble
 from pvm.trace import parse_trace
 
@@ -117,6 +119,33 @@ def test_the_code_of_the_selected_block_is_shown(python_page: Page) -> None:
     opened(python_page, "sieve")
     show(python_page, "wat")
     expect(python_page.locator("#panel-wat")).to_contain_text("local.get")
+
+
+def test_the_simulation_of_the_selected_block_is_drawn(python_page: Page) -> None:
+    opened(python_page, "sieve")
+    show(python_page, "gas")
+    panel = python_page.locator("#panel-gas")
+    expect(panel).to_contain_text("The block from pc 0, 2 instructions: 20 gas")
+    expect(panel).to_contain_text("D=====================-R")
+    expect(panel.locator(".marked")).to_contain_text("branch_lt_u_imm")
+
+
+def test_a_run_under_the_pipeline_model(python_page: Page) -> None:
+    """The version says how gas is charged, and what is charged is what other engines charge."""
+    opened(python_page, "fibonacci")
+    python_page.select_option("#spec", "0.8.0")
+    expect(python_page.locator("#metering")).to_have_value("pipeline")
+    example_ = example("fibonacci")
+    machine = ReferenceEngine("0.8.0").instantiate(assemble(example_.source, "0.8.0"), example_.args, example_.gas)
+    assert machine.run().reason is Reason.HALT
+    for tier in ("interpreter", "recompiler"):
+        python_page.select_option("#tier", tier)
+        python_page.click("#reset")
+        expect(python_page.locator("#state")).to_have_text("Ready")
+        python_page.click("#run")
+        expect(python_page.locator("#state")).to_have_text("Halted")
+        expect(python_page.locator("body")).to_contain_text(f"{example_.gas - machine.gas:,}")
+    python_page.select_option("#tier", "auto")
 
 
 @pytest.mark.parametrize("right", ["interpreter", "recompiler"])

@@ -191,7 +191,8 @@ def _draw(costs: BlockCosts, pc: int, as_json: bool) -> None:
         end = len(costs.blob.code)
         where = f"the code ends at pc {end}" if pc > end else f"it lies in the one of pc {around}"
         raise InputError(f"no block begins at pc {pc}: {where}")
-    block, timeline = drawable(costs, pc)
+    block = costs.block(pc)
+    timeline = drawable(block, costs.blob, costs.spec)
     texts = {instruction.pc: _text(instruction) for instruction in block}
     if not as_json:
         write_output("-", "".join(f"{line}\n" for line in timeline_lines(timeline, texts)).encode())

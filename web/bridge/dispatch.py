@@ -17,6 +17,7 @@ from web.bridge.lockstep import Lockstep, MakeEngine
 from web.bridge.machines import image_value, shape_value, translate_value, wat_value
 from web.bridge.opened import Loaded, assembled_value, index_value, load, opened_value, unknown_handle
 from web.bridge.recorded import trace_text
+from web.bridge.timeline import timeline_value
 from web.bridge.values import Params, Progress, Refused
 
 KEPT = 8  # programs, the last ones used
@@ -42,6 +43,7 @@ class Bridge:
             "image": lambda params, _: image_value(self._find(params), params),
             "translate": lambda params, progress: translate_value(self._find(params), params, progress),
             "wat": lambda params, _: wat_value(self._find(params), params),
+            "timeline": lambda params, _: timeline_value(self._find(params), params),
             "shape": lambda params, _: shape_value(self._find(params), params),
             "trace_text": lambda params, _: {"text": trace_text(self._find(params).data, params)},
             "lockstep_start": lambda params, _: self._lockstep.start(self._find(params), params),

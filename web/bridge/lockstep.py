@@ -119,7 +119,7 @@ class Lockstep:
 
     def start(self, loaded: Loaded, params: Params) -> dict[str, Any]:
         """The number of a new comparison."""
-        metering, start = metering_of(params), start_value(loaded, params)
+        metering, start = metering_of(loaded, params), start_value(loaded, params)
         args = b"" if loaded.trace is not None else params.octets("args", b"")
         left, right = (
             self._engine(name, params.choice(name, TIERS), loaded.spec.name, metering) for name in ("left", "right")

@@ -15,7 +15,8 @@ from pvm.emit.placed import placed
 from pvm.emit.recompiler import Recompiled, is_taken, recompile, why_interpreted
 from pvm.emit.region_text import region_at
 from pvm.errors import AddressError, InputError
-from pvm.machine import DEFAULT_GAS, METERINGS, Start, check_gas, check_pc, start_of
+from pvm.gas import METERINGS, choose_metering
+from pvm.machine import DEFAULT_GAS, Start, check_gas, check_pc, start_of
 from pvm.program import invalid_at
 from pvm.trace import start_of_trace
 from web.bridge.opened import Loaded
@@ -28,9 +29,9 @@ _LONGEST_TEXT = 2_000_000  # characters of an outline with its blocks; some 150 
 _BLOCK_TEXT = 150
 
 
-def metering_of(params: Params) -> str:
-    """How gas is charged."""
-    return params.choice("metering", METERINGS, METERINGS[0])
+def metering_of(loaded: Loaded, params: Params) -> str:
+    """How gas is charged: the version's own way, unless another is asked for."""
+    return params.choice("metering", METERINGS, choose_metering(loaded.spec))
 
 
 def start_value(loaded: Loaded, params: Params) -> Start:
@@ -51,7 +52,7 @@ def start_value(loaded: Loaded, params: Params) -> Start:
 
 def image_value(loaded: Loaded, params: Params) -> dict[str, Any]:
     """The `Image` object: what goes into the engine memory and the guest's, and the state to start from."""
-    metering, spec = metering_of(params), loaded.spec
+    metering, spec = metering_of(loaded, params), loaded.spec
     start = start_value(loaded, params)
     place = placed(loaded.program, spec, metering)
     return {
@@ -69,7 +70,7 @@ def image_value(loaded: Loaded, params: Params) -> dict[str, Any]:
 
 def translate_value(loaded: Loaded, params: Params, progress: Progress) -> dict[str, Any]:
     """The `Translation` object, or why there is none."""
-    metering = metering_of(params)
+    metering = metering_of(loaded, params)
     declined = _declined(loaded)
     if declined is not None:
         return {"declined": declined}
@@ -82,7 +83,7 @@ def translate_value(loaded: Loaded, params: Params, progress: Progress) -> dict[
 
 def wat_value(loaded: Loaded, params: Params) -> dict[str, Any]:
     """The function of the region that a pc lies in, as text, and which of its lines are the block's around the pc."""
-    metering, pc = metering_of(params), _checked("pc", check_pc, params.number("pc", 32))
+    metering, pc = metering_of(loaded, params), _checked("pc", check_pc, params.number("pc", 32))
     if not is_taken(loaded.program.blob, loaded.spec):
         raise InputError(_declined(loaded) or "")
     found = region_at(loaded.program.blob, loaded.spec, metering, PROTECTION, pc)
@@ -96,7 +97,7 @@ def shape_value(loaded: Loaded, params: Params) -> dict[str, str]:
     """What `pvm shape` prints; for large programs of each region only what it consists of."""
     if not is_taken(loaded.program.blob, loaded.spec):
         raise InputError(_declined(loaded) or "")
-    outline = outline_of(loaded.program.blob, loaded.spec, metering_of(params), PROTECTION)
+    outline = outline_of(loaded.program.blob, loaded.spec, metering_of(loaded, params), PROTECTION)
     return {"text": outline_text(outline, trees=outline.blocks * _BLOCK_TEXT <= _LONGEST_TEXT)}
 
 

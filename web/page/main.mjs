@@ -8,6 +8,7 @@ import { Dialogs } from "./ui/dialogs.mjs";
 import { button, byId, h, setText } from "./ui/dom.mjs";
 import { Editor } from "./ui/editor.mjs";
 import { Explain } from "./ui/explain.mjs";
+import { GasPanel } from "./ui/gas.mjs";
 import { Listing } from "./ui/listing.mjs";
 import { Lockstep } from "./ui/lockstep.mjs";
 import { Memory } from "./ui/memory.mjs";
@@ -54,6 +55,7 @@ async function start() {
   new Editor(model, tabs, listing);
   new Wat(model, tabs, listing);
   new Lockstep(model, showCode);
+  new GasPanel(model, tabs, listing);
   new ProgramInfo(model, tabs, showMemory, showCode);
   for (const id of ["split-left", "split-top"]) splitter(byId(id), byId("work"));
   for (const [place, names] of [

@@ -187,7 +187,7 @@ export function makeActions(model, { listing, tabs, dialogs, memory }) {
   };
 }
 
-const PANELS = ["memory", "calls", "pixels", "editor", "wat", "lockstep", "program"];
+const PANELS = ["memory", "calls", "pixels", "editor", "wat", "lockstep", "program", "gas"];
 
 /**
  * Listens to keys on the whole page; letters only outside of fields.

@@ -128,7 +128,8 @@ export class Debugger extends Emitter {
     if (generation !== this.#generation) return;
     this.program = program;
     this.breakpoints = new Set();
-    this.settings = { ...this.settings, ...startOf(program.opened), ...settings };
+    const own = program.opened.spec === this.settings.spec ? {} : { metering: ownMetering(program.opened.spec) };
+    this.settings = { ...this.settings, ...own, ...startOf(program.opened), ...settings };
     if (program.opened.format === "plain") this.settings.args = "";
     this.answersFromTrace = program.opened.trace !== null;
     this.before = this.view = null;
@@ -146,6 +147,8 @@ export class Debugger extends Emitter {
       remember("heat", value ? "on" : "off");
     } else {
       this.settings = { ...this.settings, [name]: value };
+      // The version's own way to charge, until somebody chooses another.
+      if (name === "spec") this.settings.metering = ownMetering(value);
       if (name === "metering" || name === "tier") remember(name, value);
     }
     this.emit("settings");
@@ -491,3 +494,6 @@ function sentence(message) {
   const text = message.trim();
   return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
 }
+/** How a version charges gas. */
+const ownMetering = (spec) => (spec === "0.8.0" ? "pipeline" : "instruction");
+

@@ -66,7 +66,7 @@ function settingsOf(values) {
   for (const name of ["args", "gas", "pc"]) if (typeof values?.[name] === "string") settings[name] = values[name];
   for (const [name, allowed] of [
     ["spec", ["0.7.2", "0.8.0"]],
-    ["metering", ["instruction", "block"]],
+    ["metering", ["instruction", "block", "pipeline"]],
     ["tier", ["auto", "interpreter", "recompiler"]],
   ]) {
     if (allowed.includes(values?.[name])) settings[name] = values[name];

@@ -14,6 +14,7 @@ const TIERS = [
 const METERINGS = [
   ["instruction", "instruction"],
   ["block", "block"],
+  ["pipeline", "pipeline (0.8.0)"],
 ];
 const SPECS = [
   ["0.7.2", "0.7.2"],
