@@ -288,10 +288,10 @@ _MACHINE: Edits = {
     "wasm_host/memory.py": (
         ("A4.low", "ctypes.memset(self._table + first, rights << abi.LOW_SHIFT, low_end - first)",
          "ctypes.memset(self._table + first, rights, low_end - first)"),
-        ("A8.unreadable", "first, last = address // PAGE_SIZE, (address + length - 1) // PAGE_SIZE\n        if",
-         "first, last = address // PAGE_SIZE, address // PAGE_SIZE\n        if"),
-        ("A8.unreadable", " or last >= ADDRESS_SPACE // PAGE_SIZE:", ":"),
-        ("D.result-low", "if first < abi.LOW_PAGES or last", "if last"),
+        ("A8.unreadable", "first, last = address >> _PAGE_BITS, (address + length - 1) >> _PAGE_BITS",
+         "first, last = address >> _PAGE_BITS, address >> _PAGE_BITS"),
+        ("A8.unreadable", "if address < _LOW_END or address + length > ADDRESS_SPACE:", "if address < _LOW_END:"),
+        ("D.result-low", "if address < _LOW_END or address", "if address"),
     ),
     "wasm_host/machine.py": (
         ("D.gas-sign", "            self.gas = 0\n        address", "            self.gas = min(1, self.gas)\n        address"),
