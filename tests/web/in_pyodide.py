@@ -20,6 +20,9 @@ def vectors():
         engine = Engine("0.7.2", tier, "block")
         for path in sorted((SHARED / "vectors/pvm-0.7.2").glob("*.json")):
             found[f"{tier} {path.stem}"] = run_vector(parse_vector(path.read_bytes()), engine)
+        engine = Engine("gas-vectors", tier)
+        for path in sorted((SHARED / "vectors/gas-0.8.0").glob("*.json")):
+            found[f"{tier} {path.stem}"] = run_vector(parse_vector(path.read_bytes()), engine)
     return found
 
 
@@ -53,6 +56,7 @@ def examples():
     found = {}
     for spec, metering, tier in (
         ("0.7.2", "instruction", "auto"), ("0.8.0", "block", "recompiler"), ("0.8.0", "instruction", "interpreter"),
+        ("0.8.0", None, "recompiler"), ("0.8.0", None, "interpreter"),
     ):
         engine = Engine(spec, tier, metering)
         for example in EXAMPLES:

@@ -38,6 +38,15 @@ def test_the_307_vectors_of_0_7_2(tab: Page, shared: Path, tier: str) -> None:
 
 
 @pytest.mark.parametrize("tier", TIERS)
+def test_the_356_vectors_of_the_gas_model(tab: Page, shared: Path, tier: str) -> None:
+    engine = GuestEngine(tab, tier, "gas-vectors", "pipeline")
+    files = sorted((shared / "vectors/gas-0.8.0").glob("*.json"))
+    found = {path.stem: run_vector(parse_vector(path.read_bytes()), engine) for path in files}
+    assert {name: differences for name, differences in found.items() if differences} == {}
+    assert len(found) == 356
+
+
+@pytest.mark.parametrize("tier", TIERS)
 def test_recorded_runs_as_the_page_replays_them(tab: Page, shared: Path, tier: str) -> None:
     engine, files = GuestEngine(tab, tier), sorted((shared / "traces/ecalli").glob("*.log"))
     for path in files:

@@ -31,10 +31,10 @@ def in_pyodide(page_folder: Path) -> Check:
     return check
 
 
-def test_the_307_vectors_of_0_7_2(in_pyodide: Check, shared: Path) -> None:
+def test_the_public_vectors(in_pyodide: Check, shared: Path) -> None:
     found = in_pyodide("vectors", shared)
     assert {name: differences for name, differences in found.items() if differences} == {}
-    assert len(found) == 2 * 307
+    assert len(found) == 2 * (307 + 356)
 
 
 def test_recorded_runs(in_pyodide: Check, shared: Path) -> None:

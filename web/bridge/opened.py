@@ -15,7 +15,7 @@ from pvm.emit.recompiler import Recompiled, why_interpreted
 from pvm.errors import InputError, ProgramError, TraceError
 from pvm.examples import EXAMPLES, Example
 from pvm.flow.index import CALL, JUMP, TRAP, Index, index_of
-from pvm.isa import SPEC_NAMES, Spec
+from pvm.isa import SPEC_NAMES, SPECS, Spec
 from pvm.isa import spec as find_spec
 from pvm.lazy import lazy
 from pvm.printable import counted, escaped
@@ -100,7 +100,7 @@ class Loaded:
 def load(params: Params) -> Loaded:
     """What `open` was given. Raises InputError for whatever it is not."""
     name, data = params.text("name", "")[:_LONGEST_NAME], params.octets("data")
-    spec = find_spec(params.choice("spec", SPEC_NAMES, SPEC_NAMES[0]))
+    spec = find_spec(params.choice("spec", tuple(SPECS), SPEC_NAMES[0]))
     format = params.choice("format", FORMATS, "auto")
     if format == "auto":
         format, program = _detect(data)

@@ -59,7 +59,7 @@ export class Log {
   constructor({ log, log_levels, results, unknown_gas }, spec) {
     this.#levels = log_levels;
     this.#what = BigInt(results.WHAT);
-    this.#price = BigInt(unknown_gas[spec]);
+    this.#price = BigInt(unknown_gas[spec] ?? 0);
     this.number = BigInt(log);
   }
 

@@ -20,7 +20,7 @@ from pvm.standalone import Defaults, program_command
 from pvm.trace import parse_trace
 from wasm_host import Engine
 
-KINDS = tuple(product((GP_072, GP_080), ("instruction", "block")))
+KINDS = (*product((GP_072, GP_080), ("instruction", "block")), (GP_080, "pipeline"))
 Software = partial(Engine, cache=False, protection="software")
 HOSTS = {spec: log_handlers(lambda line: None, gas) for spec, gas in UNKNOWN_GAS.items()}
 
