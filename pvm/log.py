@@ -11,6 +11,7 @@ from pvm.memory import Memory
 from pvm.printable import escaped
 
 LONGEST = 4096  # bytes of a message that are shown
+LONGEST_OUTPUT = 1 << 16  # bytes of an entry that is output of a program
 LOG_LINES = 10_000  # lines that commands show of a run, unless they are asked for more
 
 
@@ -54,3 +55,20 @@ def _text(memory: Memory, address: int, length: int) -> str:
         return f"<{length} byte{'s' * (length != 1)} at {address:#x}, which the guest may not read>"
     text = escaped(memory.read(address, min(length, LONGEST)).decode("utf-8", "backslashreplace"))
     return text if length <= LONGEST else f"{text}… ({length} bytes)"
+
+
+def program_output(machine: Machine) -> tuple[str, bytes] | None:
+    """What an ordinary C program prints or leaves (`pvm cc`), at the call: its target and the message.
+
+    Targets are "stdout", "stderr" and "exit_code". None for other entries, and for what the guest may not read.
+    """
+    _, target, target_length, message, message_length = machine.registers[7:12]
+    memory = machine.memory
+    if target_length not in (6, 9) or not memory.is_readable(target, target_length):
+        return None
+    name = memory.read(target, target_length)
+    if name not in (b"stdout", b"stderr", b"exit_code"):
+        return None
+    if message_length > LONGEST_OUTPUT or (message_length and not memory.is_readable(message, message_length)):
+        return None
+    return name.decode(), memory.read(message, message_length) if message_length else b""

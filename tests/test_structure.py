@@ -17,12 +17,12 @@ PACKAGES = ("pvm", "wasm_host", "web")
 ORDER = (
     "pvm.version", "pvm.errors", "pvm.turns", "pvm.lazy", "pvm.printable", "pvm.suggestions", "pvm.report",
     "pvm.wasm",  # knows nothing about the PVM
-    "pvm.isa", "pvm.jam.host_calls.table", "pvm.program", "pvm.gas", "pvm.memory", "pvm.registers",
+    "pvm.isa", "pvm.jam.host_calls.table", "pvm.program", "pvm.link", "pvm.gas", "pvm.memory", "pvm.registers",
     "pvm.machine", "pvm.abi", "pvm.reference",
     "pvm.invocation", "pvm.log", "pvm.vectors", "pvm.trace", "pvm.jam", "pvm.fuzz",
     "pvm.examples", "pvm.flow", "pvm.emit", "pvm.standalone",
     "wasm_host", "web",
-    "wasm_host.others", "wasm_host.bench", "wasm_host.compare", "wasm_host.cli",
+    "wasm_host.cc", "wasm_host.others", "wasm_host.bench", "wasm_host.compare", "wasm_host.cli",
 )  # fmt: skip
 # A package's own page, which gathers names for users.
 GATHERS = {"pvm"}

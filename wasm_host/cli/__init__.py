@@ -23,6 +23,7 @@ from wasm_host.cli import (
     bench,
     build,
     cache,
+    cc,
     compare,
     demo,
     fuzz,
@@ -31,6 +32,7 @@ from wasm_host.cli import (
     inspect,
     isa,
     jam,
+    link,
     replay,
     run,
     shape,
@@ -44,7 +46,8 @@ from wasm_host.cli.help import Commands
 
 _COMPLETE = "_PVM_COMPLETE"
 _COMMANDS = (
-    demo.command, run.command, inspect.command, assembly.asm, assembly.disasm, vectors.command, replay.command,
+    demo.command, run.command, inspect.command, assembly.asm, assembly.disasm, cc.command, link.command,
+    vectors.command, replay.command,
     trace.command, isa.command, gas.command, shape.command, wat.command, build.command, bench.command, compare.command,
     fuzz.command, jam.command, cache.command, web.command, help.command,
 )  # fmt: skip

@@ -5,13 +5,14 @@ In: their values. Out: a `Hosting`. Raises InputError that names the file or opt
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import click
 
 from pvm.isa import Spec
-from pvm.log import LOG_LINES, log_text
+from pvm.log import LOG_LINES, log_text, program_output
 from pvm.machine import Machine
 from pvm.trace import Answers, Host, Listed, Recorded, is_trace, parse_answers, parse_calls, parse_default
 from wasm_host.cli.engines import Decorator
@@ -19,6 +20,8 @@ from wasm_host.cli.failures import blamed_on
 from wasm_host.cli.inputs import label_of, number_type, read_bytes, read_text
 from wasm_host.cli.output import counted
 
+_KEPT = 1 << 24  # octets of standard output that --json has
+_EXIT_CODE = re.compile(rb"-?[0-9]{1,10}")
 _GO_ON, _STOP = "go-on", "stop"
 
 answers_option: Decorator = click.option(
@@ -39,13 +42,50 @@ log_lines_option: Decorator = click.option(
 
 
 @dataclass
+class Output:
+    """What a C program prints (`pvm cc`), and what its `main` returns. With `keeps`, standard output is kept."""
+
+    keeps: bool = False
+    is_used: bool = False
+    exit_code: int | None = None
+    stdout: bytearray = field(default_factory=bytearray)
+    is_cut: bool = False
+
+    def take(self, target: str, data: bytes) -> bool:
+        """Print or keep an entry; whether it is one of a program's."""
+        if target == "exit_code":
+            if not _EXIT_CODE.fullmatch(data):
+                return False
+            self.exit_code = int(data)
+        elif target == "stdout" and self.keeps:
+            room = _KEPT - len(self.stdout)
+            self.is_cut |= len(data) > room
+            self.stdout += data[:room]
+        else:
+            click.echo(data, nl=False, err=target == "stderr")
+        self.is_used = True
+        return True
+
+    def facts(self) -> dict[str, Any]:
+        """Keys of --json."""
+        if not self.is_used:
+            return {}
+        cut = {"stdout_cut": True} if self.is_cut else {}
+        return {"stdout": self.stdout.decode("utf-8", "backslashreplace"), "exit_code": self.exit_code, **cut}
+
+
+@dataclass
 class LogLines:
-    """Shows what the guest logs, up to a limit."""
+    """Shows what the guest logs, up to a limit. Output of a C program is kept apart: see `Output`."""
 
     limit: int
     count: int = 0
+    output: Output = field(default_factory=lambda: Output())
 
     def show(self, machine: Machine) -> None:
+        found = program_output(machine)
+        if found is not None and self.output.take(*found):
+            return
         self.count += 1
         if self.count <= self.limit:
             click.echo(log_text(machine), err=True)
@@ -66,15 +106,18 @@ class Hosting:
 
     def facts(self, answered: int) -> dict[str, Any]:
         """Keys of --json."""
+        printed = self.log.output.facts()
         if not self.is_asked:
-            return {}
+            return printed
         found = self.recorded.divergence if self.recorded else None
         divergence = None if found is None else {"host_call": found.call, "text": found.text}
-        return {"host_calls_answered": answered, "divergence": divergence}
+        return {"host_calls_answered": answered, "divergence": divergence, **printed}
 
     def rows(self, answered: int) -> list[tuple[str, Any]]:
         """Rows of the table."""
         rows: list[tuple[str, Any]] = []
+        if self.log.output.exit_code is not None:
+            rows.append(("Exit code", str(self.log.output.exit_code)))
         if self.is_asked:
             rows.append(("Host calls", f"{answered:,} answered"))
         if self.recorded is not None:

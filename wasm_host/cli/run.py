@@ -75,7 +75,8 @@ def command(
     unless others are given. Numbers are decimal, or hexadecimal with 0x. The exit status is 0 after a halt, and when
     --step stopped the run. Ctrl-C shows where it was.
 
-    Host call 100 (log) is answered, and what it logs goes to standard error. Any other ends the run, unless --answers
+    Host call 100 (log) is answered, and what it logs goes to standard error; what a C program prints (`pvm cc`) goes to
+    standard output, or to `stdout` of --json, with its `exit_code`. Any other ends the run, unless --answers
     has an answer for it, or --default-answer. Host calls take gas as on the network: 10 each in 0.7.2; in 0.8.0 what
     their prices begin with, log and unknown ones 1,000. A trace that is answered from says itself what its calls took.
 
@@ -113,6 +114,8 @@ def command(
     gas = gas if gas is not None else given.gas if given else DEFAULT_GAS
     start = read_start(registers, maps, loads)
     hosting = read_hosting(answers, default_answer, on_divergence, log_lines, version)
+    printed = hosting.log.output
+    printed.keeps = as_json
     with blamed_on(loaded.label):
         pc = default_entry(loaded.program) if pc is None else pc
         machine = engine.instantiate(loaded.program, arguments, gas, pc)
@@ -124,7 +127,8 @@ def command(
         text = report_text(outcome, tier, spec, metering, hosting.facts(run.answered))
         click.echo(text, err=STDIN in (trace, record))
     elif outcome.status != WAS_INTERRUPTED:
-        show_outcome(outcome, spec, console(STDIN in (trace, record)), hosting.rows(run.answered))
+        is_taken = STDIN in (trace, record) or printed.is_used  # standard output is the program's
+        show_outcome(outcome, spec, console(is_taken), hosting.rows(run.answered))
     if outcome.status == WAS_INTERRUPTED:
         _tell_interrupted(outcome, spec)
         return INTERRUPTED

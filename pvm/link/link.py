@@ -1,0 +1,134 @@
+"""The passes in their order.
+
+In: files and `Options`. Out: a `Linked`. Raises InputError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pvm.errors import InputError
+from pvm.isa.spec import spec as find_spec
+from pvm.link.dead import drop_dead
+from pvm.link.fuse import fuse
+from pvm.link.layout import Key, Layout, Pointers, lay_out, make_sections, note_pointers
+from pvm.link.lower import label, lower
+from pvm.link.reach import LINKER_NAMES, entry_place, reach
+from pvm.link.relocations import GOT_HIGH
+from pvm.link.resolve import Resolved, definition_of, resolve
+from pvm.link.write import write
+from pvm.program.program import Program
+from pvm.program.standard import Sections
+
+DEFAULT_STACK, DEFAULT_HEAP = 1 << 16, 1 << 16  # octets
+FORMATS = ("auto", "jam", "standard", "plain")
+# Without --entry: those of these names that are defined, pc 0 and 5 as JAM calls them; then an ordinary program.
+_SERVICE, _OTHERS = ("refine", "accumulate"), ("is_authorized", "_start", "main")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to link. `entries` are symbols, for pc 0, 5, …; found by their names when there are none.
+
+    `stack` and `heap` are octets. `metadata` is a service's, of `format` "jam"; "auto" is that for a service, and
+    "standard" for others. `spec` names the version of opcodes.
+    """
+
+    entries: tuple[str, ...] = ()
+    format: str = "auto"
+    stack: int = DEFAULT_STACK
+    heap: int = DEFAULT_HEAP
+    metadata: bytes = b""
+    spec: str = "0.7.2"
+
+
+@dataclass(frozen=True)
+class Linked:
+    """`entries` are symbols with their pcs, `functions` all functions' names by pc, in order.
+
+    `origins` has a (pc, file, section, octet) for each instruction that comes from a file: files and sections by
+    number.
+    """
+
+    program: Program
+    entries: tuple[tuple[str, int], ...]
+    functions: tuple[tuple[int, str], ...]
+    files: tuple[str, ...]
+    origins: tuple[tuple[int, int, int, int], ...]
+
+
+def link(inputs: Sequence[tuple[str, bytes]], options: Options = Options()) -> Linked:
+    """Link objects and archives, each a name and its octets, to a program.
+
+    Raises InputError, in one line, for what is malformed, not supported, or defined nowhere.
+    """
+    if options.format not in FORMATS:
+        raise InputError(f"format {options.format}: a linked program is {', '.join(FORMATS)}")
+    if not inputs:
+        raise InputError("nothing to link")
+    version = find_spec(options.spec)
+    resolved = resolve(inputs, options.entries or (*_SERVICE, *_OTHERS[:2]))
+    entries = options.entries or _found_entries(resolved)
+    needed, commons = reach(resolved, entries)
+    slots = _got_slots(resolved, needed)
+    layout = lay_out(resolved, needed, commons, options.heap, options.stack, slots)
+    pointers = Pointers(layout)
+    note_pointers(layout, pointers)
+    keys = tuple(Key(*entry_place(resolved, name)) for name in entries)
+    code = lower(layout, pointers, keys)
+    numbers = {key: number for number, key in enumerate(layout.code)}
+    starts = [label(numbers, key) for key in keys]
+    pointed = [label(numbers, key) for key in pointers.indices]
+    is_plain = options.format == "plain"
+    if is_plain and (layout.read_only or layout.read_write or layout.end > layout.data_start + 16):
+        raise InputError("a plain program has no data: link a standard one")
+    ops = fuse(code.ops, None if is_plain else layout.scratch)
+    ops = drop_dead(ops, frozenset((*starts, *pointed)))
+    blob, places = write(ops, starts, pointed, version)
+    sections: Sections | None = None if is_plain else make_sections(layout, pointers, options.heap, options.stack)
+    is_jam = options.format == "jam" or (options.format == "auto" and (len(entries) > 1 or bool(options.metadata)))
+    metadata = options.metadata if is_jam else None
+    origins = tuple((pc, *layout.code[at >> 32], at & 0xFFFFFFFF) for pc, at in places if at >= 0)
+    return Linked(
+        Program(blob, sections, metadata), tuple((name, 5 * number) for number, name in enumerate(entries)),
+        _functions(layout, origins), tuple(file.name for file in resolved.files), origins,
+    )  # fmt: skip
+
+
+def _found_entries(resolved: Resolved) -> tuple[str, ...]:
+    if "refine" in resolved.names and "accumulate" in resolved.names:
+        return _SERVICE
+    for name in (*_OTHERS, *_SERVICE):
+        if name in resolved.names:
+            return (name,)
+    raise InputError(f"no entry point: none of {', '.join((*_SERVICE, *_OTHERS))} is defined (--entry names another)")
+
+
+def _got_slots(resolved: Resolved, needed: Sequence[tuple[int, int]]) -> int:
+    """How many symbols the global offset table must have at most."""
+    found = set()
+    for file, section in needed:
+        for relocation in resolved.files[file].sections[section].relocations:
+            if relocation.kind == GOT_HIGH:
+                place = definition_of(resolved, file, relocation.symbol, LINKER_NAMES)
+                found.add(place._replace(offset=place.offset + relocation.addend))
+    return len(found)
+
+
+def _functions(layout: Layout, origins: Sequence[tuple[int, int, int, int]]) -> tuple[tuple[int, str], ...]:
+    """The first pc of each function that the symbols name."""
+    named: dict[tuple[int, int], list[tuple[int, str]]] = {}
+    wanted = set(layout.code)
+    for number, file in enumerate(layout.resolved.files):
+        for symbol in file.symbols:
+            if symbol.kind == 2 and symbol.name and (number, symbol.section) in wanted:
+                named.setdefault((number, symbol.section), []).append((symbol.value, symbol.name))
+    found: list[tuple[int, str]] = []
+    for symbols in named.values():
+        symbols.sort(reverse=True)
+    for pc, number, section, octet in origins:
+        symbols = named.get((number, section), [])
+        while symbols and symbols[-1][0] <= octet:
+            found.append((pc, symbols.pop()[1]))
+    return tuple(found)

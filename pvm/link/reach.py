@@ -1,0 +1,60 @@
+"""Which sections a program needs: those that its entry points lead to by relocations, and constructors.
+
+In: a `Resolved` and the names of entry points. Out: sections in the order of the files. Linear in relocations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pvm.errors import InputError
+from pvm.link.elf import ALLOCATE, INIT_ARRAY, TLS
+from pvm.link.relocations import IGNORED
+from pvm.link.resolve import Place, Resolved, definition_of
+from pvm.suggestions import did_you_mean
+
+LINKER_NAMES: tuple[str, ...] = (
+    "__init_array_start", "__init_array_end", "__heap_base", "__heap_end", "_end", "__stack_top", "__stack_bottom",
+)  # fmt: skip
+
+
+def entry_place(resolved: Resolved, name: str) -> Place:
+    """Where an entry point is. Raises InputError unless it is code."""
+    place = resolved.names.get(name)
+    if place is None:
+        raise InputError(f"entry point {name}: defined nowhere; {did_you_mean(name, resolved.names, 1)}".rstrip("; "))
+    if place.file < 0 or not resolved.files[place.file].sections[place.section].is_code:
+        raise InputError(f"entry point {name}: it is no code")
+    return place
+
+
+def reach(resolved: Resolved, entries: Sequence[str]) -> tuple[tuple[tuple[int, int], ...], tuple[int, ...]]:
+    """The needed sections (file, section), and the needed COMMON symbols by number. Raises InputError."""
+    found: set[tuple[int, int]] = set()
+    queue: list[tuple[int, int]] = []
+
+    def need(place: Place) -> None:
+        key = place.file, place.section
+        if key not in found:
+            found.add(key)
+            if place.file >= 0:
+                queue.append(key)
+
+    for name in entries:
+        need(entry_place(resolved, name))
+    for number, file in enumerate(resolved.files):
+        for index, section in enumerate(file.sections):
+            if section.kind == INIT_ARRAY or (section.name.startswith(".init_array") and section.flags & ALLOCATE):
+                need(Place(number, index, 0))
+    while queue:
+        number, index = queue.pop()
+        file = resolved.files[number]
+        section = file.sections[index]
+        if not section.flags & ALLOCATE:
+            raise InputError(f"{file.name}: section {section.name or index} is needed, and has no place in memory")
+        if section.flags & TLS:
+            raise InputError(f"{file.name}: {section.name}: no thread-local storage (-femulated-tls, or none)")
+        for relocation in section.relocations:
+            if relocation.kind not in IGNORED:
+                need(definition_of(resolved, number, relocation.symbol, LINKER_NAMES))
+    return tuple(sorted(key for key in found if key[0] >= 0)), tuple(sorted(key[1] for key in found if key[0] == -2))

@@ -1,0 +1,86 @@
+/* How programs begin and end: `main` between them. */
+#include <pvm.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+extern void (*const __init_array_start[])(void), (*const __init_array_end[])(void);
+
+void *__dso_handle;
+int errno;
+
+void pvm_construct(void) {
+    static int done;
+    if (done) return;
+    done = 1;
+    size_t count = ((uintptr_t)__init_array_end - (uintptr_t)__init_array_start) / sizeof(void (*)(void));
+    for (size_t i = 0; i < count; i++) __init_array_start[i]();
+}
+
+void pvm_halt(pvm_octets result) {
+    register uint64_t a0 __asm__("a0") = (uint64_t)result.data, a1 __asm__("a1") = result.length;
+    register uint64_t to __asm__("t0") = 0xffff0000; /* a dynamic jump there halts */
+    __asm__ volatile("jr %2" : : "r"(a0), "r"(a1), "r"(to) : "memory");
+    __builtin_unreachable();
+}
+
+void pvm_panic(void) { __builtin_trap(); }
+
+void pvm_print(const char *text) { pvm_log(2, 0, 0, text, strlen(text)); }
+
+static void (*at_exit[32])(void);
+static int at_exit_count;
+
+int atexit(void (*function)(void)) {
+    if (at_exit_count == 32) return 1;
+    at_exit[at_exit_count++] = function;
+    return 0;
+}
+
+int __cxa_atexit(void (*function)(void *), void *argument, void *handle) {
+    (void)function; (void)argument; (void)handle; /* destructors of globals do not run: memory goes as a whole */
+    return 0;
+}
+
+void __cxa_pure_virtual(void) { abort(); }
+
+void _Exit(int code) {
+    char text[12];
+    int n = snprintf(text, sizeof text, "%d", code);
+    pvm_log(2, "exit_code", 9, text, n);
+    pvm_halt(pvm_result(0, 0));
+}
+
+void exit(int code) {
+    while (at_exit_count) at_exit[--at_exit_count]();
+    fflush(0);
+    _Exit(code);
+}
+
+void abort(void) {
+    fflush(0);
+    pvm_panic();
+}
+
+void __assert_fail(const char *text, const char *file, int line) {
+    fprintf(stderr, "%s:%d: assertion failed: %s\n", file, line, text);
+    abort();
+}
+
+int main(int argc, char **argv);
+
+/* Arguments are strings with a NUL between two; argv[0] is "program". */
+pvm_octets _start(const char *arguments, size_t length) {
+    static char *argv[64];
+    pvm_construct();
+    int argc = 0;
+    argv[argc++] = (char *)"program";
+    if (length) {
+        char *copy = malloc(length + 1);
+        if (!copy) pvm_panic();
+        memcpy(copy, arguments, length);
+        copy[length] = 0;
+        for (size_t at = 0; at < length && argc < 63; at += strlen(copy + at) + 1) argv[argc++] = copy + at;
+    }
+    exit(main(argc, argv));
+}

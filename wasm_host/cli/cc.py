@@ -1,0 +1,71 @@
+"""`pvm cc`: C, C++, Zig and assembly of RISC-V to a program."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import click
+
+from pvm.errors import InputError
+from pvm.isa import spec as find_spec
+from pvm.link import link
+from wasm_host.cache import user_folder
+from wasm_host.cc.compilers import SUFFIXES, find_compiler, include_folder, runtime_objects
+from wasm_host.cli.failures import SUCCESS
+from wasm_host.cli.inputs import read_bytes
+from wasm_host.cli.link import linking_options, read_options, write_linked
+from wasm_host.cli.streams import refuse_same
+
+
+@click.command("cc", context_settings={"ignore_unknown_options": True})
+@click.argument("files", nargs=-1, required=True, metavar="FILES... [FLAGS]...", type=click.UNPROCESSED)
+@linking_options
+@click.option("--compiler", metavar="NAME", help="A command such as clang. [default: zig, by the package ziglang]")
+def command(
+    files: tuple[str, ...], output: str, entries: tuple[str, ...], format_: str, metadata: str | None, stack: int,
+    heap: int, spec: str, as_json: bool, compiler: str | None,
+) -> int:  # fmt: skip
+    """Compile C, C++, Zig or assembly of RISC-V, and link it to a program.
+
+    FILES are sources (.c, .cpp, .zig, .S) and objects or archives; all that begins with - and is no option below goes
+    to the compiler, such as -O2 (the default), -DNAME, -Ifolder. A program has main, or a service's refine and
+    accumulate; pvm.h has the host calls. `pip install 'pvm-wasm[cc]'` brings the compiler.
+
+    \b
+    Examples:
+      pvm cc prog.c -o prog.pvm
+      pvm cc service.c store.c -o service.jam -O3 --metadata "my service"
+      pvm cc sum.zig -o sum.pvm --entry sum
+    """
+    flags = [name for name in files if name.startswith("-") and name != "-"]
+    sources = [name for name in files if name not in flags]
+    if not sources:
+        raise InputError("no file to compile or to link")
+    refuse_same({"--output": output}, {name: name for name in sources})
+    options = read_options(entries, format_, metadata, stack, heap, spec)
+    version, found = find_spec(spec), find_compiler(compiler)
+    code = user_folder()
+    with tempfile.TemporaryDirectory(prefix="pvm-cc-") as folder:
+        cache = Path(folder) if code is None else code.with_name(f"{code.name}-cc")
+        include = include_folder(cache, version)
+        objects = []
+        for name in sources:
+            if Path(name).suffix in SUFFIXES:
+                if not Path(name).is_file():
+                    raise InputError(f"{name}: no such file")
+                objects.append((name, found.compile(Path(name), flags, version, include)))
+            else:
+                objects.append((name, read_bytes(name)))
+        objects += [("the run-time library", archive_of(runtime_objects(found, cache, version)))]
+    write_linked(link(objects, options), output, spec, as_json)
+    return SUCCESS
+
+
+def archive_of(objects: list[tuple[str, bytes]]) -> bytes:
+    """An archive, of which just those members are linked that are needed."""
+    parts = [b"!<arch>\n"]
+    for name, data in objects:
+        parts.append(f"{name + '/':<16.16}{0:<12}{0:<6}{0:<6}{644:<8}{len(data):<10}`\n".encode())
+        parts.append(data + b"\n" * (len(data) % 2))
+    return b"".join(parts)
