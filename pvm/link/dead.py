@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pvm.link.ops import ALL, LABEL, Op, effects_of
+from pvm.link.ops import ALL, LABEL, Op, effects_of, signed32
 
 # After `ret`: ra itself, sp, s0, s1, and results in a0 and a1.
 _RETURNED = 1 << 0 | 1 << 1 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8
@@ -159,18 +159,35 @@ def _live_in(
 def _kept(ops: Sequence[Op], bounds: Sequence[tuple[int, int]], number: int, live: Sequence[int],
           number_of: dict[str, int]) -> list[Op]:  # fmt: skip
     """The ops of a block that do something."""
-    needed = _out(ops, bounds, number, live, number_of)
+    needed = after = _out(ops, bounds, number, live, number_of)  # `after` the last op that was kept
     start, end = bounds[number]
-    kept = []
+    kept: list[Op] = []
     for op in reversed(ops[start:end]):
+        if op.name == "add_imm_64" and kept and not after & 1 << op.a:
+            made = _displaced(op, kept[-1])
+            if made is not None:
+                kept[-1] = made
+                needed = needed & ~(1 << op.a) | 1 << op.b
+                continue
         if op.name != LABEL:
             effects = effects_of(op.name)
-            if effects.write is not None:
-                bit = 1 << op[effects.write]  # type: ignore[operator]
-                if effects.value is not None and not needed & bit:
-                    continue
-                needed &= ~bit
+            bit = 1 << op[effects.write] if effects.write is not None else 0  # type: ignore[operator]
+            if effects.value is not None and not needed & bit:
+                continue
+            after = needed & ~bit if effects.accesses else needed
+            needed &= ~bit
             for field in effects.reads:
                 needed |= 1 << op[field]  # type: ignore[operator]
         kept.append(op)
     return kept[::-1]
+
+
+def _displaced(sum: Op, access: Op) -> Op | None:
+    """A load or store at [sum.a + x], and sum.a is read by nothing else, as one at [sum.b + x + y]; None for others."""
+    if access.name.startswith("load_ind_") and access.b == sum.a:
+        return access._replace(b=sum.b, x=signed32(int(sum.x) + int(access.x)))
+    if access.name.startswith("store_ind_") and access.b == sum.a and access.a != sum.a:
+        return access._replace(b=sum.b, x=signed32(int(sum.x) + int(access.x)))
+    if access.name.startswith("store_imm_ind_") and access.a == sum.a:
+        return access._replace(a=sum.b, x=signed32(int(sum.x) + int(access.x)))
+    return None

@@ -64,6 +64,7 @@ class Effects(NamedTuple):
     falls: bool  # whether the next instruction may come after it
     leaves: bool  # calls, host calls and dynamic jumps: nothing is known of what comes after, all may be read
     target: int | None  # the field that is a label
+    accesses: bool  # whether it loads or stores
 
 
 _FIELDS = {"a": 1, "b": 2, "d": 3, "x": 4, "y": 5}
@@ -85,7 +86,7 @@ def effects_of(name: str) -> Effects:
     falls = not (unconditional or dynamic or panics) or name in ("load_imm_jump", "load_imm_jump_ind")
     return Effects(
         row, tuple(_FIELDS[field] for field in row.reads), _FIELDS[row.writes[0]] if row.writes else None, value,
-        row.ends_block, falls, leaves, target,
+        row.ends_block, falls, leaves, target, row.accesses_memory,
     )  # fmt: skip
 
 
