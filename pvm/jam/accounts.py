@@ -276,6 +276,10 @@ class Accounts:
         """The infos that this layer has changed; None for services taken away."""
         yield from self._accounts.items()
 
+    def changed_items(self) -> Mapping[bytes, bytes | None]:
+        """The items that this layer has changed, by state key; None for those taken away."""
+        return self._items
+
     def changes(self) -> dict[bytes, bytes | None]:
         """What this layer has changed, as the state's keys and values; None for what is taken away.
 

@@ -47,15 +47,17 @@ def gas_limit(always: Mapping[int, int], constants: Constants) -> int:
 
 
 def accumulate(
-    reports: Sequence[WorkReport], state: PartialState, slot: int, constants: Constants, invoke: Invoke
-) -> Outcome:
+    reports: Sequence[WorkReport], state: PartialState, slot: int, constants: Constants, invoke: Invoke,
+    transfers: Sequence[Transfer] = (),
+) -> Outcome:  # fmt: skip
     """Δ+ and what follows from it (12.18, 12.25 to 12.31). `reports` is W*, `slot` the block's.
+
+    `transfers` are of the first round: a block has none.
 
     Raises AccumulationError if two services add the same one.
     """
     gas, free = gas_limit(state.privileges.always, constants), state.privileges.always
     state = replace(state, accounts=state.accounts.layer())
-    transfers: tuple[Transfer, ...] = ()
     outputs: set[tuple[int, bytes]] = set()
     spent: dict[int, int] = {}
     count = 0

@@ -11,12 +11,9 @@ from typing import TextIO
 from pvm.errors import InputError
 from pvm.invocation import Invoked
 from pvm.jam.host_calls.answer import Answer
-from pvm.jam.host_calls.prices import cost_of
-from pvm.jam.host_calls.table import by_number
 from pvm.jam.invocations import Options
-from pvm.machine import Machine, Reason
-from pvm.trace.answers import reads_of
-from pvm.trace.ecalli import Call, MemoryChunk, State, end_of, format_call, format_end, format_start
+from pvm.jam.recording import RunText
+from pvm.machine import Machine
 
 
 class Recorder:
@@ -46,42 +43,29 @@ class _File:
     """One invocation's file, which is there whole or up to where the invocation failed."""
 
     def __init__(self, path: Path, version: str) -> None:
-        self._path, self._version = path, version
+        self._path = path
         self._out: TextIO | None = None
+        self._text = RunText(self._write, version)
 
     def begin(self, machine: Machine) -> None:
         """The program as it was parsed, its arguments, the start."""
-        registers = tuple(machine.registers[:])
-        address, length = registers[7], registers[8]
-        memory = (MemoryChunk(address, machine.memory.read(address, length)),) if length else ()
-        text = format_start(machine.program.encode(), memory, State(machine.pc, machine.gas, registers))
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._out = self._path.open("w", encoding="utf-8")
         except OSError as error:
             raise InputError(f"{self._path}: {error.strerror}") from None
-        self._out.write(text)
+        self._text.begin(machine)
 
     def call(self, machine: Machine, number: int, registers: list[int], left: int, answer: Answer) -> None:
-        """A call with the state before its effects, before its own price is taken."""
-        if self._out is None:
-            return
-        cost = cost_of(self._version, number)
-        price = cost if isinstance(cost, int) else cost(registers)
-        is_short = answer.end is Reason.OUT_OF_GAS
-        after = 0 if is_short else left - answer.gas
-        row = by_number(self._version).get(number)
-        changed = ((7, answer.r7), (8, answer.r8))
-        self._out.write(format_call(Call(
-            number, State(machine.pc, left + price, tuple(registers)), reads_of(machine, row),
-            (MemoryChunk(answer.address, answer.data),) if answer.data else (),
-            tuple((register, value) for register, value in changed if value is not None), after,
-        )))  # fmt: skip
+        """A call with the state before its effects."""
+        self._text.call(machine, number, registers, left, answer)
 
     def end(self, invoked: Invoked) -> None:
         """How it ended."""
-        if self._out is None:
-            return
-        if invoked.exit is not None and invoked.machine is not None:
-            self._out.write(format_end(end_of(invoked.exit, invoked.machine.registers[:])))
-        self._out.close()
+        self._text.end(invoked)
+        if self._out is not None:
+            self._out.close()
+
+    def _write(self, text: str) -> None:
+        if self._out is not None:
+            self._out.write(text)

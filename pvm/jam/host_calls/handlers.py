@@ -16,7 +16,8 @@ from pvm.machine import GAS_LIMIT, Handler, Machine, Reason
 from pvm.memory import Memory
 
 Listener = Callable[[Machine, int, list[int], int, Answer], object]
-"""Hears of each call before it takes effect: machine, number, registers, the gas before it, its answer."""
+"""Hears of each call before it takes effect: machine, number, registers, what its price leaves of the gas (below 0
+where that does not suffice), its answer."""
 
 _RESULT = WHAT.r7 or 0
 
@@ -55,10 +56,11 @@ def _handler(function: Function, context: object, cost: Cost, number: int, liste
     def handle(machine: Any) -> Reason | None:
         registers, memory = machine.registers, machine.memory
         w = registers[:]
-        left = machine.charge(fixed if price is None else price(w))
+        amount = fixed if price is None else price(w)
+        left = machine.charge(amount)
         if left < 0:
             if listener is not None:
-                listener(machine, number, w, machine.gas, Answer(end=out_of_gas))
+                listener(machine, number, w, machine.gas - (amount or 0), Answer(end=out_of_gas))
             machine.gas = 0
             return out_of_gas
         answer = function(context, w, memory, left)

@@ -37,6 +37,12 @@ def cost_of(version: str, number: int) -> Cost:
     return price.base if row.name in _ITSELF or not price.rates else _function(row, price)
 
 
+def price_of(version: str, number: int, w: list[int]) -> int:
+    """What a call with these registers takes before it does anything."""
+    cost = cost_of(version, number)
+    return cost if isinstance(cost, int) else cost(w)
+
+
 def _by_case(row: HostCallRow, cases: list[str], register: int) -> Cost:
     """Of a call with several prices: which one, a register says; the last is that of all other values."""
     named = {price.case: _function(row, price) for price in row.prices_080}
