@@ -16,13 +16,16 @@ import wasm_host
 from pvm import ReferenceEngine
 from pvm.examples import LOG_CALL, example, life_args
 from pvm.fuzz import Case, Observation, memory_case, observe, observed_pages, random_case, start
+from pvm.gas import METERINGS, block_costs
 from pvm.isa import SPEC_NAMES
-from pvm.machine import METERINGS, AnyEngine, Reason
-from pvm.program import assemble
+from pvm.machine import AnyEngine, Reason
+from pvm.program import Program, assemble
 from wasm_host.compiled import wasmtime_engine
 from wasm_host.protection import obstacle
 
-ENOUGH = 300  # gas in which a small program ends
+ENOUGH = {"instruction": 300, "block": 300, "pipeline": 4000}  # gas in which a small program ends
+
+Next = Callable[[int, Observation], int]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -44,21 +47,40 @@ def engines(spec: str, metering: str) -> dict[str, AnyEngine]:
     return found
 
 
-def takes(enough: int, ended: Callable[[AnyEngine, int], Observation], found: dict[str, AnyEngine]) -> int | None:
-    """Run at every gas value up to the one that suffices, which is returned; None when `enough` does not.
+def one_more(gas: int, seen: Observation) -> int:
+    """Every gas value."""
+    return gas + 1
+
+
+def by_block(program: Program, spec: str) -> Next:
+    """Every gas value up to 100, and then those at which one more block can be paid, and those just below."""
+    costs = block_costs(program.blob, spec, "pipeline")
+
+    def following(gas: int, seen: Observation) -> int:
+        return gas + 1 if gas < 100 else max(gas + 1, gas - seen.gas + costs.at(seen.pc) - 1)
+
+    return following
+
+
+def takes(
+    enough: int, ended: Callable[[AnyEngine, int], Observation], found: dict[str, AnyEngine], following: Next = one_more
+) -> int | None:
+    """Run at gas values up to the first that suffices, which is returned; None when `enough` does not.
 
     What is seen at an end must be the same for each.
     """
     (_, yardstick), *others = found.items()
     if is_out_of_gas(ended(yardstick, enough)):
         return None
-    for gas in range(enough + 1):
+    gas = 0
+    while gas <= enough:
         expected = ended(yardstick, gas)
         for name, engine in others:
             seen = ended(engine, gas)
             assert seen == expected, f"{name} with {gas} gas: {seen}, expected {expected}"
         if not is_out_of_gas(expected):
             return gas
+        gas = following(gas, expected)
     raise AssertionError("less gas takes a program farther")
 
 
@@ -79,7 +101,10 @@ def check_seeds(make: Callable[[int], Case], first: int, end: int) -> int:
         for metering in METERINGS:
             case = make(seed)
             try:
-                count += takes(ENOUGH, partial(case_ended, case), engines(case.spec, metering)) is not None
+                following = by_block(Program.parse(case.program, format="plain"), case.spec)
+                ended, found = partial(case_ended, case), engines(case.spec, metering)
+                next_ = following if metering == "pipeline" else one_more
+                count += takes(ENOUGH[metering], ended, found, next_) is not None
             except AssertionError as error:
                 raise AssertionError(f"seed {seed}, {case.spec}, {metering}: {error}") from None
     return count
@@ -115,4 +140,5 @@ def test_examples(name: str, args: bytes, spec: str, metering: str) -> None:
         memory = tuple((one.address, machine.memory.read(one.address, min(one.length, 1 << 14))) for one in segments)
         return Observation(exit, machine.pc, machine.gas, tuple(machine.registers), memory, ())
 
-    assert takes(ENOUGH, ended, engines(spec, metering))
+    following = by_block(program, spec) if metering == "pipeline" else one_more
+    assert takes(ENOUGH[metering], ended, engines(spec, metering), following)

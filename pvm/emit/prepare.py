@@ -249,6 +249,10 @@ def _prepare(index: dict[str, int], trap: int, stop: int) -> bytes:
         + set_word(local_get(record), RECORD.pc, local_get(pc))
         + set_word(local_get(record), RECORD.charge, get_state("validates") + op("i32.eqz"))
         + set_state("records_end", increment(record, size))
+        # Of a trap that is all of its block, where there is no record. It stays when images leave LATENCIES behind.
+        + set_word(i32_const(TRAP_RECORD), RECORD.charge, get_state("pipeline") + if_(
+            get_byte(i32_const(TRAP_OPCODE << 3), LATENCIES), i32_const(1), result=I32
+        ))
     )  # fmt: skip
     # What the pipeline model says is worked out before targets are records.
     costs = get_state("pipeline") + if_(call(index["costs"]))
@@ -312,9 +316,6 @@ def _locate(trap: int) -> bytes:
     nowhere = (
         set_byte(i32_const(TRAP_RECORD), RECORD.handler, i32_const(trap))
         + set_word(i32_const(TRAP_RECORD), RECORD.pc, local_get(pc))
-        + set_word(i32_const(TRAP_RECORD), RECORD.charge, get_state("pipeline") + if_(
-            get_byte(i32_const(TRAP_OPCODE << 3), LATENCIES), i32_const(1), result=I32
-        ))
         + i32_const(TRAP_RECORD)
     )  # fmt: skip
     within = get_word(index_of(local_get(pc))) + i32_const(-2) + op("i32.and")

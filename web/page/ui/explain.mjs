@@ -131,7 +131,8 @@ export class Explain {
     if (values.childElementCount) yield values;
     const { block } = explained;
     const around = block ? `; its block: ${plural(block.instructions, "instruction")} from pc ${block.first_pc}` : "";
-    yield h("p", { class: "soft" }, `opcode ${explained.opcode}, ${explained.gas} gas${around}`);
+    const gas = this.model.settings.metering === "instruction" ? `, ${explained.gas} gas` : ""; // else of its block
+    yield h("p", { class: "soft" }, `opcode ${explained.opcode}${gas}${around}`);
   }
 
   #address(access, view) {
