@@ -154,10 +154,16 @@ class _Writer:
                 skip = False
                 continue
             calls = [relocation for relocation in found.relocations if relocation.kind in kinds.CALLS]
+            after = self._section.found[index + 1] if index + 1 < len(self._section.found) else None
             try:
                 if calls:
-                    after = self._section.found[index + 1] if index + 1 < len(self._section.found) else None
                     self._call(calls[0], found.decoded, after)
+                    skip = True
+                elif found.decoded.row.rule == "auipc" and not found.relocations and _is_pair(found.decoded, after):
+                    assert after is not None
+                    at = found.offset + found.decoded.imm + after.decoded.imm
+                    target = self._target(Place(self._section.file, self._section.index, at))
+                    self._jump(register(after.decoded.rd), target)
                     skip = True
                 else:
                     self._one(found)
@@ -235,6 +241,13 @@ class _Writer:
         if (place.file, place.section) != (section.file, section.index) or place.offset not in section.high:
             raise InputError("its auipc is not there")
         return section.high[place.offset]
+
+
+def _is_pair(first: Decoded, second: Found | None) -> bool:
+    """Whether `auipc` and `jalr` are a call inside the section, which the assembler has resolved itself."""
+    if second is None or second.relocations or second.decoded.row.rule != "jalr":
+        return False
+    return second.decoded.rs1 == first.rd and (second.decoded.rd == first.rd or first.rd in (5, 6, 7))
 
 
 def high(value: int) -> int:

@@ -77,3 +77,15 @@ void *realloc(void *old, size_t n) {
     free(old);
     return found;
 }
+
+/* C++'s new and delete; without exceptions, no memory is a panic. */
+void *_Znwm(size_t n) {
+    void *found = malloc(n);
+    if (!found) pvm_panic();
+    return found;
+}
+void *_Znam(size_t n) { return _Znwm(n); }
+void _ZdlPv(void *block) { free(block); }
+void _ZdaPv(void *block) { free(block); }
+void _ZdlPvm(void *block, size_t n) { (void)n; free(block); }
+void _ZdaPvm(void *block, size_t n) { (void)n; free(block); }
