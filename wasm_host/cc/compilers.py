@@ -27,7 +27,8 @@ _CPU = "generic_rv64+e+m+a+zbb-c-d-f"
 _TARGET = "riscv64-freestanding-none"
 _CODE = (
     "-mabi=lp64e", "-fhosted", "-UNDEBUG", "-ffunction-sections", "-fdata-sections", "-fomit-frame-pointer",
-    "-fno-stack-protector", "-fno-sanitize=undefined", "-fno-stack-check", "-fno-pic", "-mcmodel=medlow", "-fno-asynchronous-unwind-tables",
+    "-fno-stack-protector", "-fno-sanitize=undefined", "-fno-stack-check", "-fno-pic", "-mcmodel=medlow",
+    "-fno-asynchronous-unwind-tables",
 )  # fmt: skip
 _CXX = ("-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")
 _NOISE = "zig: warning: argument unused during compilation: '-c' [-Wunused-command-line-argument]\n"
