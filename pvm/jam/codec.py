@@ -18,12 +18,19 @@ import types
 import typing
 from collections.abc import Callable
 from functools import cache
+from operator import attrgetter
+from struct import Struct
+from struct import error as StructError
 from typing import Any, TypeVar
 
 from pvm.errors import CodecError
 from pvm.jam.constants import Constants
 
 T = TypeVar("T")
+
+_INTEGERS = {1: "B", 2: "H", 4: "I", 8: "Q"}
+_SMALL = [bytes((value,)) for value in range(0x80)]  # naturals of one octet
+_ORDER = "<"  # of octets in `struct`, without padding
 
 
 class Reader:
@@ -66,8 +73,8 @@ class Reader:
 
 def encode_natural(value: int) -> bytes:
     """E(x), the general encoding of a natural number below 2^64 (C.1.1)."""
-    if value < 0x80:
-        return value.to_bytes(1, "little")
+    if 0 <= value < 0x80:
+        return _SMALL[value]
     extra = (value.bit_length() - 1) // 7
     if extra >= 8:
         return b"\xff" + value.to_bytes(8, "little")
@@ -77,15 +84,18 @@ def encode_natural(value: int) -> bytes:
 
 
 class Codec:
-    """Encoder and decoder of one type under one set of constants. `smallest` is the least octets of a value."""
+    """Encoder and decoder of one type under one set of constants. `smallest` is the least octets of a value.
 
-    __slots__ = ("kind", "read", "smallest", "to_json", "write")
+    `layout` is its format for `struct`, if its size is fixed and it has no other rule.
+    """
+
+    __slots__ = ("layout", "read", "smallest", "to_json", "write")
 
     def __init__(
         self, read: Callable[[Reader], Any], write: Callable[[Any, bytearray], None], smallest: int,
-        to_json: Callable[[Any], Any],
+        to_json: Callable[[Any], Any], layout: str = "",
     ) -> None:  # fmt: skip
-        self.read, self.write, self.smallest, self.to_json = read, write, smallest, to_json
+        self.read, self.write, self.smallest, self.to_json, self.layout = read, write, smallest, to_json, layout
 
     def encode(self, value: Any) -> bytes:
         """The octets of a value of this type."""
@@ -131,7 +141,7 @@ class Octets(Custom):
                 raise CodecError(f"{len(value)} octets in place of {size}")
             out += value
 
-        return Codec(read, write, size, _hex)
+        return Codec(read, write, size, _hex, f"{size}s")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,7 +164,7 @@ class Fixed(Custom):
         def write(value: int, out: bytearray) -> None:
             out += value.to_bytes(size, "little")
 
-        return Codec(read, write, size, _same)
+        return Codec(read, write, size, _same, _INTEGERS.get(size, ""))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -285,7 +295,40 @@ def _record(kind: Any, constants: Constants) -> Codec:
     def as_json(value: Any) -> Any:
         return {name: field(getattr(value, name)) for name, field in printers}
 
-    return Codec(read, write, sum(each.smallest for each in codecs), as_json)
+    smallest, layouts = sum(each.smallest for each in codecs), [each.layout for each in codecs]
+    if not all(layouts):
+        return Codec(read, write, smallest, as_json)
+    is_numbers = all(layout in _INTEGERS.values() for layout in layouts)
+    fast_read, fast_write = _packed(kind, names, Struct(_ORDER + "".join(layouts)), read, write)
+    return Codec(fast_read, fast_write if is_numbers else write, smallest, as_json)
+
+
+def _packed(
+    kind: Any, names: tuple[str, ...], layout: Struct, read: Callable[[Reader], Any],
+    write: Callable[[Any, bytearray], None],
+) -> tuple[Callable[[Reader], Any], Callable[[Any, bytearray], None]]:  # fmt: skip
+    """Reading and writing of a record of fixed size in one go; what fails is left to `read` and `write`, which say why.
+
+    Octets are not to be written so: `struct` would fill them up.
+    """
+    size, unpack, pack, values = layout.size, layout.unpack_from, layout.pack, attrgetter(*names)
+    if len(names) == 1:
+        return read, write
+
+    def fast_read(reader: Reader) -> Any:
+        position = reader.position
+        if position + size > reader.end:
+            return read(reader)
+        reader.position = position + size
+        return kind(*unpack(reader.data, position))
+
+    def fast_write(value: Any, out: bytearray) -> None:
+        try:
+            out += pack(*values(value))
+        except StructError:
+            write(value, out)
+
+    return fast_read, fast_write
 
 
 def _sequence(item: Codec) -> Codec:

@@ -118,11 +118,11 @@ class Author:
     ) -> bytes | None:
         """A block on a state, with the assurances of the first `assurers` validators. None if the slot is not ours.
 
-        Raises InputError for a slot that is not after the prior state's.
+        Raises InputError for a slot that is not after the prior state's, or not below 2^32.
         """
         c = self._host.constants
-        if slot <= prior.tau:
-            raise InputError(f"slot {slot} is not after {prior.tau}")
+        if not prior.tau < slot < 1 << 32:
+            raise InputError(f"slot {slot} is not after {prior.tau}, or not below 2^32")
         rotated = self._rotated(prior, slot)
         time = time_between(prior.tau, slot, c)
         found = self._owner(rotated, slot)
