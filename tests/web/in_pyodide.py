@@ -19,10 +19,10 @@ def vectors():
     for tier in ("interpreter", "recompiler"):
         engine = Engine("0.7.2", tier, "block")
         for path in sorted((SHARED / "vectors/pvm-0.7.2").glob("*.json")):
-            found[f"{tier} {path.stem}"] = run_vector(parse_vector(path.read_bytes()), engine)
+            found[f"{tier} {engine.metering} {path.stem}"] = run_vector(parse_vector(path.read_bytes()), engine)
         engine = Engine("gas-vectors", tier)
         for path in sorted((SHARED / "vectors/gas-0.8.0").glob("*.json")):
-            found[f"{tier} {path.stem}"] = run_vector(parse_vector(path.read_bytes()), engine)
+            found[f"{tier} {engine.metering} {path.stem}"] = run_vector(parse_vector(path.read_bytes()), engine)
     return found
 
 

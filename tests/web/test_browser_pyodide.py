@@ -50,7 +50,7 @@ def test_random_programs(in_pyodide: Check) -> None:
 def test_examples(in_pyodide: Check) -> None:
     found = in_pyodide("examples")
     assert [name for name, is_right in found.items() if not is_right] == []
-    assert len(found) == 24
+    assert len(found) == 40
 
 
 def test_refusals(in_pyodide: Check) -> None:

@@ -57,6 +57,21 @@ def test_random_blocks(spec: Spec) -> None:
     assert sum(check(some_rows(random, spec), spec) for _ in range(60)) > 200
 
 
+@pytest.mark.parametrize(
+    ("source", "cost"),
+    [
+        ("trailing_zero_bits_64 r1, r2\n" * 4 + "load_imm r3, 1\n" * 6 + "trap", 4),  # five begin in one cycle
+        ("div_u_64 r7, r8, r9\ndiv_u_64 r7, r8, r9\ntrap", 120),
+        ("load_u8 r7, [0x20000]\nmove_reg r9, r7\nadd_64 r8, r9, r9\ntrap", 26),
+        ("branch_eq r7, r8, 0\nfallthrough", 20), ("branch_eq r7, r8, 0\ntrap", 1),
+    ],
+)  # fmt: skip
+def test_blocks_by_hand(source: str, cost: int) -> None:
+    blob = assemble(f".code\n{source}\n", GP_080).blob
+    assert check(blob, GP_080)
+    assert decoded_costs(Program(blob), GP_080, "auto").at(0) == cost
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_odd_programs(seed: int) -> None:
     """Bitmasks that disagree with the code, undefined opcodes, targets anywhere."""

@@ -207,7 +207,7 @@ export function listenToKeys(actions, tabs, model) {
     if (action) {
       event.preventDefault();
       if (action.enabled()) action.run();
-    } else if (/^[1-7]$/.test(event.key)) {
+    } else if (/^[1-8]$/.test(event.key)) {
       tabs.show(PANELS[Number(event.key) - 1]);
     }
   });
