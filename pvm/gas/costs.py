@@ -46,9 +46,10 @@ _PRICES: Mapping[str, Price] = {
 
 
 @dataclass(frozen=True, eq=False)
-class BlockCosts:
+class BlockCosts(Mapping[int, int]):
     """What entering a pc costs: the whole block that it lies in, also when that is entered in its middle (0.8.0, A.4).
 
+    A mapping from the pcs that `decode` yields, and the code's end; `at` has an answer for all others, too.
     Blocks are priced when they are first asked for, and once. `firsts` has where the block around each pc begins.
     """
 
@@ -57,6 +58,17 @@ class BlockCosts:
     price: Price
     firsts: Mapping[int, int]
     _known: dict[int, int] = field(default_factory=dict)
+
+    def __getitem__(self, pc: int) -> int:
+        if pc not in self.firsts:
+            raise KeyError(pc)
+        return self.at(pc)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.firsts)
+
+    def __len__(self) -> int:
+        return len(self.firsts)
 
     def at(self, pc: int) -> int:
         """Gas. A pc that `decode` does not yield is no instruction's: a trap is all of its block."""

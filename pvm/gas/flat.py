@@ -12,6 +12,8 @@ from pvm.isa.spec import Spec
 from pvm.program.blob import Blob
 from pvm.program.decode import Instruction
 
+STRAY_COST = 1  # of a pc that `decode` does not yield: the bitmask does not mark it, so a trap is all of its block
+
 
 def price(block: Sequence[Instruction], blob: Blob, spec: Spec) -> int:
     """What a block costs."""
