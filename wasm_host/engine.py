@@ -133,6 +133,14 @@ class Engine:
         spend, checked = (partial(self._translations[name].spend, program) for name in (mode, SOFTWARE))
         return AutoMachine(*options, protects, spend, translations.found(program), checked, software)
 
+    def request(self, program: Program) -> None:
+        """Have a program translated in the background, or its stored translation loaded, before a machine needs it.
+
+        Nothing happens where the tier or the program's size is such that it is only interpreted.
+        """
+        if self.tier != "interpreter" and is_taken(program.blob, self.spec):
+            self._translations[self._mode()].request(program)
+
     def carry(self, program: Program) -> Carried | None:
         """The program's translation as bytes, for an engine of the same options in another process.
 

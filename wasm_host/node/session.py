@@ -13,6 +13,7 @@ from pvm.jam.transition import Host
 from pvm.version import __version__
 from wasm_host.node import protocol
 from wasm_host.node.protocol import ANCESTRY, FORKS, PeerInfo, Version
+from wasm_host.node.ready import request_services
 
 FEATURES = ANCESTRY | FORKS
 NAME = b"pvm-wasm"
@@ -62,6 +63,7 @@ class Session:
         state = state_of(first.entries, self._host.constants)
         self._chain = Chain(self._host, blake2b(first.header), first.slot, state, ancestry)
         self._chain.prepare()
+        request_services(self._host.engine, state)
         return protocol.encode_state_root(state.root)
 
     def _import_block(self, content: bytes) -> bytes:

@@ -14,6 +14,7 @@ from pvm.jam.transition import Host
 from wasm_host.cli.engines import make_engine
 from wasm_host.node.crypto import NativeCrypto
 from wasm_host.node.points import VARIABLE, ring_points
+from wasm_host.node.ready import warm_up
 
 # Seconds. A thread that is to check a signature gets the interpreter this soon, and leaves it at once again.
 _SWITCH_INTERVAL = 5e-5
@@ -36,4 +37,6 @@ def make_host(
     """The host with these parameters and compiled cryptography. Raises InputError without the points."""
     sys.setswitchinterval(_SWITCH_INTERVAL)
     crypto = NativeCrypto(ring_points(points, near))
-    return Host(PARAMETERS[parameters], crypto, make_engine(tier, "0.7.2", "instruction", no_cache, "auto"))
+    engine = make_engine(tier, "0.7.2", "instruction", no_cache, "auto")
+    warm_up(engine)
+    return Host(PARAMETERS[parameters], crypto, engine)
