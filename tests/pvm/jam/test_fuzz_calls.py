@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 import wasm_host
+from pvm.fuzz.cases import random_case
 from pvm.jam.host_calls.table import by_number
 from pvm.jam.inner import Pages
 from pvm.program import assemble
 from tests.pvm.jam.calls import BLOB, GAS, NO, RO, RW, RW_END, VERSIONS, Caller, accumulating, digest_of, refining
+from tests.pvm.jam.nested import difference, engines_of
 
 ROUNDS, CALLS = 12, 60
 EDGES = (
@@ -123,3 +125,11 @@ def test_contents_of_pages() -> None:
         plain[address : address + length] = data
         address = rng.randrange(14 * 4096)
         assert pages.read(address, 8000) == plain[address : address + 8000]
+
+
+@pytest.mark.parametrize(("version", "metering"), [("0.7.2", "instruction"), ("0.8.0", "block")])
+def test_random_inner_programs_are_the_same_on_every_engine(version: str, metering: str) -> None:
+    """Also where only one machine is kept, and the others become values in between."""
+    every = engines_of(version, metering)
+    seeds = [seed for seed in range(150) if random_case(seed).spec == version][:10]
+    assert [text for seed in seeds if (text := difference(seed, every))] == []
