@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pvm.errors import AssemblyError, PvmError
+from pvm.machine import AnyEngine
 from pvm.printable import escaped
+from pvm.reference import ReferenceEngine
 from web.bridge.listing import explain_value, lines_value
 from web.bridge.lockstep import Lockstep, MakeEngine
 from web.bridge.machines import image_value, shape_value, translate_value, wat_value
@@ -46,6 +48,7 @@ class Bridge:
             "timeline": lambda params, _: timeline_value(self._find(params), params),
             "shape": lambda params, _: shape_value(self._find(params), params),
             "trace_text": lambda params, _: {"text": trace_text(self._find(params).data, params)},
+            "service": lambda params, _: _service_value(self._find(params), params, make_engine or _reference),
             "lockstep_start": lambda params, _: self._lockstep.start(self._find(params), params),
             "lockstep_run": lambda params, _: self._lockstep.run(params),
             "lockstep_end": lambda params, _: self._lockstep.end(params),
@@ -84,6 +87,18 @@ class Bridge:
             raise unknown_handle()
         self._loaded.move_to_end(loaded.handle)
         return loaded
+
+
+def _service_value(loaded: Loaded, params: Params, make_engine: MakeEngine) -> dict[str, Any]:
+    from web.bridge.services import (
+        service_value,  # only here: few programs are services, and it takes much of `pvm` along
+    )
+
+    return service_value(loaded, params, make_engine)
+
+
+def _reference(tier: str, spec: str, metering: str) -> AnyEngine:
+    return ReferenceEngine(spec, metering)
 
 
 def _refused(error: PvmError) -> dict[str, Any]:

@@ -59,7 +59,7 @@ async function start() {
   new ProgramInfo(model, tabs, showMemory, showCode);
   for (const id of ["split-left", "split-top"]) splitter(byId(id), byId("work"));
   for (const [place, names] of [
-    ["top-actions", ["open", "share"]],
+    ["top-actions", ["open", "service", "share"]],
     ["page-actions", ["theme", "help"]],
   ]) {
     for (const name of names) {

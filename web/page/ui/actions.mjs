@@ -172,6 +172,15 @@ export function makeActions(model, { listing, tabs, dialogs, memory }) {
       memory.focusSearch();
     }),
     open: action("Page", "Open a program or a trace", "Open", "open", ["o"], always, () => dialogs.open()),
+    service: action(
+      "Page",
+      "Refine and accumulate: the program as a JAM service",
+      "Service",
+      "service",
+      ["y"],
+      loaded,
+      () => dialogs.service(),
+    ),
     share: action("Page", "A link to this program", "Share", "share", ["k"], loaded, () => dialogs.share()),
     theme: action(
       "Page",

@@ -3,6 +3,7 @@
 import { button, byId, h, setText } from "./dom.mjs";
 import { plural, size } from "./format.mjs";
 import { remember } from "./remembered.mjs";
+import { ServiceDialog } from "./service.mjs";
 import { fromFragment, toFragment } from "./share.mjs";
 
 const LARGEST = 64 << 20; // bytes of a file
@@ -19,6 +20,7 @@ export class Dialogs {
     this.dialog = byId("dialog");
     this.file = byId("file");
     this.message = byId("message");
+    this.services = new ServiceDialog(model, (title, ...content) => this.#show(title, ...content));
     this.file.addEventListener("change", () => {
       const [file] = this.file.files;
       if (file) this.openFile(file);
@@ -186,6 +188,11 @@ export class Dialogs {
         ),
       ),
     );
+  }
+
+  /** The program as a service. */
+  service() {
+    this.services.open();
   }
 
   // --- sharing -----------------------------------------------------------------------------------------------------
