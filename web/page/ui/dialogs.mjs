@@ -269,7 +269,7 @@ export class Dialogs {
             "dl",
             { class: "keys" },
             ...rows([
-              { title: "Show a panel", keys: ["1", "…", "7"] },
+              { title: "Show a panel", keys: ["1", "…", "8"] },
               { title: "In memory: move, change bytes", keys: ["arrows", "0 … f"] },
               { title: "In assembly: load it", keys: ["Ctrl Enter"] },
             ]),
