@@ -34,12 +34,12 @@ _ORDER = "<"  # of octets in `struct`, without padding
 
 
 class Reader:
-    """Octets and how far they are read."""
+    """Octets and how far they are read. No sequence is taken that has more than `most` items."""
 
-    __slots__ = ("data", "end", "position")
+    __slots__ = ("data", "end", "most", "position")
 
-    def __init__(self, data: bytes, position: int = 0, end: int | None = None) -> None:
-        self.data, self.position = data, position
+    def __init__(self, data: bytes, position: int = 0, end: int | None = None, most: int = 1 << 32) -> None:
+        self.data, self.position, self.most = data, position, most
         self.end = len(data) if end is None else end
 
     def take(self, size: int) -> bytes:
@@ -68,6 +68,8 @@ class Reader:
         number = self.natural()
         if number * smallest > self.end - self.position:
             raise CodecError(f"{number} items in {self.end - self.position} octets")
+        if number > self.most:
+            raise CodecError(f"{number} items: {self.most} are taken at most")
         return number
 
 

@@ -31,6 +31,7 @@ from pvm.jam.types import Hash, TicketBody, WorkReport
 
 FALLBACK_SEAL, ENTROPY = b"jam_fallback_seal", b"jam_entropy"  # X_F (6.19), X_E (6.18)
 _SEAL = 96  # octets
+_MOST_ITEMS = 1 << 16  # of any sequence in a block: a preimage of 5 octets takes 35 times as much memory
 _PARTS = (
     ("tickets", tuple[TicketEnvelope, ...]),
     ("preimages", tuple[Preimage, ...]),
@@ -56,8 +57,8 @@ class Received:
 
 
 def receive(data: bytes, constants: Constants) -> Received:
-    """Decode a block that all of `data` encodes. Raises CodecError."""
-    reader = Reader(data)
+    """Decode a block that all of `data` encodes. Raises CodecError, also for a sequence of more than 65,536 items."""
+    reader = Reader(data, most=_MOST_ITEMS)
     try:
         header: Header = codec(Header, constants).read(reader)
     except CodecError as error:

@@ -7,7 +7,7 @@ most 248, whatever the keys. Bits of an octet come most significant first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 
 from pvm.jam.types import ZERO_HASH
@@ -58,6 +58,7 @@ class Branch:
 
 
 Node = Leaf | Branch | None
+_Changes = list[tuple[int, bytes | None]]
 
 
 def root(trie: Node) -> bytes:
@@ -78,7 +79,7 @@ def find(trie: Node, key: bytes) -> bytes | None:
 def changed(trie: Node, changes: Mapping[bytes, bytes | None]) -> Node:
     """The trie with other values for these keys of 31 octets; None takes a key away."""
     ordered = [(int.from_bytes(key, "big"), changes[key]) for key in sorted(changes)]
-    return _changed(trie, ordered, _BITS - 1) if ordered else trie
+    return _changed(trie, ordered, 0, len(ordered), _BITS - 1) if ordered else trie
 
 
 def build(entries: Iterable[tuple[bytes, bytes]]) -> Node:
@@ -113,20 +114,22 @@ def differences(before: Node, after: Node) -> Iterator[tuple[bytes, bytes | None
                 yield key, olds.get(key), news.get(key)
 
 
-def _changed(node: Node, changes: list[tuple[int, bytes | None]], shift: int) -> Node:
-    """`changes` are in order, not empty, and agree with the node's keys in all bits above `shift`."""
+def _changed(node: Node, changes: _Changes, low: int, high: int, shift: int) -> Node:
+    """With the changes from `low` to `high`: one at least, in order, as the node's keys in all bits above `shift`."""
     if type(node) is not Branch:
+        some = changes[low:high]
         if type(node) is Leaf:
             key = node.key
-            if len(changes) == 1 and changes[0][0] == key:
-                value = changes[0][1]
+            if len(some) == 1 and some[0][0] == key:
+                value = some[0][1]
                 return None if value is None else node if value == node.value else Leaf(key, value)
-            if all(change[0] != key for change in changes):
-                changes = sorted([*changes, (key, node.value)])
-        return _built([change for change in changes if change[1] is not None], shift)
-    middle = _split(changes, shift)
-    left = _changed(node.left, changes[:middle], shift - 1) if middle else node.left
-    right = _changed(node.right, changes[middle:], shift - 1) if middle < len(changes) else node.right
+            if all(change[0] != key for change in some):
+                some = sorted([*some, (key, node.value)])
+        kept = [(key, value) for key, value in some if value is not None]
+        return _built(kept, 0, len(kept), shift)
+    middle = _split(changes, low, high, shift)
+    left = _changed(node.left, changes, low, middle, shift - 1) if low < middle else node.left
+    right = _changed(node.right, changes, middle, high, shift - 1) if middle < high else node.right
     if left is node.left and right is node.right:
         return node
     if left is None and type(right) is not Branch:
@@ -136,20 +139,15 @@ def _changed(node: Node, changes: list[tuple[int, bytes | None]], shift: int) ->
     return Branch(left, right)
 
 
-def _built(entries: list[tuple[int, bytes | None]], shift: int) -> Node:
-    if not entries:
-        return None
-    if len(entries) == 1:
-        key, value = entries[0]
-        assert value is not None
-        return Leaf(key, value)
-    middle = _split(entries, shift)
-    return Branch(_built(entries[:middle], shift - 1), _built(entries[middle:], shift - 1))
+def _built(entries: list[tuple[int, bytes]], low: int, high: int, shift: int) -> Node:
+    if high - low < 2:
+        return Leaf(*entries[low]) if low < high else None
+    middle = _split(entries, low, high, shift)
+    return Branch(_built(entries, low, middle, shift - 1), _built(entries, middle, high, shift - 1))
 
 
-def _split(entries: list[tuple[int, bytes | None]], shift: int) -> int:
-    """How many of the ordered entries have bit 0 at `shift`."""
-    low, high = 0, len(entries)
+def _split(entries: Sequence[tuple[int, object]], low: int, high: int, shift: int) -> int:
+    """Where the entries with bit 1 at `shift` begin, between `low` and `high`."""
     while low < high:
         middle = (low + high) // 2
         if entries[middle][0] >> shift & 1:

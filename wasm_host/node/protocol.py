@@ -18,6 +18,7 @@ from pvm.jam.types import U8, U32, ByteSequence, Hash
 PEER_INFO, INITIALIZE, STATE_ROOT, IMPORT_BLOCK, GET_STATE, STATE, ERROR = 0, 1, 2, 3, 4, 5, 255
 ANCESTRY, FORKS = 1, 2  # features
 VERSION = 1
+MOST_ENTRIES = 1 << 19  # of a state that is set: each takes 300 octets besides key and value
 _LONGEST_TEXT = 400  # octets of an error
 
 
@@ -67,7 +68,7 @@ def decode_peer_info(content: bytes, constants: Constants) -> PeerInfo:
 
 def decode_initialize(content: bytes, constants: Constants) -> Initialize:
     """The content of an Initialize. Raises CodecError, also where a key of the state occurs twice."""
-    reader = Reader(content)
+    reader = Reader(content, most=MOST_ENTRIES)
     header: Header = codec(Header, constants).read(reader)
     octets = content[: reader.position]
     entries = read_entries(reader)

@@ -32,7 +32,7 @@ Log = Callable[[str], object]
 class Limits:
     """Of one message: octets, and seconds without any of the next octets once it has begun."""
 
-    message: int = 128 << 20
+    message: int = 64 << 20
     stall: float = 60.0
 
 

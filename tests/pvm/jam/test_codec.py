@@ -78,6 +78,12 @@ def test_a_huge_count_is_refused_before_anything_is_made() -> None:
         codec(Annotated[bytes, Blob()], TINY).decode(b"\xff" * 9 + bytes(100))
 
 
+def test_sequences_have_a_limit_where_the_reader_has() -> None:
+    reader = Reader(encode_natural(5) + bytes(5 * 33), most=4)
+    with pytest.raises(CodecError, match="4 are taken at most"):
+        codec(tuple[TicketBody, ...], TINY).read(reader)
+
+
 def test_octets_that_no_discriminator_has() -> None:
     with pytest.raises(CodecError, match="0 or 1"):
         codec(TicketBody | None, TINY).decode(b"\2" + bytes(33))
