@@ -15,6 +15,7 @@ from typing import Any, NoReturn, Protocol
 
 from pvm.errors import AddressError, InputError
 from pvm.gas.metering import METERINGS as METERINGS
+from pvm.gas.metering import check_metering as check_metering
 from pvm.memory import Memory
 from pvm.printable import shown
 from pvm.program.program import Program

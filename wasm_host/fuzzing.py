@@ -22,7 +22,7 @@ from pvm.fuzz import (
     shrink,
 )
 from pvm.gas.metering import BLOCK, PIPELINE
-from pvm.machine import Poll
+from pvm.machine import GAS_LIMIT, Poll
 from pvm.program import Program
 from wasm_host.compiled import wasmtime_engine
 from wasm_host.engine import HARDWARE, SOFTWARE, Engine
@@ -112,7 +112,7 @@ def family_of(family: str, seed: int) -> str:
     return FAMILIES[seed % len(FAMILIES)] if family == ALL else family
 
 
-def make_case(family: str, seed: int, programs: Sequence[Program], metering: str | None = None) -> Case:
+def make_case(family: str, seed: int, programs: Sequence[Program]) -> Case:
     """The case of a seed in a family. Half of those by block are by the pipeline model."""
     if family == "mutant":
         case = mutated_case(seed, programs)
@@ -120,11 +120,17 @@ def make_case(family: str, seed: int, programs: Sequence[Program], metering: str
         case = corner_case(family, seed)
     else:
         case = random_case(seed) if family == "random" else memory_case(seed)
-    if metering is None:
-        metering = PIPELINE if case.metering == BLOCK and seed >> 3 & 1 else case.metering
+    return charged(case, PIPELINE) if case.metering == BLOCK and seed >> 3 & 1 else case
+
+
+def charged(case: Case, metering: str | None) -> Case:
+    """The case by another metering, None for its own; with more gas where that is dearer."""
+    if metering is None or metering == case.metering:
+        return case
     if metering != PIPELINE:
         return replace(case, metering=metering)
-    return replace(case, metering=metering, gas=case.gas * _DEARER + seed % _DEARER, refill=case.refill * _DEARER)
+    gas = min(case.gas * _DEARER + case.seed % _DEARER, GAS_LIMIT - 1)
+    return replace(case, metering=metering, gas=gas, refill=case.refill * _DEARER)
 
 
 def task(plan: Plan) -> Task[int, Tried]:
@@ -142,7 +148,7 @@ class _Fuzzer:
 def _try(fuzzer: _Fuzzer, seed: int) -> Tried:
     plan = fuzzer.plan
     family = family_of(plan.family, seed)
-    case = make_case(family, seed, plan.programs, plan.metering)
+    case = charged(make_case(family, seed, plan.programs), plan.metering)
     return Tried(seed, family, examine(case, fuzzer.engines, plan.tries))
 
 
@@ -164,5 +170,5 @@ def examine(case: Case, engines: dict[str, Make], tries: int, poll: Poll | None 
 def _died(plan: Plan, seed: int) -> Tried:
     """What is told of a seed whose process died each time. Nobody can shrink it, or would die, too."""
     family = family_of(plan.family, seed)
-    case = make_case(family, seed, plan.programs, plan.metering)
+    case = charged(make_case(family, seed, plan.programs), plan.metering)
     return Tried(seed, family, Finding(case, DIED, len(case.program)))

@@ -3,7 +3,7 @@
 In: the rows. Out: the module's bytes. Follows A.4; the contract with hosts is `pvm.abi`.
 
 How it runs. `prepare` decodes the program to records of 20 bytes. `execute` calls `dispatch`, a loop around one
-`br_table` over the records' handlers, each generated from a row. Gas is charged when a block is entered, in both
+`br_table` over the records' handlers, each generated from a row. Gas is charged when a block is entered, in all
 meterings: by block it costs what the block costs, by instruction it costs the instructions that are left in the block,
 and an exit before the block's end gives back what was not used. When the gas does not reach to the block's end, the
 record where it ends is patched to stop; the same serves single steps.
