@@ -20,10 +20,11 @@ from pvm.machine import AnyEngine, Exit, Handler, Machine, Reason
 from pvm.memory import Memory
 from pvm.program import Program
 from pvm.reference import ReferenceEngine
+from pvm.saved import State
 from pvm.version import __version__
 
 __all__ = [
     "AddressError", "AnyEngine", "AssemblyError", "EngineError", "Exit", "Handler", "InputError", "Machine",
     "MachineBusyError", "Memory", "Program", "ProgramError", "PvmError", "Reason", "ReferenceEngine", "ResourceError",
-    "TraceError", "VectorError", "__version__",
+    "State", "TraceError", "VectorError", "__version__",
 ]  # fmt: skip

@@ -13,9 +13,10 @@ from enum import Enum
 from threading import get_ident
 from typing import Any, NoReturn, Protocol
 
-from pvm.errors import AddressError, InputError
+from pvm.errors import AddressError, EngineError, InputError
 from pvm.gas.metering import METERINGS as METERINGS
 from pvm.gas.metering import check_metering as check_metering
+from pvm.isa.spec import Spec
 from pvm.memory import Memory
 from pvm.printable import shown
 from pvm.program.program import Program
@@ -27,6 +28,7 @@ from pvm.program.standard import (
     Segment,
 )
 from pvm.registers import REGISTER_COUNT, REGISTER_LIMIT, Registers
+from pvm.saved import State, joined_ranges
 from pvm.turns import Turns, check_nesting, nest, refuse, refuse_again
 
 GAS_LIMIT = 1 << 64
@@ -91,6 +93,9 @@ class Machine(ABC):
     """
 
     program: Program
+    spec: Spec
+    metering: str
+    engine: Resumer | None = None  # that made it
     _memory: Memory
     _registers: Registers
     poll: Poll | None = None
@@ -144,6 +149,15 @@ class Machine(ABC):
         raise NotImplementedError
 
     @property
+    def heap_limit(self) -> int:
+        """How far `sbrk` may go."""
+        raise NotImplementedError
+
+    @heap_limit.setter
+    def heap_limit(self, value: int) -> None:
+        raise NotImplementedError
+
+    @property
     @abstractmethod
     def gas(self) -> int:
         """Gas that remains, below 2^64."""
@@ -151,6 +165,73 @@ class Machine(ABC):
     @gas.setter
     @abstractmethod
     def gas(self, value: int) -> None: ...
+
+    def save(self) -> State:
+        """The machine's state as a value: in a handler, with the call made. The machine goes on as if it was not asked.
+
+        Raises MachineBusyError while another thread runs it.
+        """
+        self._refuse_others()
+        self._take_back_exit()
+        pc, (charged, called) = self.pc, self._flags()
+        return State(
+            self.program, self.spec.name, self.metering, pc, self.gas, tuple(self.registers[:]), self.heap_end,
+            self.heap_limit, charged, called, tuple(joined_ranges(self.memory.mapped())), tuple(self.memory.contents()),
+        )  # fmt: skip
+
+    def restore(self, state: State) -> None:
+        """Become what `state` says, of whatever engine it is; handlers stay.
+
+        Raises InputError for the state of another program, version or metering, MachineBusyError while another thread
+        runs the machine.
+        """
+        state.check(self.program, self.spec.name, self.metering)
+        self._refuse_others()
+        memory = self.memory
+        memory.forget()
+        for address, length, access in state.mapped:
+            memory.map(address, length, access)
+        for address, data in state.contents:
+            memory.write(address, data)
+        self._stand(state.pc, state.charged, state.called)
+        self._set_start(state.registers, state.gas, state.heap_end, state.heap_limit)
+
+    def clone(self) -> Machine:
+        """Another machine of the same engine, with the same state and handlers.
+
+        Raises what `save` and the engine's `resume` raise.
+        """
+        if self.engine is None:
+            raise EngineError("machine: no engine is known that could make another one")
+        return self.engine.resume(self.save(), self._handlers)
+
+    def reset(self, args: bytes = b"", gas: int = DEFAULT_GAS, pc: int | None = None) -> None:
+        """Start again, as `AnyEngine.instantiate` would; handlers stay.
+
+        Raises what that raises, and MachineBusyError while another thread runs the machine.
+        """
+        start = start_of(self.program, args, gas, pc, None)
+        self._refuse_others()
+        self.memory.forget()
+        load_segments(self.memory, start.segments)
+        self._stand(start.pc, False, False)
+        self._set_start(start.registers, start.gas, start.heap_end, start.heap_limit)
+
+    def _set_start(self, registers: Sequence[int], gas: int, heap_end: int, heap_limit: int) -> None:
+        self.registers[:] = list(registers)
+        self.heap_limit, self.heap_end, self.gas = heap_limit, heap_end, gas
+
+    def _flags(self) -> tuple[bool, bool]:
+        """Whether the block around pc is paid for, and whether the call at pc has been made."""
+        raise NotImplementedError
+
+    def _stand(self, pc: int, charged: bool, called: bool) -> None:
+        """Set pc and the flags."""
+        raise NotImplementedError
+
+    def _take_back_exit(self) -> None:
+        """Have an exit that was reached and not taken, because of a signal, be reached again by the next run."""
+        return
 
     def charge(self, amount: int) -> int:
         """Take gas, and return what is left. Takes nothing and returns -1 where there is not enough.
@@ -258,6 +339,17 @@ class AnyEngine(Protocol):
         ...
 
 
+class Resumer(AnyEngine, Protocol):
+    """An engine that takes machines over from others, as all of ours do."""
+
+    def resume(self, state: State, host: Mapping[int, Handler] | None = None) -> Machine:
+        """A machine that goes on where another one was saved.
+
+        Raises InputError for the state of another version or metering.
+        """
+        ...
+
+
 def start_of(program: Program, args: bytes, gas: int, pc: int | None, host: Mapping[int, Handler] | None) -> Start:
     """The start of `program`.
 
@@ -271,11 +363,7 @@ def start_of(program: Program, args: bytes, gas: int, pc: int | None, host: Mapp
         raise InputError(f"arguments: bytes are needed, not {type(args).__name__}")
     pc = check_pc(0 if pc is None else pc)
     gas = check_gas(gas)
-    handlers = dict(host or {})
-    for number, handler in handlers.items():
-        check_call(number)
-        if not callable(handler):
-            raise InputError(f"host: {number}: {shown(handler)} is no function")
+    handlers = _checked(host)
     if program.sections is None:
         if args:
             raise InputError("arguments: a plain program takes none")
@@ -286,6 +374,27 @@ def start_of(program: Program, args: bytes, gas: int, pc: int | None, host: Mapp
     return Start(
         pc, gas, tuple(registers), sections.segments(bytes(args)), sections.heap_end, sections.heap_limit, handlers
     )
+
+
+def start_again(state: State, spec: str, metering: str, host: Mapping[int, Handler] | None) -> Start:
+    """The start of a machine that is about to become what was saved.
+
+    Raises InputError for the state of another version or metering, and for a handler for what is no host call.
+    """
+    if not isinstance(state, State):
+        raise InputError(f"state: what Machine.save returns is needed, not {type(state).__name__}")
+    state.check(state.program, spec, metering)
+    check_nesting()
+    return Start(0, 0, heap_limit=state.heap_limit, handlers=_checked(host))
+
+
+def _checked(host: Mapping[int, Handler] | None) -> dict[int, Handler]:
+    handlers = dict(host or {})
+    for number, handler in handlers.items():
+        check_call(number)
+        if not callable(handler):
+            raise InputError(f"host: {number}: {shown(handler)} is no function")
+    return handlers
 
 
 def load_segments(memory: Memory, segments: tuple[Segment, ...]) -> None:

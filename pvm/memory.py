@@ -12,6 +12,7 @@ from pvm.errors import AddressError, InputError
 from pvm.printable import shown
 from pvm.program.standard import ADDRESS_SPACE, PAGE_SIZE, ZONE_SIZE
 
+_MOST_RANGES = 64  # noted one by one; a machine starts with some four
 ACCESSES: tuple[str | None, ...] = (None, "r", "rw")
 
 
@@ -39,12 +40,41 @@ class Memory(ABC):
     def access(self, address: int) -> str | None:
         """The guest's access to the page of `address`: "rw", "r" or None. Raises AddressError beyond 2^32."""
 
-    def mapped(self) -> Iterator[tuple[int, int, str]]:
-        """Address, length and access of what is mapped, in one or several pages at a time, by address."""
-        for address in range(0, ADDRESS_SPACE, PAGE_SIZE):
-            access = self.access(address)
+    def mapped(self, address: int = 0, length: int = ADDRESS_SPACE) -> Iterator[tuple[int, int, str]]:
+        """Address, length and access of what is mapped of a range, in one or several whole pages at a time, by address.
+
+        Raises AddressError beyond 2^32.
+        """
+        check_range(address, length)
+        for page in range(address - address % PAGE_SIZE, address + length, PAGE_SIZE):
+            access = self.access(page)
             if access is not None:
-                yield address, PAGE_SIZE, access
+                yield page, PAGE_SIZE, access
+
+    def contents(self) -> Iterator[tuple[int, bytes]]:
+        """Address and octets of all pages that are not zero, mapped or not, by address; neighbours are joined."""
+        raise NotImplementedError
+
+    def clear(self, address: int = 0, length: int = ADDRESS_SPACE) -> None:
+        """Make a range zero, and give whole pages of it back to the system. The guest's access stays.
+
+        Raises AddressError beyond 2^32.
+        """
+        raise NotImplementedError
+
+    def forget(self) -> None:
+        """Make all zero, and nothing accessible, as it was before the start."""
+        self.clear()
+        for address, length, _ in list(self.mapped()):
+            self.map(address, length, None)
+
+    def read_int(self, address: int, octets: int) -> int:
+        """An unsigned little-endian number of so many octets. Raises AddressError beyond 2^32."""
+        return int.from_bytes(self.read(address, octets), "little")
+
+    def write_int(self, address: int, value: int, octets: int) -> None:
+        """Put a number there, modulo 2^(8 * octets). Raises AddressError beyond 2^32."""
+        self.write(address, (value & ((1 << 8 * octets) - 1)).to_bytes(octets, "little"))
 
     def is_readable(self, address: int, length: int) -> bool:
         """Whether the guest may read all of a range; of an empty one it may. It never may below 2^16."""
@@ -81,6 +111,41 @@ class Memory(ABC):
             return False
         first, last = address // PAGE_SIZE, (address + length - 1) // PAGE_SIZE
         return all(self.access(page * PAGE_SIZE) in accesses for page in range(first, last + 1))
+
+
+class PageRanges:
+    """Ranges of pages of a memory, some too many as one that spans them: outside of all, nothing was ever put."""
+
+    def __init__(self) -> None:
+        self._ranges: set[tuple[int, int]] = set()
+        self._hull = (ADDRESS_SPACE // PAGE_SIZE, 0)
+
+    def add(self, first: int, end: int) -> None:
+        """Note the pages [first, end)."""
+        if self._hull[0] <= first and end <= self._hull[1]:
+            return
+        self._ranges.add((first, end))
+        if len(self._ranges) > _MOST_RANGES:
+            ranges = [self._hull, *self._ranges]
+            self._hull = min(first for first, _ in ranges), max(end for _, end in ranges)
+            self._ranges.clear()
+
+    def all(self, *others: tuple[int, int]) -> list[tuple[int, int]]:
+        """All of them and others, by address and apart."""
+        found: list[tuple[int, int]] = []
+        for first, end in sorted([*self._ranges, self._hull, *others]):
+            if first >= end:
+                continue
+            if found and first <= found[-1][1]:
+                found[-1] = found[-1][0], max(end, found[-1][1])
+            else:
+                found.append((first, end))
+        return found
+
+
+def page_range(address: int, length: int) -> tuple[int, int]:
+    """The pages [first, end) that a range touches."""
+    return address // PAGE_SIZE, -(-(address + length) // PAGE_SIZE) if length else address // PAGE_SIZE
 
 
 def check_range(address: int, length: int) -> None:

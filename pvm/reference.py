@@ -10,6 +10,7 @@ from functools import cache
 from threading import get_ident
 
 from pvm.gas import block_costs, choose_metering
+from pvm.gas.metering import INSTRUCTION
 from pvm.isa.expr import (
     BINARY,
     MASK32,
@@ -34,11 +35,24 @@ from pvm.isa.expr import (
 from pvm.isa.spec import Spec
 from pvm.isa.spec import spec as find_spec
 from pvm.isa.table import Row
-from pvm.machine import DEFAULT_GAS, Exit, Handler, Machine, Reason, Start, check_gas, check_pc, load_segments, start_of
-from pvm.memory import Memory, check_access, check_range
+from pvm.machine import (
+    DEFAULT_GAS,
+    Exit,
+    Handler,
+    Machine,
+    Reason,
+    Start,
+    check_gas,
+    check_pc,
+    load_segments,
+    start_again,
+    start_of,
+)
+from pvm.memory import Memory, check_access, check_range, page_range
 from pvm.program import PAGE_SIZE, Instruction, Program, block_starts, decode_at, is_entry, is_valid
-from pvm.program.standard import HALT_ADDRESS, ZONE_SIZE
+from pvm.program.standard import ADDRESS_SPACE, HALT_ADDRESS, ZONE_SIZE
 from pvm.registers import Registers
+from pvm.saved import State, joined_pages
 from pvm.turns import Turns, refuse
 
 JUMP_ALIGNMENT = 2  # Z_A
@@ -105,8 +119,28 @@ class ReferenceMemory(Memory):
         check_range(address, 1)
         return self._access.get(address // PAGE_SIZE)
 
-    def mapped(self) -> Iterator[tuple[int, int, str]]:
-        return ((page * PAGE_SIZE, PAGE_SIZE, access) for page, access in sorted(self._access.items()))
+    def mapped(self, address: int = 0, length: int = ADDRESS_SPACE) -> Iterator[tuple[int, int, str]]:
+        check_range(address, length)
+        first, end = page_range(address, length)
+        for page, access in sorted(self._access.items()):
+            if first <= page < end:
+                yield page * PAGE_SIZE, PAGE_SIZE, access
+
+    def contents(self) -> Iterator[tuple[int, bytes]]:
+        return joined_pages((page * PAGE_SIZE, bytes(data)) for page, data in sorted(self._contents.items()))
+
+    def clear(self, address: int = 0, length: int = ADDRESS_SPACE) -> None:
+        check_range(address, length)
+        if self._turns and get_ident() not in self._turns:
+            refuse(self._turns)
+        end = address + length
+        for page, data in list(self._contents.items()):
+            start = max(address, page * PAGE_SIZE) - page * PAGE_SIZE
+            stop = min(end, (page + 1) * PAGE_SIZE) - page * PAGE_SIZE
+            if (start, stop) == (0, PAGE_SIZE):
+                del self._contents[page]
+            elif start < stop:
+                data[start:stop] = bytes(stop - start)
 
 
 class _Ended(Exception):
@@ -163,6 +197,21 @@ class ReferenceMachine(Machine):
     def heap_end(self, value: int) -> None:
         self._refuse_others()
         self._heap_end = value
+
+    @property
+    def heap_limit(self) -> int:
+        return self._heap_limit
+
+    @heap_limit.setter
+    def heap_limit(self, value: int) -> None:
+        self._refuse_others()
+        self._heap_limit = value
+
+    def _flags(self) -> tuple[bool, bool]:
+        return self.metering != INSTRUCTION and self._charged, self._called
+
+    def _stand(self, pc: int, charged: bool, called: bool) -> None:
+        self._pc, self._charged, self._called = check_pc(pc), charged, called
 
     @property
     def gas(self) -> int:
@@ -304,7 +353,21 @@ class ReferenceEngine:
         host: Mapping[int, Handler] | None = None,
     ) -> ReferenceMachine:
         """A machine at the program's start. Raises InputError and AddressError as `pvm.machine.start_of` does."""
-        return ReferenceMachine(program, self.spec, self.metering, start_of(program, args, gas, pc, host))
+        return self._machine(program, start_of(program, args, gas, pc, host))
+
+    def resume(self, state: State, host: Mapping[int, Handler] | None = None) -> ReferenceMachine:
+        """A machine that goes on where another one was saved.
+
+        Raises InputError for the state of another version or metering, or a handler for what is no host call.
+        """
+        machine = self._machine(state.program, start_again(state, self.spec.name, self.metering, host))
+        machine.restore(state)
+        return machine
+
+    def _machine(self, program: Program, start: Start) -> ReferenceMachine:
+        machine = ReferenceMachine(program, self.spec, self.metering, start)
+        machine.engine = self
+        return machine
 
 
 # --- rows as Python functions --------------------------------------------------------------------------------------

@@ -12,8 +12,9 @@ from pvm.emit.recompiler import REGION_BLOCKS, is_taken
 from pvm.errors import InputError, ResourceError
 from pvm.gas import choose_metering
 from pvm.isa import spec as find_spec
-from pvm.machine import DEFAULT_GAS, Handler, start_of
+from pvm.machine import DEFAULT_GAS, Handler, Start, start_again, start_of
 from pvm.program import Program
+from pvm.saved import State
 from pvm.suggestions import unknown
 from wasm_host.cache import CacheChoice, key_of, open_cache
 from wasm_host.calls import caller
@@ -120,7 +121,23 @@ class Engine:
         not fit, AddressError for gas or a pc out of range, ResourceError without address space for 8 GiB more, without
         memory to translate the program, or when the hardware has to protect memory and cannot.
         """
-        start = start_of(program, args, gas, pc, host)
+        return self._machine(program, start_of(program, args, gas, pc, host))
+
+    def resume(self, state: State, host: Mapping[int, Handler] | None = None) -> WasmMachine:
+        """A machine that goes on where another one was saved, on whatever tier, engine or system.
+
+        Raises InputError for the state of another version or metering, and what `instantiate` raises.
+        """
+        machine = self._machine(state.program, start_again(state, self.spec.name, self.metering, host))
+        machine.restore(state)
+        return machine
+
+    def _machine(self, program: Program, start: Start) -> WasmMachine:
+        machine = self._new_machine(program, start)
+        machine.engine = self
+        return machine
+
+    def _new_machine(self, program: Program, start: Start) -> WasmMachine:
         interpreter(self.cache)
         options = (program, self.spec, self.metering, start, self.calls, self._images)
         if self.tier == "interpreter" or not is_taken(program.blob, self.spec):

@@ -12,6 +12,7 @@ import wasmtime
 from pvm import abi
 from pvm.emit.placed import placed
 from pvm.errors import ResourceError
+from pvm.gas.metering import INSTRUCTION
 from pvm.isa import Spec
 from pvm.machine import Exit, Machine, Reason, Start, check_gas, check_pc, check_reason, load_segments
 from pvm.program import Program, is_entry, is_valid
@@ -75,8 +76,7 @@ class WasmMachine(Machine):
     def _load_start(self, start: Start) -> None:
         load_segments(self.memory, start.segments)
         self.registers[:] = list(start.registers)
-        self._field["heap_end"].value = self._heap_end = start.heap_end
-        self._field["heap_limit"].value = start.heap_limit
+        self.heap_limit, self.heap_end = start.heap_limit, start.heap_end
         self.pc, self.gas = start.pc, start.gas
 
     @property
@@ -104,7 +104,33 @@ class WasmMachine(Machine):
     @heap_end.setter
     def heap_end(self, value: int) -> None:
         self._refuse_others()
+        self._guest.heap_starts(value)
         self._field["heap_end"].value = self._heap_end = value
+
+    @property
+    def heap_limit(self) -> int:
+        return self._field["heap_limit"].value
+
+    @heap_limit.setter
+    def heap_limit(self, value: int) -> None:
+        self._refuse_others()
+        self._field["heap_limit"].value = value
+
+    def _flags(self) -> tuple[bool, bool]:
+        return self.metering != INSTRUCTION and bool(self._field["charged"].value), bool(self._field["called"].value)
+
+    def _stand(self, pc: int, charged: bool, called: bool) -> None:
+        self.pc = pc
+        self._field["charged"].value, self._field["called"].value = charged, called
+
+    def _take_back_exit(self) -> None:
+        code, self._exit_code.value = self._exit_code.value, 0
+        if code == abi.GREW:  # done, but for what the host has to see to
+            self._follow_heap()
+        elif code not in (0, abi.STOPPED, _OUT_OF_GAS):  # reached by an instruction that will be carried out again
+            self._field["called"].value = 0
+            if self.metering == INSTRUCTION:
+                self._gas.value += 1
 
     @property
     def gas(self) -> int:

@@ -33,7 +33,6 @@ _NONE, _READ, _WRITE = 0, 1, 2  # PROT_NONE, PROT_READ, PROT_WRITE
 _SIGSEGV = 11
 _PROTECTIONS = {0: _NONE, abi.READABLE: _READ, abi.READABLE | abi.WRITABLE: _READ | _WRITE}
 _PAGES = ADDRESS_SPACE // PAGE_SIZE
-_RANGES = 64  # remembered one by one; a machine starts with some four
 _RUNS = re.compile(rb"(?s)(.)\1*")
 
 
@@ -113,17 +112,15 @@ class ProtectedMemory(GuestMemory):
         self, guest: wasmtime.Memory, engine: EngineState, store: wasmtime.Store, turns: Turns = NOBODY
     ) -> None:
         super().__init__(guest, engine, store, turns)
-        self._mapped: set[tuple[int, int]] = set()  # ranges of pages that were mapped before `protect`
         # Addresses and lengths whose protection may differ from the page table: a signal may have ended a change.
         self._doubtful: tuple[int, int] | None = None
 
-    def protect(self, heap: int, heap_end: int) -> None:
-        """Begin to protect, or leave all as it was. Generated code has mapped what lies between the two addresses."""
-        self._note(heap // PAGE_SIZE, -(-heap_end // PAGE_SIZE))
+    def protect(self) -> None:
+        """Begin to protect, or leave all as it was."""
         self.is_on = True
         try:
             self._protect(0, _PAGES, _NONE)
-            for first, end in self._mapped:
+            for first, end in self._extents():
                 self.follow(first * PAGE_SIZE, (end - first) * PAGE_SIZE)
         except BaseException:  # a signal's
             _mprotect(self._base, 0, _PAGES, _READ | _WRITE)
@@ -158,13 +155,6 @@ class ProtectedMemory(GuestMemory):
             self._doubtful = None
             return
         super().map(address, length, access)
-        if access is not None and length:
-            self._note(address // PAGE_SIZE, -(-(address + length) // PAGE_SIZE))
-
-    def _note(self, first: int, end: int) -> None:
-        self._mapped.add((first, end))
-        if len(self._mapped) > _RANGES:
-            self._mapped = {(min(first for first, _ in self._mapped), max(end for _, end in self._mapped))}
 
     def read(self, address: int, length: int) -> bytes:
         check_range(address, length)
@@ -204,6 +194,37 @@ class ProtectedMemory(GuestMemory):
     def _refuse_others(self) -> None:
         if self._turns and get_ident() not in self._turns:
             refuse(self._turns)
+
+    def _pages(self, first: int, end: int) -> Iterator[tuple[int, bytes]]:
+        if not self.is_on:
+            yield from super()._pages(first, end)
+            return
+        self._refuse_others()
+        self.settle()
+        with self._opened(first * PAGE_SIZE, (end - first) * PAGE_SIZE):
+            found = list(super()._pages(first, end))
+        yield from found
+
+    def forget(self) -> None:
+        if not self.is_on:
+            super().forget()
+            return
+        self._refuse_others()
+        self.settle()
+        extents = self._extents()
+        self._doubtful = (extents[0][0] * PAGE_SIZE, (extents[-1][1] - extents[0][0]) * PAGE_SIZE) if extents else None
+        super().forget()
+        for first, end in extents:
+            self._protect(first, end, _NONE)
+        self._doubtful = None
+
+    def _zero(self, address: int, length: int) -> None:
+        if not self.is_on or not length:
+            super()._zero(address, length)
+            return
+        self.settle()
+        with self._opened(address, length):
+            super()._zero(address, length)
 
     def follow(self, address: int, length: int) -> None:
         """Give the pages of a range the protection that the page table says."""

@@ -98,9 +98,8 @@ class RecompilerMachine(WasmMachine):
         guest = self._guest
         if self._protects and isinstance(guest, ProtectedMemory):
             if not guest.is_on:
-                heap = self._field["heap_end"].value
-                guest.protect(self._heap_end, heap)
-                self._heap_end = heap
+                guest.protect()
+                self._heap_end = self._field["heap_end"].value
             self._field["protects"].value = 1
             if guest.is_lost:
                 self._unprotect()
@@ -196,6 +195,10 @@ class RecompilerMachine(WasmMachine):
     @pc.setter
     def pc(self, value: int) -> None:
         self._set_pc(value)
+
+    def _stand(self, pc: int, charged: bool, called: bool) -> None:
+        super()._stand(pc, charged, called)
+        self._was_interrupted = False
 
     def _step(self) -> Exit | None:
         if isinstance(self._guest, ProtectedMemory):

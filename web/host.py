@@ -24,12 +24,27 @@ from pvm.emit.placed import placed
 from pvm.emit.recompiler import Recompiled, is_taken, recompile
 from pvm.errors import EngineError, InputError, ResourceError
 from pvm.gas import choose_metering
+from pvm.gas.metering import INSTRUCTION
 from pvm.isa import Spec
 from pvm.isa import spec as find_spec
-from pvm.machine import DEFAULT_GAS, Exit, Handler, Machine, Reason, Start, check_gas, check_pc, check_reason, start_of
-from pvm.memory import Memory, check_access, check_range
-from pvm.program import Program, is_valid
+from pvm.machine import (
+    DEFAULT_GAS,
+    Exit,
+    Handler,
+    Machine,
+    Reason,
+    Start,
+    check_gas,
+    check_pc,
+    check_reason,
+    start_again,
+    start_of,
+)
+from pvm.memory import Memory, PageRanges, check_access, check_range, page_range
+from pvm.program import PAGE_SIZE, Program, is_valid
+from pvm.program.standard import ADDRESS_SPACE
 from pvm.registers import REGISTER_COUNT, Registers
+from pvm.saved import State, joined_pages, joined_ranges
 from pvm.suggestions import unknown
 from web.bridge.values import pairs
 
@@ -42,6 +57,7 @@ SLICE = 1 << 22
 # Translating takes so many seconds an instruction: a program is translated once it was interpreted for as long as that.
 TRANSLATION_TIME = 50e-6
 
+_MAPPED = re.compile(rb"[^\0]+")  # runs of pages in a page table
 _HOST_CALL = abi.EXIT_CODES[Reason.HOST_CALL]
 _OUT_OF_GAS = abi.EXIT_CODES[Reason.OUT_OF_GAS]
 
@@ -79,8 +95,20 @@ class Engine:
         Raises InputError for arguments that do not fit, AddressError for gas or a pc out of range, ResourceError
         without address space for 8 GiB more.
         """
-        start = start_of(program, args, gas, pc, host)
+        return self._machine(program, start_of(program, args, gas, pc, host))
+
+    def resume(self, state: State, host: Mapping[int, Handler] | None = None) -> HostMachine:
+        """A machine that goes on where another one was saved, on whatever tier, engine or system.
+
+        Raises InputError for the state of another version or metering, and what `instantiate` raises.
+        """
+        machine = self._machine(state.program, start_again(state, self.spec.name, self.metering, host))
+        machine.restore(state)
+        return machine
+
+    def _machine(self, program: Program, start: Start) -> HostMachine:
         machine = HostMachine(self, program, start)
+        machine.engine = self
         if self.tier == "recompiler":
             machine.translate()
         return machine
@@ -140,6 +168,22 @@ class HostMachine(Machine):
     @heap_end.setter
     def heap_end(self, value: int) -> None:
         self._set_number("heap_end", value)
+
+    @property
+    def heap_limit(self) -> int:
+        return self._number("heap_limit")
+
+    @heap_limit.setter
+    def heap_limit(self, value: int) -> None:
+        self._set_number("heap_limit", value)
+
+    def _flags(self) -> tuple[bool, bool]:
+        return self.metering != INSTRUCTION and bool(self._number("charged")), bool(self._number("called"))
+
+    def _stand(self, pc: int, charged: bool, called: bool) -> None:
+        self.pc = pc
+        self._set_number("charged", charged)
+        self._set_number("called", called)
 
     @property
     def gas(self) -> int:
@@ -207,6 +251,7 @@ class HostMemory(Memory):
 
     def __init__(self, machine: Any) -> None:
         self._js = machine.memory
+        self._noted = PageRanges()  # that were mapped or written by a host after the start
 
     def read(self, address: int, length: int) -> bytes:
         check_range(address, length)
@@ -216,17 +261,40 @@ class HostMemory(Memory):
         data = bytes(memoryview(data))
         check_range(address, len(data))
         if data:
+            self._noted.add(*page_range(address, len(data)))
             self._js.view(address, len(data)).assign(data)
 
     def map(self, address: int, length: int, access: str | None) -> None:
         check_range(address, length)
         check_access(access)
+        if length:
+            self._noted.add(*page_range(address, length))
         self._js.map(address, length, access)
 
     def access(self, address: int) -> str | None:
         check_range(address, 1)
         found = self._js.accessOf(address >> abi.GUEST_PAGE_BITS)
         return found if isinstance(found, str) else None
+
+    def mapped(self, address: int = 0, length: int = ADDRESS_SPACE) -> Iterator[tuple[int, int, str]]:
+        check_range(address, length)
+        first, end = page_range(address, length)
+        table = self._js.table.to_bytes()[first:end]
+        for run in _MAPPED.finditer(table):
+            pages = range((first + run.start()) * PAGE_SIZE, (first + run.end()) * PAGE_SIZE, PAGE_SIZE)
+            yield from joined_ranges((page, PAGE_SIZE, self.access(page) or "") for page in pages)
+
+    def contents(self) -> Iterator[tuple[int, bytes]]:
+        used = self._noted.all(*(page_range(address, length) for address, length, _ in self.mapped()))
+        pages = (page for first, end in used for page in range(first, end))
+        return joined_pages((page * PAGE_SIZE, self.read(page * PAGE_SIZE, PAGE_SIZE)) for page in pages)
+
+    def clear(self, address: int = 0, length: int = ADDRESS_SPACE) -> None:
+        check_range(address, length)
+        for first, end in self._noted.all(*(page_range(at, size) for at, size, _ in self.mapped(address, length))):
+            start, stop = max(address, first * PAGE_SIZE), min(address + length, end * PAGE_SIZE)
+            if start < stop:
+                self._js.fill(start, stop - start)
 
     def is_readable(self, address: int, length: int) -> bool:
         return not length or bool(self._js.isReadable(address, length))

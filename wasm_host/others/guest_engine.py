@@ -17,7 +17,7 @@ from pvm.errors import EngineError
 from pvm.machine import Exit, Handler, Machine, Reason, start_of
 from pvm.memory import Memory
 from pvm.program import PAGE_SIZE, Program
-from pvm.program.standard import ZONE_SIZE
+from pvm.program.standard import ADDRESS_SPACE, ZONE_SIZE
 from pvm.registers import REGISTER_COUNT, Registers
 from web.bridge import Bridge
 from web.bridge.values import Big, to_json
@@ -228,9 +228,12 @@ class GuestMemory(Memory):
     def access(self, address: int) -> str | None:
         return {0: None, 1: "r", 3: "rw"}[self._page(address // PAGE_SIZE * PAGE_SIZE)[1]]
 
-    def mapped(self) -> Iterator[tuple[int, int, str]]:
+    def mapped(self, address: int = 0, length: int = ADDRESS_SPACE) -> Iterator[tuple[int, int, str]]:
         runs = self._machine.ask_all([("pages", {})])[0]
-        return ((run["address"], run["length"], run["access"]) for run in runs)
+        for run in runs:
+            start, end = max(run["address"], address), min(run["address"] + run["length"], address + length)
+            if start < end:
+                yield start, end - start, run["access"]
 
     def is_readable(self, address: int, length: int) -> bool:
         return address >= ZONE_SIZE and 0 not in self._read([(address, length)])[0]["access"]

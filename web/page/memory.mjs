@@ -36,6 +36,11 @@ export class GuestMemory {
     this.view(address, bytes.length).set(bytes);
   }
 
+  /** Make a range zero. */
+  fill(address, length) {
+    this.view(address, length).fill(0);
+  }
+
   /** Give the guest "rw", "r" or no (null) access to every page that the range touches; contents stay. */
   map(address, length, access = null) {
     checkRange(address, length);
