@@ -176,7 +176,7 @@ def test_what_cannot_be_restored() -> None:
         machine.restore(Engine().instantiate(other).save())
     with pytest.raises(InputError, match=r"spec 0\.7\.2, metering instruction"):
         Engine(metering="block").resume(machine.save())
-    with pytest.raises(InputError, match="Machine.save"):
+    with pytest.raises(InputError, match=r"Machine\.save"):
         ReferenceEngine().resume(machine)  # type: ignore[arg-type]
 
 
