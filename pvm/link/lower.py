@@ -122,7 +122,8 @@ def lower(layout: Layout, pointers: Pointers, entries: tuple[Key, ...]) -> Code:
     for writer in writers:
         writer.put_labels(targets, ops)
     if targets:
-        raise InputError(f"a jump into the middle of an instruction, or outside its section: {min(targets)}")
+        number, _, offset = min(targets).partition("+")
+        raise sections[int(number)].error(int(offset, 16), "a jump to there, which is no start of an instruction")
     return Code(ops, layout.code)
 
 
@@ -182,8 +183,13 @@ class _Writer:
                 done = count
                 ops.append(Op(LABEL, x=name, at=base | offset))
         ops += self._ops[done:]
-        if self._ops and self._ops[-1].name != "trap":
-            ops.append(Op("trap", at=base | self._offset))  # nothing comes after a section
+        name = f"{self._section.number}+{len(self._section.section.data):#x}"
+        if name in targets:  # where compilers let code end that is never reached
+            targets.discard(name)
+            ops.append(Op(LABEL, x=name, at=base | self._offset))
+        elif self._ops and self._ops[-1].name == "trap":
+            return
+        ops.append(Op("trap", at=base | self._offset))  # nothing comes after a section
 
     def emit(self, name: str, a: int = 0, b: int = 0, d: int = 0, x: int | str = 0, y: int | str = 0) -> None:
         """Append an op."""

@@ -256,13 +256,22 @@ def test_constructors_are_kept_in_order() -> None:
     ((AUIPC_A0, RET), "auipc without a relocation"),
     ((0xFFFFFFFF,), "0xffffffff is no instruction"),
     ((0x00053007, RET), "is no instruction"),  # fld
-    ((j_type(0, 0x1000),), "a jump"),
+    ((j_type(0, 0x1000),), "a jump to there"),
 ])  # fmt: skip
 def test_what_cannot_be_is_refused_with_its_place(code: tuple[int, ...], text: str) -> None:
     elf, _ = with_start(*code)
     with pytest.raises(InputError, match=text) as error:
         linked(elf)
-    assert "start+0x0 (" in str(error.value) or "a jump" in str(error.value)
+    assert "start+0x0 (" in str(error.value) or "start+0x1000 (" in str(error.value)
+
+
+def test_a_jump_to_the_end_of_a_section_panics() -> None:
+    """Compilers let code end so that is never reached."""
+    elf, _ = with_start(elves.b_type(0x1063, 10, 0, 8), RET)
+    found = linked(elf)
+    run(found, r7=0)
+    with pytest.raises(AssertionError, match="PANIC|panic"):
+        run(found, r7=1)
 
 
 def test_entry_points() -> None:

@@ -1,8 +1,10 @@
 /* How programs begin and end: `main` between them. */
+#include <locale.h>
 #include <pvm.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 extern void (*const __init_array_start[])(void), (*const __init_array_end[])(void);
 
@@ -66,6 +68,14 @@ void __assert_fail(const char *text, const char *file, int line) {
     fprintf(stderr, "%s:%d: assertion failed: %s\n", file, line, text);
     abort();
 }
+
+struct lconv *localeconv(void) {
+    static struct lconv found = {(char *)".", (char *)""};
+    return &found;
+}
+char *setlocale(int category, const char *name) { (void)category; return !name || !*name || !strcmp(name, "C") ? (char *)"C" : 0; }
+time_t time(time_t *to) { return to ? *to = 0 : 0; }
+clock_t clock(void) { return (clock_t)pvm_gas(); }
 
 int main(int argc, char **argv);
 

@@ -3,7 +3,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-/* From the compiler's run-time library, in software. */
+/* In software: most from the compiler's run-time library. */
 #define HUGE_VAL __builtin_huge_val()
 #define INFINITY __builtin_inff()
 #define NAN __builtin_nanf("")
@@ -15,7 +15,8 @@ extern "C" {
 double fabs(double), floor(double), ceil(double), trunc(double), round(double), sqrt(double), fmod(double, double);
 double sin(double), cos(double), tan(double), exp(double), exp2(double), log(double), log2(double), log10(double);
 double pow(double, double), ldexp(double, int), frexp(double, int *), fmin(double, double), fmax(double, double);
-double fma(double, double, double);
+double fma(double, double, double), modf(double, double *), hypot(double, double), cbrt(double);
+double asin(double), acos(double), atan(double), atan2(double, double), sinh(double), cosh(double), tanh(double);
 float fabsf(float), floorf(float), ceilf(float), truncf(float), roundf(float), sqrtf(float), fmodf(float, float);
 float sinf(float), cosf(float), tanf(float), expf(float), logf(float), fminf(float, float), fmaxf(float, float);
 #ifdef __cplusplus

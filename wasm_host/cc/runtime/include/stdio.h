@@ -31,6 +31,12 @@ int getc(FILE *file);
 int fgetc(FILE *file);
 int getchar(void);
 char *fgets(char *to, int n, FILE *file);
+int ungetc(int c, FILE *file);
+FILE *fopen(const char *name, const char *mode); /* there are no files: NULL */
+FILE *freopen(const char *name, const char *mode, FILE *file);
+int fclose(FILE *file);
+size_t fread(void *to, size_t size, size_t n, FILE *file);
+void clearerr(FILE *file);
 int feof(FILE *file);
 int ferror(FILE *file);
 void perror(const char *text);
