@@ -16,8 +16,11 @@ from pvm.link.ops import ALL, LABEL, Op, effects_of, signed32
 _RETURNED = 1 << 0 | 1 << 1 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8
 
 
-def drop_dead(ops: Sequence[Op], keep: frozenset[str]) -> list[Op]:
-    """The ops without those that have no effect. `keep` are labels that are used from outside."""
+def drop_dead(ops: Sequence[Op], keep: frozenset[str], held: int = 0) -> list[Op]:
+    """The ops without those that have no effect. `keep` are labels that are used from outside.
+
+    Bits of `held` are registers that count as read everywhere: frame pointers, for who looks at the stack.
+    """
     ops = _moves(ops, keep)
     used = _used_labels(ops) | keep
     ops = [op for op in ops if op.name != LABEL or op.x in used]
@@ -29,7 +32,7 @@ def drop_dead(ops: Sequence[Op], keep: frozenset[str]) -> list[Op]:
     live = _live_in(ops, blocks, number_of)
     kept: list[list[Op]] = []
     for number in range(len(blocks)):
-        kept.append(_kept(ops, blocks, number, live, number_of))
+        kept.append(_kept(ops, blocks, number, live, number_of, held))
     return [op for block in kept for op in block]
 
 
@@ -157,7 +160,7 @@ def _live_in(
 
 
 def _kept(ops: Sequence[Op], bounds: Sequence[tuple[int, int]], number: int, live: Sequence[int],
-          number_of: dict[str, int]) -> list[Op]:  # fmt: skip
+          number_of: dict[str, int], held: int) -> list[Op]:  # fmt: skip
     """The ops of a block that do something."""
     needed = after = _out(ops, bounds, number, live, number_of)  # `after` the last op that was kept
     start, end = bounds[number]
@@ -172,7 +175,7 @@ def _kept(ops: Sequence[Op], bounds: Sequence[tuple[int, int]], number: int, liv
         if op.name != LABEL:
             effects = effects_of(op.name)
             bit = 1 << op[effects.write] if effects.write is not None else 0  # type: ignore[operator]
-            if effects.value is not None and not needed & bit:
+            if effects.value is not None and not (needed | held) & bit:
                 continue
             after = needed & ~bit if effects.accesses else needed
             needed &= ~bit

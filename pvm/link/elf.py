@@ -116,10 +116,11 @@ def _read(data: bytes, name: str) -> ElfFile:
         raise InputError("it has several symbol tables")
     is_placed = kind == EXECUTABLE
     symbols = _read_symbols(raw, contents, tables[0], is_placed) if tables else ()
-    relocations = _read_relocations(raw, contents, len(symbols), is_placed)
+    titles = [_name(contents[names], section.name, f"section {number}") for number, section in enumerate(raw)]
+    relocations = _read_relocations(raw, contents, titles, len(symbols), is_placed)
     sections = []
     for number, (section, content) in enumerate(zip(raw, contents, strict=True)):
-        title = _name(contents[names], section.name, f"section {number}")
+        title = titles[number]
         align = section.align or 1
         if align & (align - 1) or align > MAX_ADDRESS or section.size > MAX_ADDRESS:
             raise InputError(f"section {title}: {section.size} octets aligned to {align} do not fit the memory")
@@ -201,14 +202,16 @@ def _read_symbols(
 
 
 def _read_relocations(
-    raw: list[_RawSection], contents: list[bytes], symbols: int, is_placed: bool
+    raw: list[_RawSection], contents: list[bytes], names: list[str], symbols: int, is_placed: bool
 ) -> dict[int, tuple[Relocation, ...]]:
     """By the section that they are about, in order of their offsets."""
     found: dict[int, tuple[Relocation, ...]] = {}
     for number, section in enumerate(raw):
         about = section.info
-        if section.kind not in (RELA, REL) or about >= len(raw) or not raw[about].flags & ALLOCATE:
-            continue  # of debugging sections: read elsewhere
+        if section.kind not in (RELA, REL) or about >= len(raw):
+            continue
+        if not raw[about].flags & ALLOCATE and (section.kind == REL or names[about] != ".debug_line"):
+            continue  # of other debugging sections: nobody reads them
         if section.kind == REL or len(contents[number]) % _RELA.size:
             raise InputError(f"section {number}: relocations without addends, or cut off")
         if about in found:

@@ -5,18 +5,22 @@ In: files and `Options`. Out: a `Linked`. Raises InputError.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pvm.errors import InputError
 from pvm.isa.spec import spec as find_spec
 from pvm.link.dead import drop_dead
+from pvm.link.elf import ElfFile
 from pvm.link.fuse import fuse
 from pvm.link.layout import Key, Layout, Pointers, lay_out, make_sections, note_pointers
+from pvm.link.lines import Row, line_rows
 from pvm.link.lower import label, lower
 from pvm.link.reach import LINKER_NAMES, entry_place, reach
 from pvm.link.relocations import GOT_HIGH
 from pvm.link.resolve import Resolved, definition_of, resolve
+from pvm.link.source_map import SourceMap, make_map
 from pvm.link.write import write
 from pvm.program.program import Program
 from pvm.program.standard import Sections
@@ -32,7 +36,8 @@ class Options:
     """How to link. `entries` are symbols, for pc 0, 5, …; found by their names when there are none.
 
     `stack` and `heap` are octets. `metadata` is a service's, of `format` "jam"; "auto" is that for a service, and
-    "standard" for others. `spec` names the version of opcodes.
+    "standard" for others. `spec` names the version of opcodes. `keep_frames` keeps s0 as the frame pointer that code
+    compiled with one has, for backtraces.
     """
 
     entries: tuple[str, ...] = ()
@@ -41,6 +46,7 @@ class Options:
     heap: int = DEFAULT_HEAP
     metadata: bytes = b""
     spec: str = "0.7.2"
+    keep_frames: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,21 @@ class Linked:
     functions: tuple[tuple[int, str], ...]
     files: tuple[str, ...]
     origins: tuple[tuple[int, int, int, int], ...]
+    objects: tuple[ElfFile, ...]
+
+    def source_map(self) -> SourceMap:
+        """Functions and source lines by pc. Lines are there if the objects were compiled with -g."""
+        tables: dict[int, dict[int, list[Row]]] = {}
+        lines: list[tuple[int, str, int]] = []
+        for pc, file, section, octet in self.origins:
+            if file not in tables:
+                tables[file] = {}
+                for row in line_rows(self.objects[file]):
+                    tables[file].setdefault(row.section, []).append(row)
+            rows = tables[file].get(section, [])
+            at = bisect_right(rows, octet, key=lambda row: row.offset) - 1
+            lines.append((pc, rows[at].file, rows[at].line) if at >= 0 else (pc, "", 0))
+        return make_map(self.program.encode(), self.functions, lines)
 
 
 def link(inputs: Sequence[tuple[str, bytes]], options: Options = Options()) -> Linked:
@@ -84,7 +105,7 @@ def link(inputs: Sequence[tuple[str, bytes]], options: Options = Options()) -> L
     if is_plain and (layout.read_only or layout.read_write or layout.end > layout.data_start + 16):
         raise InputError("a plain program has no data: link a standard one")
     ops = fuse(code.ops, None if is_plain else layout.scratch)
-    ops = drop_dead(ops, frozenset((*starts, *pointed)))
+    ops = drop_dead(ops, frozenset((*starts, *pointed)), 1 << 5 if options.keep_frames else 0)
     blob, places = write(ops, starts, pointed, version)
     sections: Sections | None = None if is_plain else make_sections(layout, pointers, options.heap, options.stack)
     is_jam = options.format == "jam" or (options.format == "auto" and (len(entries) > 1 or bool(options.metadata)))
@@ -92,7 +113,7 @@ def link(inputs: Sequence[tuple[str, bytes]], options: Options = Options()) -> L
     origins = tuple((pc, *layout.code[at >> 32], at & 0xFFFFFFFF) for pc, at in places if at >= 0)
     return Linked(
         Program(blob, sections, metadata), tuple((name, 5 * number) for number, name in enumerate(entries)),
-        _functions(layout, origins), tuple(file.name for file in resolved.files), origins,
+        _functions(layout, origins), tuple(file.name for file in resolved.files), origins, resolved.files,
     )  # fmt: skip
 
 

@@ -30,6 +30,7 @@ _CODE = (
     "-fno-stack-protector", "-fno-sanitize=undefined", "-fno-stack-check", "-fno-pic", "-mcmodel=medlow",
     "-fno-asynchronous-unwind-tables",
 )  # fmt: skip
+_FRAMES = ("-fno-omit-frame-pointer",)  # from which backtraces are read
 _CXX = ("-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")
 _NOISE = "zig: warning: argument unused during compilation: '-c' [-Wunused-command-line-argument]\n"
 # Without them the compiler makes memcpy of a loop that is memcpy.
@@ -62,7 +63,8 @@ class Compiler:
                 is_cxx = source.suffix in (".cc", ".cpp", ".cxx", ".C")
                 optimised = [] if any(flag.startswith("-O") for flag in flags) else ["-O2"]
                 command = [
-                    *self.command, *machine, *_CODE, *(_CXX if is_cxx else ()), *optimised,
+                    *self.command, *machine, *_CODE, *(_FRAMES if "-g" in flags else ()), *(_CXX if is_cxx else ()),
+                    *optimised,
                     f"-DPVM_SPEC_{spec.name.replace('.', '')}", "-isystem", str(RUNTIME / "include"),
                     "-isystem", str(include), *flags, "-c", str(source), "-o", str(target),
                 ]  # fmt: skip
@@ -124,7 +126,8 @@ def runtime_objects(compiler: Compiler, cache: Path, spec: Spec) -> list[tuple[s
     for source in sources:
         stored = folder / f"{source.name}.o"
         if not stored.exists():
-            _put(stored, compiler.compile(source, _OWN, spec, include))
+            flags = (*_OWN, f"-ffile-prefix-map={RUNTIME}=runtime")
+            _put(stored, compiler.compile(source, flags, spec, include))
         found.append((source.name, stored.read_bytes()))
     if compiler.is_zig:
         stored = folder / "compiler_rt.o"

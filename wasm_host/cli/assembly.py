@@ -15,6 +15,7 @@ from wasm_host.cli.engines import format_option, spec_option
 from wasm_host.cli.failures import SUCCESS
 from wasm_host.cli.inputs import ASM, EXAMPLE_PREFIX, STDIN, label_of, load_program
 from wasm_host.cli.output import counted, report_written, write_lines, write_output
+from wasm_host.cli.sources import MAP_SUFFIX, map_beside, with_source
 
 PROGRAM_SUFFIX = ".pvm"
 _STDOUT = "-"
@@ -56,13 +57,14 @@ def asm(source: str, output: str | None, spec: str) -> int:
 @click.command()
 @click.argument("program")
 @click.option("-o", "--output", metavar="OUT", default=_STDOUT, help="Where to write. [default: standard output]")
+@click.option("--source", "with_source_", is_flag=True, help="Show functions and source lines, from PROGRAM.map.")
 @spec_option
 @format_option
-def disasm(program: str, output: str, spec: str, format_: str) -> int:
+def disasm(program: str, output: str, with_source_: bool, spec: str, format_: str) -> int:
     """Write PROGRAM as assembly, from which `pvm asm` makes the same bytes again.
 
     PROGRAM is a file, - for standard input, or example:NAME. Empty lines separate basic blocks, and each instruction's
-    pc stands in a comment.
+    pc stands in a comment. With --source, comments before the instructions say which line of C they came from.
 
     \b
     Examples:
@@ -73,7 +75,14 @@ def disasm(program: str, output: str, spec: str, format_: str) -> int:
     version = find_spec(spec)
     loaded = load_program(program, format_, version)
     _refuse_same(program, output)
-    size, _ = write_lines(output, disassemble_lines(loaded.program, version))
+    lines = disassemble_lines(loaded.program, version)
+    if with_source_:
+        found = map_beside(program, loaded.program)
+        if found is None:
+            path = f"{program}{MAP_SUFFIX}"
+            raise InputError(f"--source: {path} is not there, or of another program (`pvm cc -g` makes it)")
+        lines = with_source(lines, found)
+    size, _ = write_lines(output, lines)
     report_written(output, size, f"assembly of {loaded.label}", f"opcodes of {spec}")
     return SUCCESS
 

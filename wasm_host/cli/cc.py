@@ -24,17 +24,19 @@ from wasm_host.cli.streams import refuse_same
 @click.option("--compiler", metavar="NAME", help="A command such as clang. [default: zig, by the package ziglang]")
 def command(
     files: tuple[str, ...], output: str, entries: tuple[str, ...], format_: str, metadata: str | None, stack: int,
-    heap: int, spec: str, as_json: bool, compiler: str | None,
+    heap: int, spec: str, with_map: bool, as_json: bool, compiler: str | None,
 ) -> int:  # fmt: skip
     """Compile C, C++, Zig or assembly of RISC-V, and link it to a program.
 
     FILES are sources (.c, .cpp, .zig, .S) and objects or archives; all that begins with - and is no option below goes
     to the compiler, such as -O2 (the default), -DNAME, -Ifolder. A program has main, or a service's refine and
-    accumulate; pvm.h has the host calls. `pip install 'pvm-wasm[cc]'` brings the compiler.
+    accumulate; pvm.h has the host calls. -g writes OUT.map, too, from which `pvm run` says where a program failed.
+    `pip install 'pvm-wasm[cc]'` brings the compiler.
 
     \b
     Examples:
       pvm cc prog.c -o prog.pvm
+      pvm cc prog.c -o prog.pvm -g -O1
       pvm cc service.c store.c -o service.jam -O3 --metadata "my service"
       pvm cc sum.zig -o sum.pvm --entry sum
     """
@@ -43,7 +45,8 @@ def command(
     if not sources:
         raise InputError("no file to compile or to link")
     refuse_same({"--output": output}, {name: name for name in sources})
-    options = read_options(entries, format_, metadata, stack, heap, spec)
+    with_map = with_map or "-g" in flags
+    options = read_options(entries, format_, metadata, stack, heap, spec, with_map)
     version, found = find_spec(spec), find_compiler(compiler)
     code = user_folder()
     with tempfile.TemporaryDirectory(prefix="pvm-cc-") as folder:
@@ -58,7 +61,7 @@ def command(
             else:
                 objects.append((name, read_bytes(name)))
         objects += [("the run-time library", archive_of(runtime_objects(found, cache, version)))]
-    write_linked(link(objects, options), output, spec, as_json)
+    write_linked(link(objects, options), output, spec, with_map, as_json)
     return SUCCESS
 
 

@@ -16,6 +16,7 @@ from wasm_host.cli.engines import json_option
 from wasm_host.cli.failures import SUCCESS
 from wasm_host.cli.inputs import STDIN, label_of, number_type, read_bytes
 from wasm_host.cli.output import counted, print_json, report_written, write_output
+from wasm_host.cli.sources import MAP_SUFFIX
 from wasm_host.cli.streams import refuse_same
 
 _ENTRY_PCS = {"refine": 0, "accumulate": 1, "is_authorized": 0, "0": 0, "5": 1}
@@ -37,6 +38,8 @@ def linking_options(command: Callable[..., Any]) -> Callable[..., Any]:
                      help=f"Octets of heap that are there from the start. [default: {DEFAULT_HEAP:,}]"),
         click.option("--spec", type=click.Choice(SPEC_NAMES), default="0.7.2", show_default=True,
                      help="Gray Paper version whose opcodes and host calls are meant."),
+        click.option("--map", "with_map", is_flag=True,
+                     help="Write OUT.map, too: functions and source lines, which `pvm run` and `pvm disasm` show."),
         json_option,
     )):  # fmt: skip
         command = option(command)
@@ -48,7 +51,7 @@ def linking_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @linking_options
 def command(
     inputs: tuple[str, ...], output: str, entries: tuple[str, ...], format_: str, metadata: str | None, stack: int,
-    heap: int, spec: str, as_json: bool,
+    heap: int, spec: str, with_map: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Link ELF objects and archives of RISC-V to a program.
 
@@ -63,14 +66,14 @@ def command(
       pvm link refiner.o --entry refine=run -o refiner.pvm --json
     """
     refuse_same({"--output": output}, {label_of(name): name for name in inputs if name != STDIN})
-    options = read_options(entries, format_, metadata, stack, heap, spec)
+    options = read_options(entries, format_, metadata, stack, heap, spec, with_map)
     linked = link([(label_of(name), read_bytes(name)) for name in inputs], options)
-    write_linked(linked, output, spec, as_json)
+    write_linked(linked, output, spec, with_map, as_json)
     return SUCCESS
 
 
 def read_options(
-    entries: Sequence[str], format: str, metadata: str | None, stack: int, heap: int, spec: str
+    entries: Sequence[str], format: str, metadata: str | None, stack: int, heap: int, spec: str, keep_frames: bool
 ) -> Options:
     """What the options ask for. Raises InputError."""
     places: dict[int, str] = {}
@@ -85,14 +88,18 @@ def read_options(
     if places and sorted(places) != list(range(len(places))):
         raise InputError("--entry: there is one for pc 5, but none for pc 0")
     octets = b"" if metadata is None else read_bytes(metadata[1:]) if metadata[:1] == "@" else metadata.encode()
-    return Options(tuple(places[number] for number in sorted(places)), format, stack, heap, octets, spec)
+    return Options(tuple(places[number] for number in sorted(places)), format, stack, heap, octets, spec, keep_frames)
 
 
-def write_linked(linked: Linked, output: str, spec: str, as_json: bool) -> None:
-    """Write the program, and say what came out."""
+def write_linked(linked: Linked, output: str, spec: str, with_map: bool, as_json: bool) -> None:
+    """Write the program, and its map if asked for, and say what came out."""
+    if with_map and output == "-":
+        raise InputError("--map: it lies beside the program, which goes to standard output")
     program = linked.program
     data = program.encode()
     write_output(output, data)
+    if with_map:
+        write_output(output + MAP_SUFFIX, linked.source_map().to_text().encode())
     instructions = sum(1 for _ in instruction_pcs(program.blob))
     sections = program.sections
     if as_json and output != "-":

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from typing import Any
 
 import click
 
 from pvm.errors import InputError
 from pvm.isa import spec as find_spec
+from pvm.link.source_map import Place
 from pvm.machine import DEFAULT_GAS
 from pvm.program import Program
 from pvm.program.facts import default_entry, find_entry
@@ -35,6 +37,7 @@ from wasm_host.cli.inputs import STDIN, load_program, number_type, read_args
 from wasm_host.cli.outcome import INTERRUPTED as WAS_INTERRUPTED
 from wasm_host.cli.outcome import STOPPED, Outcome, instruction_at, outcome_of, report_text, show_outcome
 from wasm_host.cli.output import console
+from wasm_host.cli.sources import frames, map_beside
 from wasm_host.cli.starting import Start, load_option, map_option, read_start, reg_option
 from wasm_host.cli.streams import refuse_same, stream
 
@@ -123,16 +126,29 @@ def command(
     before = _recorded_memory(loaded.program, start, arguments, is_mapped) if record is not None else ()
     run = Run(machine, loaded.program, version, hosting.host, memory=trace_memory)
     outcome = _run(run, before, trace, record, gas, step)
+    found = None if outcome.halted else map_beside(program, loaded.program)
+    places = frames(found, loaded.program, machine, outcome.pc) if found is not None else []
     if as_json:
-        text = report_text(outcome, tier, spec, metering, hosting.facts(run.answered))
+        facts = hosting.facts(run.answered) | _backtrace(places)
+        text = report_text(outcome, tier, spec, metering, facts)
         click.echo(text, err=STDIN in (trace, record))
     elif outcome.status != WAS_INTERRUPTED:
         is_taken = STDIN in (trace, record) or printed.is_used  # standard output is the program's
-        show_outcome(outcome, spec, console(is_taken), hosting.rows(run.answered))
+        show_outcome(outcome, spec, console(is_taken), [*_where(places), *hosting.rows(run.answered)])
     if outcome.status == WAS_INTERRUPTED:
         _tell_interrupted(outcome, spec)
         return INTERRUPTED
     return SUCCESS if outcome.halted or outcome.status == STOPPED else FAILURE
+
+
+def _where(places: list[Place]) -> list[tuple[str, str]]:
+    """Rows that say which lines of source the program was in."""
+    return [("Where" if not index else "called by", str(place)) for index, place in enumerate(places)]
+
+
+def _backtrace(places: list[Place]) -> dict[str, Any]:
+    """The same for --json, where there is a source map."""
+    return {"backtrace": [place._asdict() for place in places]} if places else {}
 
 
 def _check_stdin(program: str, args: str | None, answers: str | None, loads: tuple[str, ...]) -> None:

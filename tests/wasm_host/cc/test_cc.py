@@ -228,6 +228,47 @@ def test_a_service(pvm, folder, spec):
     assert found["host_call"] == {"0.7.2": 4, "0.8.0": 5}[spec] and found["registers"][8] == 3
 
 
+FAULT = """
+static int table[4] = {1, 2, 3, 4};
+__attribute__((noinline)) int divide(int *p, int n) {
+    if (n == 3)
+        p = (int *)0x100;
+    return *p / (n + 1);
+}
+__attribute__((noinline)) int outer(int n) {
+    int sum = 0;
+    for (int i = 0; i < n; i++)
+        sum += divide(table + i, i);
+    return sum + 1;
+}
+int main(void) {
+    return outer(4) - 1;
+}
+"""
+
+
+@pytest.mark.parametrize("flags", [("-O0",), ("-O1",), ("-O2",), ("-O1", "-gdwarf-5")], ids="".join)
+def test_a_fault_is_reported_with_file_line_and_callers(pvm, folder, flags):
+    program = build(pvm, folder, FAULT, "-g", *flags)
+    found = run(pvm, program)
+    source = str(folder / "prog.c")
+    places = [(place["function"], place["file"], place["line"]) for place in found["backtrace"]]
+    assert places[:3] == [("divide", source, 6), ("outer", source, 11), ("main", source, 15)]
+    assert f"Where      divide ({source}:6)" in pvm("run", program).text
+    text = pvm("disasm", program, "--source").text
+    assert f"; divide ({source}:6): return *p / (n + 1);" in text
+    again = folder / "again.pvmasm"
+    again.write_text(text)
+    assert pvm("asm", again, "-o", "-").stdout == program.read_bytes()
+
+
+def test_a_map_of_another_program_is_not_believed(pvm, folder, bad_input):
+    program = build(pvm, folder, FAULT, "-g", "-O1")
+    program.write_bytes(program.read_bytes()[:-1] + b"\x01")
+    assert "backtrace" not in run(pvm, program)
+    bad_input(("disasm", program, "--source"), "is not there, or of another program")
+
+
 def test_engines_agree(pvm, folder):
     program = Program.parse(build(pvm, folder, LIBRARY.split("char *blocks")[0] + "return 0; }", "-O1").read_bytes())
     ends = set()
