@@ -39,7 +39,7 @@ def invoke(
     engine: AnyEngine, program: Program | None, pc: int, gas: int, args: bytes, host: Mapping[int, Handler],
     other: Other | None = None, watch: Callable[[Machine], object] | None = None,
 ) -> Invoked:  # fmt: skip
-    """Ψ_M: run a standard program from `pc`. What is none (see `standard_program`) panics, and takes no gas.
+    """Ψ_M: run a standard program from `pc`. What is none (see `service_program`) panics, and takes no gas.
 
     `other` answers calls without a handler; without it they end the run, which then counts as a panic. `watch` gets
     the machine before it runs. Raises what the engine raises where it has no room, and what handlers raise.
@@ -66,13 +66,11 @@ def _result(machine: Machine, exit: Exit) -> bytes | Reason:
     return Reason.OUT_OF_GAS if exit.reason is Reason.OUT_OF_GAS else Reason.PANIC
 
 
-def standard_program(data: bytes) -> Program | None:
-    """The standard program that `data` is; None where Y (A.7) or deblob (A.1) find none, which comes to a panic."""
-    return _parsed(data, "standard")
-
-
 def service_program(preimage: bytes) -> Program | None:
-    """The program in the preimage of a service's code, E(↕m, c); None where there is none."""
+    """The program in the preimage of a service's code, E(↕m, c).
+
+    None where Y (A.7) or deblob (A.1) find none, which comes to a panic.
+    """
     return _parsed(preimage, "jam")
 
 

@@ -19,6 +19,7 @@ from pvm.program import assemble
 from pvm.reference import ReferenceEngine
 from pvm.trace.ecalli import parse_trace
 from pvm.trace.replay import replay
+from wasm_host import Engine
 
 
 @pytest.fixture
@@ -219,6 +220,47 @@ def test_export_counts_are_checked_where_they_are_given(world: World) -> None:
     service = world.deploy(source)
     assert len(service.refine().exports) == 1 and service.refine(export_count=1).is_ok
     assert service.refine(export_count=2).result == WorkError.BAD_EXPORTS
+
+
+@pytest.mark.parametrize("tier", ["reference", "interpreter", "recompiler"])
+def test_a_service_of_0_8_0(tier: str) -> None:
+    """Its numbers, its prices, its way to more memory."""
+    engine = ReferenceEngine("0.8.0") if tier == "reference" else Engine("0.8.0", tier)
+    world = World(spec="0.8.0", engine=engine)
+    source = """
+.standard stack=4096
+.metadata "grower"
+.data
+key: .ascii "key"
+.code
+ jump refine/4
+ jump accumulate/4
+refine:
+ load_imm a0, 0
+ ecalli 1
+ add_imm_64 a0, a0, 1
+ ecalli 1
+ store_u8 [0x21000], a0
+ load_imm a0, 0x21000
+ load_imm a1, 1
+ ret
+accumulate:
+ load_imm a0, key
+ load_imm a1, 3
+ load_imm a2, key
+ load_imm a3, 2
+ ecalli 5
+ load_imm a1, 0
+ ret
+"""
+    service = world.deploy(source)
+    item = service.refine()
+    assert item.output == b"\x22", "the page behind the new one"
+    assert 2 * 275 + 121 < item.gas_used < 2 * 275 + 121 + 250
+    outcome = world.accumulate([item]).check()
+    assert service.storage[b"key"] == b"ke"
+    assert 2442 + 10 + 1 <= outcome.gas_used < 2442 + 11 + 250
+    assert service.refine(gas=275 + 100).result == WorkError.OUT_OF_GAS
 
 
 def test_names_of_the_examples() -> None:
