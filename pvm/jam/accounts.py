@@ -128,10 +128,11 @@ class Accounts:
     the one below changes sees the changes; the one above hides what it has changed itself.
     """
 
-    __slots__ = ("_accounts", "_items", "below")
+    __slots__ = ("_accounts", "_items", "_lower", "below")
 
     def __init__(self, below: Accounts | Values) -> None:
         self.below = below
+        self._lower = below if isinstance(below, Accounts) else None
         self._accounts: dict[int, Account | None] = {}
         self._items: dict[bytes, bytes | None] = {}
 
@@ -142,14 +143,16 @@ class Accounts:
 
         Raises InputError where the state has something else there.
         """
-        layer: Accounts | Values = self
-        while isinstance(layer, Accounts):
-            if service in layer._accounts:
-                return layer._accounts[service]
-            layer = layer.below
+        layer = self
+        while service not in layer._accounts:
+            if layer._lower is None:
+                break
+            layer = layer._lower
+        else:
+            return layer._accounts[service]
         if not 0 <= service < SERVICE_LIMIT:
             return None
-        data = layer.get(account_key(service))
+        data = layer.below.get(account_key(service))
         return None if data is None else decode_account(data)
 
     def __contains__(self, service: int) -> bool:
@@ -170,12 +173,8 @@ class Accounts:
 
     def get(self, key: bytes, /) -> bytes | None:
         """The value of an item's state key (not of an info's)."""
-        layer: Accounts | Values = self
-        while isinstance(layer, Accounts):
-            if key in layer._items:
-                return layer._items[key]
-            layer = layer.below
-        return layer.get(key)
+        items = self._items
+        return items[key] if key in items else self.below.get(key)
 
     def set(self, key: bytes, value: bytes | None) -> None:
         """Change an item by its state key; None takes it away. The footprint stays as it is."""

@@ -102,7 +102,7 @@ def write(context: General, w: list[int], memory: Memory, left: int) -> Answer:
     changed = account.with_item(key_size, before, size or None)
     if changed.threshold(context.deposits) > changed.balance:
         return FULL
-    value = memory.read(at, size) if size else None
+    value = memory.guest_read(at, size) if size else None
 
     def effect() -> None:
         accounts.set(key, value)
