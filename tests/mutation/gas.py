@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from mutant import Edits, mutants
 
+_OLDEST_FIRST = """            bits.set(self.ready.rotate_right(self.oldest)),  # bit 0 is the oldest one's
+            while_(
+                both(bits, self.starts),
+                number.set(bits.trailing_zeros() + self.oldest),
+"""
+
 _GAS: Edits = {
     "pvm/gas/pipeline.py": (
         ("B9.cost", "SLACK = 3 ", "SLACK = 2 "),
@@ -58,7 +64,7 @@ _GAS: Edits = {
         ("B9.start", "self.starts.set(STARTS)", "self.starts.set(STARTS - 1)"),
         ("B9.start", "self.free.set(ALL_UNITS)", "self.free.set(ALL_UNITS - 1)"),
         ("B9.order", "(self.next - self.oldest).equals(BUFFER).code", "(self.next - self.oldest).equals(BUFFER - 1).code"),
-        ("B9.order", "self.ready.rotate_right(self.oldest)", "self.ready.rotate_right(0)"),
+        ("B9.order", _OLDEST_FIRST, _OLDEST_FIRST.replace("self.oldest", "self.oldest + 16")),
         ("B9.order", "value.set(choose(self.is_open, retires, _NEVER))", "value.set(_NEVER)"),
         ("B9.move", "_engine.word(_engine.byte(self.record, RECORD.a), abi.PRODUCERS)",
          "_engine.word(_engine.byte(self.record, RECORD.d), abi.PRODUCERS)"),
