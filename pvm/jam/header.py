@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from pvm.errors import CodecError
 from pvm.jam.block import (
@@ -21,7 +22,7 @@ from pvm.jam.block import (
     TicketEnvelope,
     ValidatorSignature,
 )
-from pvm.jam.codec import Reader, codec, encode_natural
+from pvm.jam.codec import Codec, Reader, codec, encode_natural
 from pvm.jam.constants import Constants
 from pvm.jam.crypto import Crypto, claimed_output
 from pvm.jam.errors import HeaderError
@@ -42,6 +43,24 @@ _PARTS = (
 
 
 @dataclass(frozen=True)
+class _Codecs:
+    """What receiving a block needs."""
+
+    header: Codec
+    parts: tuple[tuple[str, Codec], ...]
+    report: Codec
+    signatures: Codec
+
+
+@cache
+def _codecs(constants: Constants) -> _Codecs:
+    """Kept, because finding them by type takes as long as decoding an empty block."""
+    parts = tuple((name, codec(kind, constants)) for name, kind in _PARTS)
+    signatures = codec(tuple[ValidatorSignature, ...], constants)
+    return _Codecs(codec(Header, constants), parts, codec(WorkReport, constants), signatures)
+
+
+@dataclass(frozen=True)
 class Received:
     """A block as it came, with the hashes that its octets have.
 
@@ -58,26 +77,25 @@ class Received:
 
 def receive(data: bytes, constants: Constants) -> Received:
     """Decode a block that all of `data` encodes. Raises CodecError, also for a sequence of more than 65,536 items."""
-    reader = Reader(data, most=_MOST_ITEMS)
+    reader, codecs = Reader(data, most=_MOST_ITEMS), _codecs(constants)
     try:
-        header: Header = codec(Header, constants).read(reader)
+        header: Header = codecs.header.read(reader)
     except CodecError as error:
         raise error.within("header") from None
     signed_end = reader.position
     values, octets = [], []
-    for name, kind in _PARTS:
+    for name, part in codecs.parts:
         start = reader.position
         try:
-            values.append(codec(kind, constants).read(reader))
+            values.append(part.read(reader))
         except CodecError as error:
             raise error.within(f"extrinsic.{name}") from None
         octets.append(data[start : reader.position])
     if reader.position != reader.end:
         raise CodecError(f"{reader.end - reader.position} octets left over")
     extrinsic = Extrinsic(*values)
-    report = codec(WorkReport, constants)
-    hashes = tuple(blake2b(report.encode(guarantee.report)) for guarantee in extrinsic.guarantees)
-    octets[2] = _hashed_guarantees(extrinsic.guarantees, hashes, constants)
+    hashes = tuple(blake2b(codecs.report.encode(guarantee.report)) for guarantee in extrinsic.guarantees)
+    octets[2] = _hashed_guarantees(extrinsic.guarantees, hashes, codecs.signatures)
     return Received(
         block=Block(header, extrinsic), hash=blake2b(data[:signed_end]), unsigned=data[: signed_end - _SEAL],
         extrinsic_hash=blake2b(b"".join(blake2b(part) for part in octets)), report_hashes=hashes,
@@ -145,10 +163,9 @@ def begin_seals(
 
 
 def _hashed_guarantees(
-    guarantees: Sequence[ReportGuarantee], hashes: Sequence[Hash], constants: Constants
+    guarantees: Sequence[ReportGuarantee], hashes: Sequence[Hash], signatures: Codec
 ) -> bytes:
     """g of 5.6: the guarantees with their reports hashed."""
-    signatures = codec(tuple[ValidatorSignature, ...], constants)
     return encode_natural(len(guarantees)) + b"".join(
         hashed + guarantee.slot.to_bytes(4, "little") + signatures.encode(guarantee.signatures)
         for guarantee, hashed in zip(guarantees, hashes, strict=True)

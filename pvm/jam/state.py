@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar, overload
 
 from pvm.errors import CodecError
 from pvm.jam import merkle, types
-from pvm.jam.codec import codec
+from pvm.jam.codec import Codec, codec
 from pvm.jam.constants import Constants
 from pvm.jam.state_keys import component_key
 
@@ -24,6 +24,7 @@ class Component(Generic[T]):
 
     def __init__(self, number: int, kind: Any) -> None:
         self.number, self.kind, self.key = number, kind, component_key(number)
+        self._codecs: dict[Constants, Codec] = {}
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -42,10 +43,17 @@ class Component(Generic[T]):
             value = decoded[self.name] = self._decode(state)
         return value
 
+    def codec(self, constants: Constants) -> Codec:
+        """The codec of the component's values; kept, because finding it by type takes as long as a small value."""
+        found = self._codecs.get(constants)
+        if found is None:
+            found = self._codecs[constants] = codec(self.kind, constants)
+        return found
+
     def _decode(self, state: State) -> T:
         raw = state.raw(self.name)
         try:
-            value: T = codec(self.kind, state.constants).decode(raw)
+            value: T = self.codec(state.constants).decode(raw)
         except CodecError as error:
             raise error.within(self.name) from None
         return value
@@ -114,7 +122,7 @@ class State:
             if name in decoded and (decoded[name] is value or decoded[name] == value):
                 continue
             row = COMPONENTS[name]
-            changes[row.key] = codec(row.kind, self.constants).encode(value)
+            changes[row.key] = row.codec(self.constants).encode(value)
             decoded[name] = value
         return State(self.constants, merkle.changed(self.trie, changes), decoded)
 

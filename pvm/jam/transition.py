@@ -15,7 +15,7 @@ from pvm.jam.accumulated_state import changed_components, changed_octets, partia
 from pvm.jam.accumulation import Outcome, accumulate
 from pvm.jam.assurances import apply_assurances
 from pvm.jam.authorization import next_pools
-from pvm.jam.codec import codec, encode
+from pvm.jam.codec import encode
 from pvm.jam.constants import Constants
 from pvm.jam.crypto import Crypto
 from pvm.jam.disputes import Disputed, apply_disputes, clear_disputed
@@ -103,7 +103,7 @@ def transition(prior: State, received: Received, host: Host, ancestors: Mapping[
     outputs = ((output.service, output.hash) for output in outcome.outputs)
     packages = reported_packages(extrinsic.guarantees)
     octets = changed_octets(before, outcome.state)
-    phi = codec(State.phi.kind, c).decode(octets.pop("phi")) if "phi" in octets else prior.phi
+    phi = State.phi.codec(c).decode(octets.pop("phi")) if "phi" in octets else prior.phi
     used = {report.core_index: report.authorizer_hash for report in guaranteed.reports}
     validators = next_validator_statistics(
         prior.pi.vals_curr, prior.pi.vals_last, prior_slot=prior.tau, slot=slot, author=header.author_index,
