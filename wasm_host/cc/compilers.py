@@ -22,6 +22,7 @@ from pvm.version import __version__
 from wasm_host.cc.header import calls_header
 
 RUNTIME = Path(__file__).parent / "runtime"
+TEMPLATE = Path(__file__).parent / "template"  # what `pvm new` writes
 SUFFIXES = (".c", ".cc", ".cpp", ".cxx", ".C", ".S", ".s", ".zig")
 _CPU = "generic_rv64+e+m+a+zbb-c-d-f"
 _TARGET = "riscv64-freestanding-none"

@@ -33,6 +33,7 @@ from wasm_host.cli import (
     isa,
     jam,
     link,
+    new,
     replay,
     run,
     shape,
@@ -46,7 +47,7 @@ from wasm_host.cli.help import Commands
 
 _COMPLETE = "_PVM_COMPLETE"
 _COMMANDS = (
-    demo.command, run.command, inspect.command, assembly.asm, assembly.disasm, cc.command, link.command,
+    demo.command, run.command, inspect.command, assembly.asm, assembly.disasm, cc.command, link.command, new.command,
     vectors.command, replay.command,
     trace.command, isa.command, gas.command, shape.command, wat.command, build.command, bench.command, compare.command,
     fuzz.command, jam.command, cache.command, web.command, help.command,

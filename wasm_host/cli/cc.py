@@ -26,7 +26,7 @@ def command(
     files: tuple[str, ...], output: str, entries: tuple[str, ...], format_: str, metadata: str | None, stack: int,
     heap: int, spec: str, with_map: bool, as_json: bool, compiler: str | None,
 ) -> int:  # fmt: skip
-    """Compile C, C++, Zig or assembly of RISC-V, and link it to a program.
+    """Compile and link C, C++, Zig or RISC-V assembly.
 
     FILES are sources (.c, .cpp, .zig, .S) and objects or archives; all that begins with - and is no option below goes
     to the compiler, such as -O2 (the default), -DNAME, -Ifolder. A program has main, or a service's refine and

@@ -53,9 +53,9 @@ def command(
     inputs: tuple[str, ...], output: str, entries: tuple[str, ...], format_: str, metadata: str | None, stack: int,
     heap: int, spec: str, with_map: bool, as_json: bool,
 ) -> int:  # fmt: skip
-    """Link ELF objects and archives of RISC-V to a program.
+    """Link RISC-V objects to a program.
 
-    IN are objects, archives, or an executable whose relocations were kept (--emit-relocs), compiled for RV64E with M,
+    IN are ELF objects, archives, or an executable whose relocations were kept (--emit-relocs), compiled for RV64E with M,
     A, Zbb and, if need be, C, Zba, Zbs, Zicond: -march=rv64ema_zbb -mabi=lp64e. What no entry point leads to is left
     out.
 

@@ -324,3 +324,23 @@ def test_the_header_has_every_host_call(spec):
     assert "#define PVM_WHAT -2ll" in text
 
 
+
+
+def test_a_new_service_stores_what_the_one_in_assembly_stores(pvm, folder, bad_input, monkeypatch):
+    monkeypatch.chdir(folder)
+    result = pvm("new", "counter")
+    commands = [line.strip() for line in result.text.splitlines()[1:]]
+    assert result.status == 0 and commands[0].startswith("cd counter && pvm cc service.c -o service.jam")
+    bad_input(("new", "counter"), "counter: cannot be written: ")
+    bad_input(("new", "a b"), "a b: a name has letters")
+    monkeypatch.chdir(folder / "counter")
+    assert pvm(*commands[0].split("&& ")[1].split()[1:]).status == 0
+    entries = (b"a", b"1"), (b"long key", b"x" * 300), (b"a", b"2"), (b"b", b"")
+    payload = b"".join(bytes([len(key)]) + len(value).to_bytes(2, "little") + key + value for key, value in entries)
+    stored = []
+    for service in ("service.jam", "example:key_value"):
+        result = pvm("jam", "accumulate", service, "--payload", payload.hex())
+        assert result.status == 0
+        stored.append([line.partition("storage")[2] for line in result.text.splitlines() if "storage" in line])
+    assert len(stored[0]) == 3 and stored[0] == stored[1]
+    assert pvm("jam", "accumulate", "service.jam", "--payload", "0501").status != 0  # refine panics

@@ -30,6 +30,17 @@ void pvm_panic(void) { __builtin_trap(); }
 
 void pvm_print(const char *text) { pvm_log(2, 0, 0, text, strlen(text)); }
 
+uint64_t pvm_natural(const uint8_t **at) {
+    const uint8_t *octets = *at;
+    unsigned more = 0; /* octets after the first: its leading ones */
+    while (more < 8 && octets[0] & 0x80 >> more) more++;
+    uint64_t value = 0;
+    for (unsigned i = 0; i < more; i++) value |= (uint64_t)octets[1 + i] << 8 * i;
+    if (more < 8) value |= (uint64_t)(octets[0] & 0x7f >> more) << 8 * more;
+    *at = octets + 1 + more;
+    return value;
+}
+
 static void (*at_exit[32])(void);
 static int at_exit_count;
 

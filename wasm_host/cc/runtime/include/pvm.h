@@ -24,6 +24,7 @@ void pvm_construct(void);               /* runs what is in .init_array, once; PV
 PVM_NORETURN void pvm_halt(pvm_octets result); /* ends the invocation from anywhere */
 PVM_NORETURN void pvm_panic(void);
 void pvm_print(const char *text);       /* logs a line, level info, without a target */
+uint64_t pvm_natural(const uint8_t **at); /* reads a natural number of JAM's codec (C.1.3), and steps over it */
 void *pvm_grow(size_t octets);          /* zeroed memory after the heap, or NULL */
 
 static inline pvm_octets pvm_result(const void *data, size_t length) {
