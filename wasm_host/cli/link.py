@@ -55,8 +55,8 @@ def command(
 ) -> int:  # fmt: skip
     """Link RISC-V objects to a program.
 
-    IN are ELF objects, archives, or an executable whose relocations were kept (--emit-relocs), compiled for RV64E with M,
-    A, Zbb and, if need be, C, Zba, Zbs, Zicond: -march=rv64ema_zbb -mabi=lp64e. What no entry point leads to is left
+    IN are ELF objects, archives, or an executable whose relocations were kept (--emit-relocs), compiled for RV64E with
+    M, A, Zbb and, if need be, C, Zba, Zbs, Zicond: -march=rv64ema_zbb -mabi=lp64e. What no entry point leads to is left
     out.
 
     \b
