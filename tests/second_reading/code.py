@@ -138,7 +138,9 @@ class Code:
 
     @cached_property
     def whole_is_valid(self) -> bool:
-        """0.8.0, A.1: v_blob(c, k, 0), as a loop."""
+        """0.8.0, A.1: v_blob(c, k, 0), as a loop; and upstream's limits, #559."""
+        if len(self.marks) > 2**25 or self.table.count > 2**24:
+            return False
         n = 0
         while True:
             if n > 0 and n == len(self.marks):

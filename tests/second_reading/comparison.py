@@ -74,7 +74,7 @@ def _differences(octets: bytes, code: Code, program: Program) -> Iterator[str]:
     yield from differ("instructions", [one.pc for one in decode(blob, spec)], visited)
     yield from differ("block starts", block_starts(blob, spec), code.block_starts)
     yield from differ("validity", is_valid(blob, spec), code.whole_is_valid)
-    yield from differ("costs of blocks", block_costs(blob, spec), code.block_lengths)
+    yield from differ("costs of blocks", dict(block_costs(blob, spec, "block")), code.block_lengths)
     flow = flow_of(blob, spec)
     yield from differ("block starts of the flow", flow.starts, code.block_starts)
     yield from differ("instructions of the flow", list(flow.pcs), [*visited, end])
