@@ -253,7 +253,7 @@ class Stepper:
         code = encode_instruction(row.format, spec.opcodes[row.name], values, widths)
         starts = b"\1" + bytes(length - 1)
         blob = Blob(code + b"\x0a\x01\x00\x0a\x02\x00", pack_bitmask(starts + b"\1\0\1\1\0\1"), (self.jumps,), 2)
-        self.machine = ReferenceEngine(spec.name).instantiate(Program(blob), gas=1)
+        self.machine = ReferenceEngine(spec.name, "instruction").instantiate(Program(blob), gas=1)
         self.machine.memory.map(PAGE, 4096, "rw")
 
     def step(self, a: int = OLD, b: int = OLD, d: int = OLD) -> Exit | None:

@@ -31,7 +31,7 @@ def fetch(kind: int, out: int = 0x20000, offset: int = 0, length: int = 100, cal
 def run(source: str, host: Any = None, spec: Spec = GP_072, gas: int = 10_000, default: Any = None) -> tuple[Any, Any]:
     """A plain program with two pages, answered by `host`: its exit, and the machine."""
     program = assemble(f".code\n{source}\n", spec)
-    machine = ReferenceEngine(spec.name).instantiate(program, gas=gas)
+    machine = ReferenceEngine(spec.name, "instruction").instantiate(program, gas=gas)
     machine.memory.map(0x20000, 8192, "rw")
     return Run(machine, program, spec, Host(spec, lambda line: None, host, default)).to_end(), machine
 
