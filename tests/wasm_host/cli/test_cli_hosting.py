@@ -100,10 +100,11 @@ def test_a_list_of_answers(pvm, tmp_path):
 @pytest.mark.parametrize(("spec", "cost"), [("0.7.2", 10), ("0.8.0", 1000)])
 def test_log_takes_its_gas(pvm, tmp_path, tier, spec, cost):
     path = write(tmp_path, LOG.format(message=b"hi".hex(), level=2, target_length=2, address="message"))
-    found, result = run_json(pvm, path, "--tier", tier, "--spec", spec)
+    options = ("--tier", tier, "--spec", spec, "--metering", "instruction")
+    found, result = run_json(pvm, path, *options)
     assert (found["status"], found["gas_used"]) == ("halt", 9 + cost)
     assert result.stderr == "log info [me]: hi\n"
-    short, result = run_json(pvm, path, "--tier", tier, "--spec", spec, "--gas", 6 + cost - 1)
+    short, result = run_json(pvm, path, *options, "--gas", 6 + cost - 1)
     assert (short["status"], short["gas"], short["pc"]) == ("out-of-gas", 0, found["pc"] - 7) or short["gas"] == 0
     assert short["status"] == "out-of-gas" and result.stderr == ""
 
