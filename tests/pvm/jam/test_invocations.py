@@ -12,7 +12,7 @@ import pytest
 import pvm
 from pvm.jam.accounts import Account, Accounts, encode_slots
 from pvm.jam.constants import TINY
-from pvm.jam.context import first_id
+from pvm.jam.context import check_id, first_id
 from pvm.jam.host_calls.table import by_number
 from pvm.jam.inputs import Transfer
 from pvm.jam.invocations import Options, accumulate
@@ -218,3 +218,19 @@ def test_a_listener_hears_every_call_and_its_answer(make_engine: MakeEngine) -> 
     accumulate(make_engine(), TINY, state, SLOT, SERVICE, GAS, (), ENTROPY, Options(listener=listener))
     what = (1 << 64) - 2
     assert heard == [(20, 0, None), (100, what, None), (77, what, None), (25, None, pvm.Reason.PANIC)]
+
+
+@pytest.mark.parametrize("service", [7, 300, 70_000])
+def test_the_first_new_service_s_number_by_hand(service: int) -> None:
+    """I of B.4: a hash of E(s, η'0, H_t) in the general encoding, brought between 2^16 and 2^32 - 2^8."""
+    encoded = {7: b"\x07", 300: b"\x81\x2c", 70_000: b"\xc1\x70\x11"}[service]
+    number = int.from_bytes(blake2b(encoded + ENTROPY + b"\x81\x2c", digest_size=32).digest()[:4], "little")
+    expected = number % (2**32 - 2**16 - 2**8) + 2**16
+    assert first_id(TINY, Accounts({}), service, ENTROPY, SLOT) == expected
+    taken = Accounts({})
+    for one in (expected, expected + 1):
+        taken.set_account(one, Account(bytes(32), 1))
+    assert first_id(TINY, taken, service, ENTROPY, SLOT) == expected + 2
+    last = 2**32 - 2**8 - 1
+    taken.set_account(last, Account(bytes(32), 1))
+    assert check_id(TINY, taken, last) == 2**16, "behind the last one comes the first"
