@@ -92,7 +92,7 @@ def transition(prior: State, received: Received, host: Host, ancestors: Mapping[
         assured.pending, extrinsic.guarantees, received.report_hashes, context, c, signatures
     )
     preimage_hashes = check_preimages(Accounts(prior), extrinsic.preimages)
-    signatures.verify(crypto.ed25519_verify)
+    check_signatures = signatures.begin(crypto)
 
     work = accumulatable(prior.omega, prior.xi, assured.available, slot)
     before = partial_state_of(prior)
@@ -132,6 +132,7 @@ def transition(prior: State, received: Received, host: Host, ancestors: Mapping[
         **changed_components(before, outcome.state),
     }  # fmt: skip
     state = prior.updated(posterior, accounts.changes(), octets)
+    check_signatures()
     check_tickets()
     check_seals()
     return state
