@@ -51,10 +51,10 @@ _GAS: Edits = {
     ),
     "pvm/gas/schedule.py": (
         ("B9.order", "len(buffer) - oldest < BUFFER", "len(buffer) - oldest <= BUFFER"),
-        ("B9.order", "cycle = min(cycle, done[oldest] + RETIRES_AFTER)", "cycle = min(cycle, done[oldest])"),
+        ("B9.order", "done[oldest] + RETIRES_AFTER <= cycle:", "done[oldest] + 1 <= cycle:"),
         ("B9.move", "producer[written] = producer.get(source, -1)", "producer[written] = -1"),
         ("B9.ready", "if not waits[waiter] and waiter < fresh:", "if waiter < fresh:"),
-        ("B9.units", "free += packed_units(buffer[number].units)", "free += 1 & packed_units(buffer[number].units)"),
+        ("B9.units", "for place, count in enumerate(units))", "for place, count in enumerate(units[:3]))"),
         ("B9.tick", "if fresh < len(buffer) or (ready and not starts)", "if fresh < len(buffer) or (ready and starts)"),
         ("B9.cost", "RETIRES_AFTER = 2 ", "RETIRES_AFTER = 3 "),
     ),
