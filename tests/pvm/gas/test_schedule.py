@@ -38,3 +38,10 @@ def test_costs_are_those_of_every_cycle_simulated(seed: int) -> None:
         found, expected = schedule(steps), simulate(steps)
         assert (found.cycles, found.cost) == (expected.cycles, expected.cost), f"seed {seed}, block {number}: {steps}"
         assert found.decides == deciding(expected).pc
+
+
+def test_more_that_can_begin_than_may() -> None:
+    """Eight wait for one, take no units and long: five begin when it is done, the others a cycle later."""
+    long = [Step(pc, 25, 1, UNITS[0], frozenset((1,)), frozenset(), False) for pc in range(1, 9)]
+    steps = [Step(0, 6, 1, UNITS[1], frozenset(), frozenset((1,)), False), *long]
+    assert schedule(steps).cycles == simulate(steps).cycles == 1 + 6 + 1 + 25 + 2
