@@ -43,9 +43,13 @@ log_lines_option: Decorator = click.option(
 
 @dataclass
 class Output:
-    """What a C program prints (`pvm cc`), and what its `main` returns. With `keeps`, standard output is kept."""
+    """What a C program prints (`pvm cc`), and what its `main` returns.
+
+    With `keeps`, standard output is kept; with `is_diverted` it goes to standard error, for a trace has the other.
+    """
 
     keeps: bool = False
+    is_diverted: bool = False
     is_used: bool = False
     exit_code: int | None = None
     stdout: bytearray = field(default_factory=bytearray)
@@ -62,7 +66,7 @@ class Output:
             self.is_cut |= len(data) > room
             self.stdout += data[:room]
         else:
-            click.echo(data, nl=False, err=target == "stderr")
+            click.echo(data, nl=False, err=self.is_diverted or target == "stderr")
         self.is_used = True
         return True
 

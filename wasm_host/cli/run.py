@@ -118,7 +118,7 @@ def command(
     start = read_start(registers, maps, loads)
     hosting = read_hosting(answers, default_answer, on_divergence, log_lines, version)
     printed = hosting.log.output
-    printed.keeps = as_json
+    printed.keeps, printed.is_diverted = as_json, STDIN in (trace, record)
     with blamed_on(loaded.label):
         pc = default_entry(loaded.program) if pc is None else pc
         machine = engine.instantiate(loaded.program, arguments, gas, pc)

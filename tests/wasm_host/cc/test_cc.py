@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import wasm_host
 from pvm.isa import GP_072, GP_080
 from pvm.program import Program
 from wasm_host import Engine
@@ -63,6 +64,12 @@ def test_a_program_prints_and_returns(pvm, folder):
     assert (found["status"], found["stdout"], found["exit_code"]) == ("panic", "1: abort\n", None)
     result = pvm("run", program, "--args", b"one".hex())
     assert result.status == 0 and result.text == "1: one\n" and "Exit code  2" in result.stderr
+
+
+def test_a_trace_on_standard_output_has_it_alone(pvm, folder):
+    result = pvm("run", build(pvm, folder, HELLO), "--args", b"one".hex(), "--trace", "-")
+    assert "1: one" not in result.text and result.text.startswith("start pc=0 ")
+    assert "1: one\n" in result.stderr
 
 
 PRINTF = """
@@ -267,6 +274,26 @@ def test_a_map_of_another_program_is_not_believed(pvm, folder, bad_input):
     program.write_bytes(program.read_bytes()[:-1] + b"\x01")
     assert "backtrace" not in run(pvm, program)
     bad_input(("disasm", program, "--source"), "is not there, or of another program")
+
+
+EXAMPLES = Path(wasm_host.__file__).parent / "cc" / "examples"
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc to compare with")
+@pytest.mark.parametrize("name", sorted(path.stem for path in EXAMPLES.glob("*.c")))
+def test_examples_print_what_they_print_natively(pvm, folder, name):
+    source, native = EXAMPLES / f"{name}.c", folder / name
+    subprocess.run(["gcc", "-O1", "-w", source, "-o", native, "-lm"], check=True)
+    assert pvm("cc", source, "-o", folder / "example.pvm").status == 0
+    found = run(pvm, folder / "example.pvm")
+    assert found["stdout"] == subprocess.run([native], capture_output=True, text=True).stdout
+    assert found["exit_code"] == 0
+
+
+def test_sha_256_is_right(pvm, folder):
+    assert pvm("cc", EXAMPLES / "hash.c", "-o", folder / "hash.pvm").status == 0
+    # The example leaves padding out: its last block is a block like the others.
+    assert run(pvm, folder / "hash.pvm", "--args", b"0".hex())["stdout"].startswith("hash 6a09e667bb67ae85")
 
 
 def test_engines_agree(pvm, folder):
