@@ -6,6 +6,6 @@ mean, `reach` keeps what the entry points need, `layout` gives addresses, `lower
 `fuse` and `dead` make them fewer, `write` encodes them. All take linear time, and none recurses on what it reads.
 """
 
-from pvm.link.link import Linked, Options, link
+from pvm.link.link import Linked, Options, is_linkable, link
 
-__all__ = ["Linked", "Options", "link"]
+__all__ = ["Linked", "Options", "is_linkable", "link"]

@@ -117,6 +117,11 @@ def link(inputs: Sequence[tuple[str, bytes]], options: Options = Options()) -> L
     )  # fmt: skip
 
 
+def is_linkable(data: bytes) -> bool:
+    """Whether these octets claim to be ELF of RISC-V, in 64 bits."""
+    return data[:5] == b"\x7fELF\2" and data[18:20] == b"\xf3\0"
+
+
 def _found_entries(resolved: Resolved) -> tuple[str, ...]:
     if "refine" in resolved.names and "accumulate" in resolved.names:
         return _SERVICE

@@ -62,7 +62,7 @@ def _elf(data: bytes) -> Recognised:
     machine = int.from_bytes(data[18:20], "big" if data[5:6] == b"\2" else "little")
     what = f"an ELF file{bits} for {_MACHINES.get(machine, 'another machine')}"
     if machine == _RISCV:
-        return Recognised("elf", what, "polkatool links it to a .polkavm blob, which pvm takes")
+        return Recognised("elf", what, "`pvm link` makes a program of it")
     return Recognised("elf", what, "pvm runs programs for the PVM alone")
 
 

@@ -20,6 +20,7 @@ import click
 from pvm.errors import InputError, ProgramError
 from pvm.examples import EXAMPLES, Example, example
 from pvm.isa import Spec
+from pvm.link import Options, is_linkable, link
 from pvm.program import FORMAT_NAMES, Program, assemble, from_hex
 from pvm.program.facts import check_numbering, identify
 from pvm.suggestions import did_you_mean
@@ -135,13 +136,15 @@ def parse_program(label: str, data: bytes, format: str, spec: Spec) -> Loaded:
     with blamed_on(label):
         if format == ASM:
             return Loaded(label, _assembled(data, spec))
-        program = _parsed(data, format)
+        program = _parsed(data, format, spec)
         with blamed_on("--spec"):
             check_numbering(program, spec)
     return Loaded(label, program)
 
 
-def _parsed(data: bytes, format: str) -> Program:
+def _parsed(data: bytes, format: str, spec: Spec) -> Program:
+    if format == "auto" and is_linkable(data):
+        return link([("the object", data)], Options(spec=spec.name)).program
     if format == HEX:
         octets = from_hex(data)
         if octets is None:

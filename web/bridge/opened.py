@@ -18,6 +18,7 @@ from pvm.flow.index import CALL, JUMP, TRAP, Index, index_of
 from pvm.isa import SPEC_NAMES, SPECS, Spec
 from pvm.isa import spec as find_spec
 from pvm.lazy import lazy
+from pvm.link import Options, is_linkable, link
 from pvm.printable import counted, escaped
 from pvm.program import FORMAT_NAMES, Program, Survey, from_hex, invalid_at, recognise, survey
 from pvm.program.facts import ENTRY_POINTS, check_numbering, metadata_text, shown_name
@@ -103,7 +104,7 @@ def load(params: Params) -> Loaded:
     spec = find_spec(params.choice("spec", tuple(SPECS), SPEC_NAMES[0]))
     format = params.choice("format", FORMATS, "auto")
     if format == "auto":
-        format, program = _detect(data)
+        format, program = _detect(data, name, spec)
     else:
         program = None if format in ("asm", "trace") else Program.parse(data, format)
     handle = handle_of(data, format, spec)
@@ -150,9 +151,13 @@ def handle_of(data: bytes, format: str, spec: Spec) -> str:
     return digest.hexdigest()
 
 
-def _detect(data: bytes) -> tuple[str, Program | None]:
+def _detect(data: bytes, name: str, spec: Spec) -> tuple[str, Program | None]:
     """The format of a file by its content: a program that reads to its last byte, in octets or spelt in hexadecimal
-    digits, a recorded run, assembly. Raises InputError, which says what else it is where that can be told."""
+    digits, a recorded run, assembly; an object of RISC-V is linked. Raises InputError, which says what else it is where
+    that can be told."""
+    if is_linkable(data):
+        program = link([(name or "the object", data)], Options(spec=spec.name)).program
+        return program.format, program
     try:
         program = Program.parse(data)
         return program.format, program

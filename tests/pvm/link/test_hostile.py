@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import random
 import struct
-import sys
-from pathlib import Path
 
 import pytest
 
 from pvm.errors import InputError
 from pvm.link import Options, link
-
-sys.path.insert(0, str(Path(__file__).parent))
-from elves import CODE, DATA, RET, Elf, i_type, words
+from tests.pvm.link.elves import CODE, DATA, RET, Elf, i_type, words
 
 
 def good() -> bytes:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -12,10 +10,8 @@ import pvm
 from pvm.errors import InputError
 from pvm.link import Linked, Options, link
 from pvm.link.relocations import NAMES
-
-sys.path.insert(0, str(Path(__file__).parent))
-import elves
-from elves import CODE, DATA, JR_T0, RET, RODATA, Elf, i_type, j_type, words
+from tests.pvm.link import elves
+from tests.pvm.link.elves import CODE, DATA, JR_T0, RET, RODATA, Elf, i_type, j_type, words
 
 LUI_A0, AUIPC_A0, ADDI_A0, CALL = 0x37 | 10 << 7, 0x17 | 10 << 7, i_type(0x13, 10, 10, 0), (0x97, i_type(0x67, 1, 1, 0))
 LD_A0 = i_type(0x3003, 10, 10, 0)

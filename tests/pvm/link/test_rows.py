@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import random
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 import pvm
 from pvm.link import Options, link
 from pvm.link.riscv import ROWS, Row
-
-sys.path.insert(0, str(Path(__file__).parent))
-import elves
+from tests.pvm.link import elves
 
 M64 = (1 << 64) - 1
 HALT = 0xFFFF0000

@@ -22,7 +22,7 @@ TRACE = "TRACE [ecalli] program 0x0001\nTRACE [ecalli] start pc=5 gas=100\n"
     ("data", "kind", "part"),
     [
         (b"PVM\0\1", "polkavm", "PolkaVM blob"),
-        (ELF, "elf", "an ELF file of 64 bits for RISC-V: polkatool links it"),
+        (ELF, "elf", "an ELF file of 64 bits for RISC-V: `pvm link` makes"),
         (ELF.replace(b"\xf3", b"\x3e"), "elf", "for x86-64"),
         (b"\x7fELF", "elf", "another machine"),
         (b"\0asm\1\0\0\0", "wasm", "WebAssembly module: `pvm wat` shows it"),

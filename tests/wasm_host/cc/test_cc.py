@@ -14,8 +14,10 @@ import pytest
 import wasm_host
 from pvm.isa import GP_072, GP_080
 from pvm.program import Program
+from tests.web.test_bridge_open import ask
 from wasm_host import Engine
 from wasm_host.cc.header import calls_header
+from web.bridge import Bridge
 
 needs_zig = pytest.mark.skipif(
     importlib.util.find_spec("ziglang") is None and shutil.which("zig") is None,
@@ -320,6 +322,17 @@ def test_an_executable_with_its_relocations(pvm, folder):
     for name in ("all.o", "all.elf"):
         assert pvm("link", folder / name, "-o", folder / "all.pvm", "--entry", "run").status == 0
         assert run(pvm, folder / "all.pvm")["registers"][7] == 10
+
+
+def test_an_object_is_linked_where_a_program_is_expected(pvm, folder):
+    source = folder / "six.c"
+    source.write_text("long refine(void) { return 6; }\n")
+    machine = ["-target", "riscv64-freestanding-none", "-mcpu=generic_rv64+e+m+a+zbb-c-d-f", "-mabi=lp64e", "-O1"]
+    zig = [sys.executable, "-m", "ziglang", "cc", *machine, "-c", source, "-o", folder / "six.o"]
+    subprocess.run(zig, check=True, capture_output=True)
+    assert run(pvm, folder / "six.o")["registers"][7] == 6
+    assert "load_imm        r7, 6" in pvm("disasm", folder / "six.o").text
+    assert ask(Bridge(), "open", data=(folder / "six.o").read_bytes())["format"] == "standard"
 
 
 def test_bad_input_is_a_line(pvm, bad_input, folder):

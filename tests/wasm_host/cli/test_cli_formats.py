@@ -99,7 +99,8 @@ def test_bad_blobs(bad_input, tmp_path):
 
 OTHERS = {
     "module.wasm": (b"\0asm\1\0\0\0", "this is a WebAssembly module: `pvm wat` shows it"),
-    "guest.elf": (b"\x7fELF\2\1\1" + bytes(9) + b"\1\0\xf3\0", "this is an ELF file of 64 bits for RISC-V: polkatool"),
+    "guest.elf": (b"\x7fELF\2\1\1" + bytes(9) + b"\1\0\xf3\0", "the object: an ELF file of 20 octets"),
+    "host.elf": (b"\x7fELF\2\1\1" + bytes(9) + b"\1\0\x3e\0", "this is an ELF file of 64 bits for x86-64"),
     "vector.json": (b'{"initial-regs": []}', "this is a test vector: `pvm vectors` runs it"),
     "case.json": (b'{"found_by": "x"}', "this is a case that `pvm fuzz` saved: `pvm fuzz --repeat` runs it"),
     "run.log": (b"program 0x00\nstart pc=0 gas=1\n", "this is a recorded run (an ecalli trace): `pvm replay` verifies"),
