@@ -374,3 +374,23 @@ def test_nearly_all_memory_is_mapped_at_once(make_engine: Any) -> None:
     assert invoke(call, number, 100, 0, 0, 0, 5)[:2] == (HOST, 1)
     call("peek", number, RW, 0xFFFEF000, 1)
     assert call.at(RW, 1) == b"\x05"
+
+
+def test_memory_of_a_machine_that_becomes_a_value(make_engine: Any) -> None:
+    """Page by page, zeros in between, read-only pages too."""
+    call = refining("0.7.2", make_engine())
+    call.context.machines._most = 1
+    number, other = add(call, " ecalli 1\n trap"), add(call, " trap")
+    call("pages", number, 0x20, 40, 2)
+    places = {0x20000: b"first", 0x21FFE: b"over", 0x24000: b"fifth", 0x47FFC: b"last"}
+    for address, data in places.items():
+        assert call("poke", number, call.put(RW, data), address, len(data)).r7 == OK
+    call("pages", number, 0x24, 1, 3)
+    for _ in range(2):
+        invoke(call, number)
+        invoke(call, other)
+        assert call.context.machines[number].machine is None
+        assert sorted(call.context.machines[number].pages.contents) == [0x20, 0x21, 0x22, 0x24, 0x47]
+    for address, data in places.items():
+        assert call("peek", number, RW + 100, address, len(data)).r7 == OK and call.at(RW + 100, len(data)) == data
+    assert call("poke", number, RW, 0x24000, 1).r7 == OOB
