@@ -17,14 +17,39 @@ from wasm_host.cli.inputs import read_bytes
 from wasm_host.cli.link import linking_options, read_options, write_linked
 from wasm_host.cli.streams import refuse_same
 
+_FLAGS = "pvm.cc.flags"  # where the context keeps the compiler's flags
+_WITH_VALUE = ("-I", "-D", "-U", "-x", "-include", "-isystem", "-iquote", "-idirafter", "-Xclang", "-mllvm", "-std")
 
-@click.command("cc", context_settings={"ignore_unknown_options": True})
-@click.argument("files", nargs=-1, required=True, metavar="FILES... [FLAGS]...", type=click.UNPROCESSED)
+
+class WithFlags(click.Command):
+    """A command whose unknown options are a compiler's: click would read `-fno-x` as `-o` with a value."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        mine: dict[str, bool] = {}  # option to whether a value follows
+        for parameter in self.get_params(ctx):
+            if isinstance(parameter, click.Option):
+                mine |= dict.fromkeys(parameter.opts, not parameter.is_flag)
+        kept: list[str] = []
+        flags: list[str] = ctx.meta.setdefault(_FLAGS, [])
+        words = iter(args)
+        for word in words:
+            name, mark, _ = word.partition("=")
+            is_mine = word in mine or (mark and name.startswith("--") and name in mine)
+            target = kept if is_mine or not word.startswith("-") or word == "-" else flags
+            target.append(word)
+            if (mine.get(word)) or word in _WITH_VALUE:
+                target += [value for value in (next(words, None),) if value is not None]
+        return super().parse_args(ctx, kept)
+
+
+@click.command("cc", cls=WithFlags)
+@click.argument("files", nargs=-1, required=True, metavar="FILES... [FLAGS]...")
 @linking_options
 @click.option("--compiler", metavar="NAME", help="A command such as clang. [default: zig, by the package ziglang]")
+@click.pass_context
 def command(
-    files: tuple[str, ...], output: str, entries: tuple[str, ...], format_: str, metadata: str | None, stack: int,
-    heap: int, spec: str, with_map: bool, as_json: bool, compiler: str | None,
+    context: click.Context, files: tuple[str, ...], output: str, entries: tuple[str, ...], format_: str,
+    metadata: str | None, stack: int, heap: int, spec: str, with_map: bool, as_json: bool, compiler: str | None,
 ) -> int:  # fmt: skip
     """Compile and link C, C++, Zig or RISC-V assembly.
 
@@ -40,11 +65,8 @@ def command(
       pvm cc service.c store.c -o service.jam -O3 --metadata "my service"
       pvm cc sum.zig -o sum.pvm --entry sum
     """
-    flags = [name for name in files if name.startswith("-") and name != "-"]
-    sources = [name for name in files if name not in flags]
-    if not sources:
-        raise InputError("no file to compile or to link")
-    refuse_same({"--output": output}, {name: name for name in sources})
+    flags: list[str] = context.meta[_FLAGS]
+    refuse_same({"--output": output}, {name: name for name in files})
     with_map = with_map or "-g" in flags
     options = read_options(entries, format_, metadata, stack, heap, spec, with_map)
     version, found = find_spec(spec), find_compiler(compiler)
@@ -53,7 +75,7 @@ def command(
         cache = Path(folder) if code is None else code.with_name(f"{code.name}-cc")
         include = include_folder(cache, version)
         objects = []
-        for name in sources:
+        for name in files:
             if Path(name).suffix in SUFFIXES:
                 if not Path(name).is_file():
                     raise InputError(f"{name}: no such file")

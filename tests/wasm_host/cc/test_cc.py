@@ -335,6 +335,12 @@ def test_an_object_is_linked_where_a_program_is_expected(pvm, folder):
     assert ask(Bridge(), "open", data=(folder / "six.o").read_bytes())["format"] == "standard"
 
 
+def test_flags_go_to_the_compiler(pvm, folder):
+    source = "#include <stdio.h>\nint main(void) { printf(\"%d %d\\n\", VALUE, OTHER); return 0; }\n"
+    flags = ("-fno-jump-tables", "-DVALUE=3", "-D", "OTHER=4", "-fno-inline-functions", "-Os")
+    assert run(pvm, build(pvm, folder, source, *flags))["stdout"] == "3 4\n"
+
+
 def test_bad_input_is_a_line(pvm, bad_input, folder):
     source = folder / "bad.c"
     source.write_text("int main(void) { return x; }\n")
@@ -344,7 +350,7 @@ def test_bad_input_is_a_line(pvm, bad_input, folder):
     bad_input(("cc", source, "-o", folder / "out"), "other is defined nowhere")
     bad_input(("cc", folder / "missing.c", "-o", folder / "out"), "missing.c: no such file")
     bad_input(("cc", source, "-o", source), "--output: ")
-    bad_input(("cc", "-O2", "-o", folder / "out"), "no file to compile or to link")
+    bad_input(("cc", "-O2", "-o", folder / "out"), "FILES")
     bad_input(("cc", source, "-o", folder / "out", "--compiler", "no-such"), "--compiler: no-such is not on the PATH")
     bad_input(("link", source, "-o", folder / "out"), "bad.c: no ELF file")
     bad_input(("link", source, "-o", folder / "out", "--entry", "x=y"), "--entry: x is no place")
