@@ -30,6 +30,7 @@ _CODE = (
     "-mabi=lp64e", "-fhosted", "-UNDEBUG", "-ffunction-sections", "-fdata-sections", "-fomit-frame-pointer",
     "-fno-stack-protector", "-fno-sanitize=undefined", "-fno-stack-check", "-fno-pic", "-mcmodel=medlow",
     "-fno-asynchronous-unwind-tables",
+    "-fno-jump-tables",  # a dynamic jump costs more than some branches: Lua takes a fifth less time, and no more gas
 )  # fmt: skip
 _FRAMES = ("-fno-omit-frame-pointer",)  # from which backtraces are read
 _CXX = ("-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")
