@@ -17,6 +17,7 @@ from pvm import abi
 from pvm.emit.interpreter import interpreter_bytes
 from pvm.errors import InputError
 from pvm.examples import EXAMPLES
+from pvm.gas import METERINGS
 from pvm.version import __version__
 from web import pyodide, wheel
 from web.bridge.values import Big, registers, to_json, words
@@ -65,7 +66,7 @@ def test_examples_are_whole(tmp_path: Path) -> None:
         assert list(data) == ["opened", "index", "lines", "images", "translations"]
         assert data["opened"]["source"] == known.source and data["opened"]["example"]["args"] == known.args.hex()
         assert len(data["lines"]) == data["opened"]["instructions"]
-        assert set(data["images"]) == set(data["translations"]) == {"instruction", "block"}
+        assert set(data["images"]) == set(data["translations"]) == set(METERINGS)
         assert data["images"]["block"]["gas"] == {"$int": str(known.gas)}
 
 
