@@ -70,7 +70,10 @@ def line_rows(file: ElfFile) -> tuple[Row, ...]:
     for section in file.sections:
         if section.name != ".debug_line":
             continue
-        moved = {relocation.offset: (relocation.symbol, relocation.addend) for relocation in section.relocations}
+        moved = {
+            relocation.offset: (relocation.symbol, relocation.addend)
+            for relocation in section.relocations if relocation.symbol < len(file.symbols)
+        }  # fmt: skip
         at = 0
         while at + 4 <= len(section.data) and len(rows) < _MAX_ROWS:
             size = int.from_bytes(section.data[at : at + 4], "little")

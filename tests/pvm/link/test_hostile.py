@@ -110,3 +110,31 @@ def test_huge_zeros_are_refused() -> None:
         elf.relocate(start, 0, "HI20", f"zeros{number}")
     with pytest.raises(InputError, match="above 2\\^31"):
         link([("x.o", elf.encode())], Options(("start",)))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_line_tables_are_never_a_reason_to_fail(seed: int) -> None:
+    chance = random.Random(seed)
+    for version in (2, 3, 4, 5, chance.randrange(65536)):
+        for _ in range(60):
+            head = struct.pack("<HI", version, chance.choice((0, 20, chance.randrange(100), 1 << 31)))
+            if version == 5:
+                head = struct.pack("<HBBI", version, 8, 0, chance.choice((0, 30, 1 << 31)))
+            body = head + bytes([1, 1, 1, 251, 14, 13]) + chance.randbytes(chance.randrange(200))
+            table = struct.pack("<I", chance.choice((len(body), len(body), 5, 1 << 31))) + body
+            elf = Elf()
+            elf.add(".text", CODE, words(RET), "start")
+            section = elf.add(".debug_line", 0, table)
+            for at in range(0, len(table) - 8, chance.choice((1, 7, 50))):
+                elf.relocate(section, at, "64", "start", chance.choice((0, 1, -1, 1 << 40)))
+            found = link([("x.o", elf.encode())], Options(("start",))).source_map()
+            assert found.place(0) is not None
+
+
+def test_a_source_map_that_is_none() -> None:
+    from pvm.link.source_map import SourceMap
+
+    without_format = '{"program":"","functions":[],"files":[],"lines":[]}'
+    for text in ("", "{", "[]", "1", '{"functions": 1}', "[" * 100_000, without_format):
+        with pytest.raises(InputError):
+            SourceMap.parse(text)
