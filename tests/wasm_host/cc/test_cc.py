@@ -292,6 +292,16 @@ def test_examples_print_what_they_print_natively(pvm, folder, name):
     assert found["exit_code"] == 0
 
 
+@pytest.mark.parametrize("machine", ["+c", "+zba+zbs+zicond-c", "+zba+zbs+c"])
+@pytest.mark.parametrize("name", ["hash", "sort"])
+def test_short_instructions_and_other_extensions(pvm, folder, name, machine):
+    printed = []
+    for flags in ((), (f"-mcpu=generic_rv64+e+m+a+zbb{machine}-d-f",)):
+        assert pvm("cc", EXAMPLES / f"{name}.c", "-o", folder / "example.pvm", *flags).status == 0
+        printed.append(run(pvm, folder / "example.pvm")["stdout"])
+    assert printed[0] == printed[1] and len(printed[0]) > 10
+
+
 def test_sha_256_is_right(pvm, folder):
     assert pvm("cc", EXAMPLES / "hash.c", "-o", folder / "hash.pvm").status == 0
     # The example leaves padding out: its last block is a block like the others.
