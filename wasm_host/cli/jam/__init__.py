@@ -22,6 +22,13 @@ def command(context: click.Context) -> int:
     """Import JAM blocks, look at them, be the target of conformance tests; run services without a chain.
 
     Parameters are "tiny" or "full", the Gray Paper is 0.7.2.
+
+    \b
+    Examples:
+      pvm jam import traces/
+      pvm jam show 00000042.bin
+      pvm jam target /tmp/jam_target.sock
+      pvm jam refine service.jam --payload 0x00
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
