@@ -165,7 +165,7 @@ def test_what_the_build_wrote_is_what_python_answers(python: Page) -> None:
                 lines: await client.call('lines', {handle, first: 0, count: 4096}),
                 images: {}, translations: {},
             };
-            for (const metering of ['instruction', 'block']) {
+            for (const metering of ['instruction', 'block', 'pipeline']) {
                 answers.images[metering] = await client.call('image', {handle, metering, args: bytes, gas, pc: null});
                 answers.translations[metering] = await client.call('translate', {handle, metering});
             }
