@@ -18,26 +18,13 @@ from pvm.jam.types import (
     ServicesStatistics,
     WorkReport,
 )
-from tests.pvm.jam.stf import Case, cases, outcome
+from tests.pvm.jam.stf import Blob, Case, Request, cases, outcome
 
 
 @dataclass(frozen=True)
 class Item:
     key: ByteSequence
     value: ByteSequence
-
-
-@dataclass(frozen=True)
-class Blob:
-    hash: Hash
-    blob: ByteSequence
-
-
-@dataclass(frozen=True)
-class Request:
-    hash: Hash
-    length: U32
-    slots: tuple[U32, ...]
 
 
 @dataclass(frozen=True)

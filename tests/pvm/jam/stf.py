@@ -9,7 +9,25 @@ from typing import Annotated, Any
 from pvm.jam.codec import Codec, Custom, Reader, codec
 from pvm.jam.constants import PARAMETERS, Constants
 from pvm.jam.signatures import Check, at_once
+from pvm.jam.types import U32, ByteSequence, Hash
 from tests.pvm.jam.archives import members
+
+
+@dataclass(frozen=True)
+class Blob:
+    """A preimage of an account, as the vectors write it."""
+
+    hash: Hash
+    blob: ByteSequence
+
+
+@dataclass(frozen=True)
+class Request:
+    """A preimage that an account asks for."""
+
+    hash: Hash
+    length: U32
+    slots: tuple[U32, ...]
 
 
 @dataclass(frozen=True)

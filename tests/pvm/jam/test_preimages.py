@@ -13,21 +13,8 @@ from pvm.jam.hashing import blake2b
 from pvm.jam.preimages import check_preimages, integrate_preimages
 from pvm.jam.state_keys import preimage_key
 from pvm.jam.statistics import service_statistics
-from pvm.jam.types import U32, ByteSequence, Hash, ServicesStatistics
-from tests.pvm.jam.stf import cases, outcome
-
-
-@dataclass(frozen=True)
-class Blob:
-    hash: Hash
-    blob: ByteSequence
-
-
-@dataclass(frozen=True)
-class Request:
-    hash: Hash
-    length: U32
-    slots: tuple[U32, ...]
+from pvm.jam.types import U32, ServicesStatistics
+from tests.pvm.jam.stf import Blob, Request, cases, outcome
 
 
 @dataclass(frozen=True)
