@@ -12,12 +12,34 @@ import pytest
 import pvm
 import wasm_host
 from pvm.program import assemble
+from tests.absent import no_skip
+from tests.shares import Shares, check_groups, rank
 from wasm_host import cache
 from wasm_host.compiled import wasmtime_engine
 from wasm_host.protection import obstacle
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Shares:
+    return Shares(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    check_groups(items)
+    items.sort(key=lambda item: rank(item.nodeid))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    return no_skip((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
+    return no_skip((yield))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -22,14 +22,6 @@ _TIMEOUT = 30_000.0  # milliseconds that anything in a page may take: tests shar
 expect.set_options(timeout=_TIMEOUT)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One process runs all tests that need Chromium: several at once take longer than one after the other."""
-    for item in items:
-        if "browser" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("browser"))
-
-
 @pytest.fixture(scope="session")
 def page_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """The page with all that it loads, built once even where several processes run tests."""

@@ -23,7 +23,6 @@ def bench(*arguments: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.xdist_group("browser")
 @pytest.mark.skipif(chromium.obstacle() is not None, reason=f"no Chromium: {chromium.obstacle()}")
 def test_programs_beside_wasmtime() -> None:
     report = bench("--example", "sieve", "--example", "fibonacci")

@@ -23,7 +23,7 @@ needs_zig = pytest.mark.skipif(
     importlib.util.find_spec("ziglang") is None and shutil.which("zig") is None,
     reason="no compiler: pip install ziglang",
 )
-pytestmark = [needs_zig, pytest.mark.xdist_group("cc")]  # one process: they share the compiled run-time library
+pytestmark = needs_zig
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,6 @@ pytestmark = [
         not (shutil.which("csmith") and shutil.which("gcc") and INCLUDE.is_dir()), reason="no csmith, or no gcc"
     ),
     pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="no compiler: pip install ziglang"),
-    pytest.mark.xdist_group("cc"),
 ]
 
 

@@ -8,13 +8,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from pvm.examples import EXAMPLES
 from wasm_host.compare.contestants import ALL, RECORDED
 from wasm_host.compare.outcome import Outcome
 from wasm_host.compare.workshop import Workshop
-from wasm_host.others import chromium
 
 OURS = ("--only", "reference", "--only", "interpreter", "--only", "recompiler-software", "--rounds", "1")
 ENDLESS = ".code\nagain: jump again\n"
@@ -171,16 +168,6 @@ def test_after_ctrl_c_what_was_measured_is_shown(tmp_path):
     report = json.loads(found.stdout)
     assert (found.returncode, found.stderr, report["interrupted"]) == (130, b"", True)
     assert [one["input"] for one in report["inputs"]] == ["example:hello"]
-
-
-@pytest.mark.xdist_group("browser")
-@pytest.mark.skipif(chromium.obstacle() is not None, reason=f"no Chromium: {chromium.obstacle()}")
-def test_chromium_agrees(pvm):
-    found = pvm("compare", "example:hello", "--only", "interpreter", "--only", "chromium", "--rounds", "1", "--json")
-    assert found.status == 0, found.text
-    engines = json.loads(found.stdout)["inputs"][0]["engines"]
-    assert {engine["status"] for engine in engines.values()} == {"ended"}
-    assert len({engine["memory"] for engine in engines.values()}) == 1 and len(engines) == 3
 
 
 def test_the_table_of_results_has_every_engine_and_every_example():

@@ -30,7 +30,6 @@ from wasm_host.parallel import Task, open_workers, run, workers_of
 from wasm_host.parallel.cluster import Cluster
 
 distributed = pytest.importorskip("distributed")
-pytestmark = pytest.mark.xdist_group("cluster")  # it is started once
 
 
 @pytest.fixture

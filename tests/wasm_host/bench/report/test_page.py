@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ from wasm_host.bench.report.baseline import compare
 from wasm_host.bench.report.figures import BYTES, Ratio, Report
 from wasm_host.bench.report.page import report_page
 from wasm_host.bench.sections import programs, replays, translating
-from wasm_host.others import chromium
 
 EVIL = "<script>alert(1)</script>"
 VOID = "meta"
@@ -100,26 +98,3 @@ def test_verdicts_are_on_it() -> None:
     assert "\N{MINUS SIGN}33 %" in report_page(before, compare(made(1.5), before, 0.1))
     same = report_page(before, compare(before, before, 0.1))
     assert "same</span>." in same and '<td class="word">worse' not in same
-
-
-@pytest.mark.xdist_group("browser")
-@pytest.mark.skipif(chromium.obstacle() is not None, reason=f"no Chromium: {chromium.obstacle()}")
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_in_a_browser(tmp_path: Path, scheme: Any) -> None:
-    """No complaint on the console, nothing wider than a phone, nothing that people with disabilities cannot use."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    path = tmp_path / "report.html"
-    path.write_text(report_page(made(2.0), compare(made(), made(2.0), 0.1)), encoding="utf-8")
-    with chromium.chromium() as browser:
-        for width in (360, 1280):
-            page = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": 900})
-            said: list[str] = []
-            page.on("console", lambda message: said.append(message.text))  # noqa: B023
-            page.on("pageerror", lambda error: said.append(str(error)))  # noqa: B023
-            page.goto(path.as_uri())
-            page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
-            found = Axe().run(page)
-            assert found.violations_count == 0, found.generate_report()
-            assert not said
