@@ -1,7 +1,7 @@
 """The engine for Python that itself runs in WebAssembly (Pyodide), in browsers and under node.
 
 In: options. Out: `Engine` and its machines, with the interface of `wasm_host.Engine`: the same generated modules run on
-the engine that runs Pyodide, through `page/host.mjs`. This file alone imports what only Pyodide has.
+the engine that runs Pyodide, through `page/shared/host.mjs`. This file alone imports what only Pyodide has.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Engine:
         return machine
 
     def translation(self, program: Program) -> Any:
-        """What `Machine.link` of `page/host.mjs` takes, compiled; made at the first call for a program."""
+        """What `Machine.link` of `page/shared/host.mjs` takes, compiled; made at the first call for a program."""
         key = program.encoded_blob
         if key not in self._translations:
             made = recompile(program.blob, self.spec, self.metering)
@@ -126,7 +126,7 @@ class Engine:
 
 
 class HostMachine(Machine):
-    """A machine of `page/host.mjs`. All of its state is there."""
+    """A machine of `page/shared/host.mjs`. All of its state is there."""
 
     def __init__(self, engine: Engine, program: Program, start: Start) -> None:
         super().__init__(start.handlers)
@@ -247,7 +247,7 @@ class HostMachine(Machine):
 
 
 class HostMemory(Memory):
-    """The guest's memory, through `GuestMemory` of `page/memory.mjs`."""
+    """The guest's memory, through `GuestMemory` of `page/shared/memory.mjs`."""
 
     def __init__(self, machine: Any) -> None:
         self._js = machine.memory
@@ -326,13 +326,13 @@ class _Words:
 
 @cache
 def _host() -> Any:
-    """What `page/host.mjs` exports: the page's worker has registered it; elsewhere it is made of the files."""
+    """What `page/shared/host.mjs` exports: the page's worker has registered it; elsewhere it is made of the files."""
     try:
         import pvm_host
 
         return pvm_host
     except ImportError:
-        page = resources.files("web") / "page"
+        page = resources.files("web") / "page" / "shared"
         text = "".join((page / name).read_text(encoding="utf-8") for name in ("memory.mjs", "host.mjs"))
         body = re.sub(r"(?m)^(import .*|export \{.*|export )", "", text)
         return run_js(f"(() => {{ {body}\nreturn {{ Abi, Machine, SLICE }}; }})()")
@@ -365,7 +365,7 @@ def _object(value: Any) -> Any:
 
 
 def _js_image(program: Program, spec: Spec, metering: str, start: Start) -> Any:
-    """The `Image` of `page/host.mjs`, but for registers and gas, which are set octet by octet."""
+    """The `Image` of `page/shared/host.mjs`, but for registers and gas, which are set octet by octet."""
     place = placed(program, spec, metering)
     image = {
         "reserve": place.size, "gas_stays": spec.gas_stays,

@@ -22,7 +22,7 @@ NAME = f"pvm_wasm-{__version__}-py3-none-any.whl"
 _INFO = f"pvm_wasm-{__version__}.dist-info"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can say
 _SUFFIXES = (".py", ".pvmasm", ".typed")
-_SCRIPTS = ("host.mjs", "memory.mjs")  # of the page: what `web.host` is made of where no page has loaded it
+_SCRIPTS = ("shared/host.mjs", "shared/memory.mjs")  # what `web.host` is made of where no page has loaded it
 _HOST_ONLY = ("build.py", "serve.py", "wheel.py", "pyodide.py", "isa_page.py")  # of `web`: they need more than Python
 
 

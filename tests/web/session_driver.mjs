@@ -7,7 +7,7 @@
 
 import { readFileSync } from "node:fs";
 
-import { Session } from "../../web/page/session.mjs";
+import { Session } from "../../web/page/guest/session.mjs";
 
 const KINDS = {
   $bytes: (text) => new Uint8Array(Buffer.from(text, "base64")),

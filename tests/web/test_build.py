@@ -50,7 +50,7 @@ def test_what_is_built(tmp_path: Path, fake_pyodide: Path) -> None:
     assert manifest["version"] == __version__ and manifest["pyodide"]["url"] == "pyodide/"
     page = ROOT / "web" / "page"
     copied = {str(path.relative_to(page)) for path in page.rglob("*") if path.is_file()}
-    assert copied <= set(files) and {"workers.mjs", "python_worker.mjs"} <= copied
+    assert copied <= set(files) and {"shared/workers.mjs", "python/worker.mjs"} <= copied
     assert files["data/interpreter.wasm"] == interpreter_bytes()
     assert files["data/interpreter_counting.wasm"] == interpreter_bytes(counts=True)
     assert json.loads(files["data/abi.json"])["STATE"]["gas"] == {"offset": abi.STATE["gas"].offset, "size": 8}
@@ -244,7 +244,8 @@ def test_the_wheel_has_all_that_the_browser_needs_and_no_more(tmp_path: Path) ->
     sources = {str(path.relative_to(ROOT)) for folder in folders for path in folder.rglob("*.py")}
     assert sources <= names
     assert not [name for name in names if name.startswith(("wasm_host", "web/build"))]
-    assert {name for name in names if name.startswith("web/page")} == {"web/page/host.mjs", "web/page/memory.mjs"}
+    of_page = {name for name in names if name.startswith("web/page")}
+    assert of_page == {"web/page/shared/host.mjs", "web/page/shared/memory.mjs"}
     code = "import sys; sys.path.insert(0, sys.argv[1])\nfrom web.bridge import Bridge\n" \
            "print(Bridge().call('assemble', {'text': 'trap'})['result']['opened']['hash'])"  # fmt: skip
     command = [sys.executable, "-I", "-S", "-c", code, str(tmp_path / "site")]

@@ -172,7 +172,7 @@ def test_a_dead_guest_worker_is_said_and_replaced(page: Page, end: Callable[[Pag
     page.locator("#pace").fill("20")
     page.click("#run")
     expect(page.locator("#state")).to_have_text("Running")
-    end(page, "guest_worker")
+    end(page, "guest/worker")
     page.wait_for_timeout(300)
     if page.locator("#state").inner_text() == "Running":
         page.keyboard.press("Escape")
@@ -187,7 +187,7 @@ def test_a_dead_guest_worker_is_said_and_replaced(page: Page, end: Callable[[Pag
 def test_a_dead_python_worker_is_said_and_replaced(page: Page) -> None:
     opened(page)
     with_python(page)
-    die(page, "python_worker")
+    die(page, "python/worker")
     expect(page.locator("#python")).not_to_contain_class("ready")
     page.click("#run")  # goes without Python
     expect(page.locator("#state")).to_have_text("Halted")

@@ -36,11 +36,11 @@ def tab(page: Page, tolerated: list[str]) -> Page:
 def run(page: Page, script: str, *arguments: Any) -> Any:
     """The result of an async function's body, in which `workers` is the module."""
     return page.evaluate(
-        f"async (given) => {{ const workers = await import('/workers.mjs'); {script} }}", list(arguments)
+        f"async (given) => {{ const workers = await import('/shared/workers.mjs'); {script} }}", list(arguments)
     )
 
 
-# --- workers.mjs ---------------------------------------------------------------------------------------------------
+# --- shared/workers.mjs -----------------------------------------------------------------------------------------------
 
 
 def test_values_of_built_files(tab: Page) -> None:
@@ -113,7 +113,7 @@ def test_every_call_ends_when_the_worker_does(echo: Page) -> None:
     ]  # fmt: skip
 
 
-# --- python_worker.mjs ---------------------------------------------------------------------------------------------
+# --- python/worker.mjs --------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -124,9 +124,9 @@ def python(browser: Browser, page_server: str) -> Iterator[Page]:
     page = context.new_page()
     page.goto("data/abi.json")
     page.evaluate("""async () => {
-        const workers = await import('/workers.mjs');
+        const workers = await import('/shared/workers.mjs');
         globalThis.events = [];
-        globalThis.client = new workers.WorkerClient('/python_worker.mjs', {name: 'python'});
+        globalThis.client = new workers.WorkerClient('/python/worker.mjs', {name: 'python'});
         const told = ({message, where}) => ({message, where});
         globalThis.failure = (promise) => promise.then(() => null, told);
         globalThis.revive = workers.revive;
@@ -225,7 +225,7 @@ def test_a_real_trace_and_progress(python: Page) -> None:
 def test_python_that_cannot_be_loaded(tab: Page) -> None:
     tab.route("**/*.whl", lambda route: route.fulfill(status=404, body=""))
     found = run(tab, """
-        const client = new workers.WorkerClient('/python_worker.mjs', {name: 'python'}), failed = [];
+        const client = new workers.WorkerClient('/python/worker.mjs', {name: 'python'}), failed = [];
         client.onevent((event) => event.event === 'failed' && failed.push(event.message));
         const error = await client.call('open').catch((error) => error.message);
         client.terminate();
@@ -253,8 +253,8 @@ def test_pyodide_from_the_network(browser: Browser, page_folder: Path, tmp_path:
         tab = context.new_page()
         tab.goto("data/abi.json")
         assert tab.evaluate("""async () => {
-            const {WorkerClient} = await import('/some%20where/workers.mjs'), steps = new Set();
-            const client = new WorkerClient('/some%20where/python_worker.mjs', {name: 'python'});
+            const {WorkerClient} = await import('/some%20where/shared/workers.mjs'), steps = new Set();
+            const client = new WorkerClient('/some%20where/python/worker.mjs', {name: 'python'});
             client.onevent(({step}) => steps.add(step));
             const {opened} = await client.call('assemble', {text: 'trap'});
             client.terminate();

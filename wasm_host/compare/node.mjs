@@ -10,8 +10,8 @@ import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 
 const module = (name) => import(pathToFileURL(join(process.argv[2], name)).href);
-const { revive } = await module("workers.mjs");
-const { Session } = await module("session.mjs");
+const { revive } = await module("shared/workers.mjs");
+const { Session } = await module("guest/session.mjs");
 
 const session = new Session();
 const turn = () => new Promise((resolve) => setImmediate(resolve));

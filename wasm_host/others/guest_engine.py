@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 # Makes `ask` in the page: requests to the guest worker in, their results out, both as tagged JSON. It says how long the
 # last one took.
 _GLUE = """async () => {
-  const { WorkerClient, revive } = await import("/workers.mjs");
+  const { WorkerClient, revive } = await import("/shared/workers.mjs");
   const file = (name) => fetch(`/data/${name}`);
-  const client = new WorkerClient("/guest_worker.mjs", { name: "guest" });
+  const client = new WorkerClient("/guest/worker.mjs", { name: "guest" });
   const engine = {
     abi: revive(await (await file("abi.json")).text()),
     interpreter: await WebAssembly.compile(await (await file("interpreter.wasm")).arrayBuffer()),

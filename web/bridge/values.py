@@ -140,7 +140,7 @@ def checked(name: str, value: Any, bits: int) -> int:
 
 
 def to_json(value: Any) -> str:
-    """A result as text, which `revive` of `workers.mjs` reads back."""
+    """A result as text, which `revive` of `shared/workers.mjs` reads back."""
     return json.dumps(_tagged(value), separators=(",", ":"), ensure_ascii=False)
 
 

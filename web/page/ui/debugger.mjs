@@ -5,7 +5,7 @@
  * "settings", "breakpoints", "progress" ({log, instructions_per_second} while running), "problem" ({where, message}).
  */
 
-import { WorkerClient } from "../workers.mjs";
+import { WorkerClient } from "../shared/workers.mjs";
 import { Emitter } from "./events.mjs";
 import { HostCalls } from "./host_calls.mjs";
 import { Opener } from "./opening.mjs";
@@ -69,7 +69,7 @@ export class Debugger extends Emitter {
     this.python = python;
     this.#opener = new Opener(python);
     this.translations = new Translations(this);
-    this.#guest = new WorkerClient(new URL("../guest_worker.mjs", import.meta.url), { name: "guest" });
+    this.#guest = new WorkerClient(new URL("../guest/worker.mjs", import.meta.url), { name: "guest" });
     this.#guest.onevent(
       ({ event, message }) => event === "error" && this.#replace(`The machine's worker has ended: ${message}.`),
     );

@@ -1,6 +1,6 @@
 /** Programs from wherever they come: built examples (without Python), bytes of any kind, what the editor assembled. */
 
-import { revive } from "../workers.mjs";
+import { revive } from "../shared/workers.mjs";
 import { Program } from "./program.mjs";
 
 /**

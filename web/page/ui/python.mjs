@@ -2,7 +2,7 @@
  * The Python worker as the page sees it: whether it is ready, how far it has loaded, and calls that wait until it is.
  */
 
-import { WorkerClient } from "../workers.mjs";
+import { WorkerClient } from "../shared/workers.mjs";
 import { Emitter } from "./events.mjs";
 
 const STEPS = {
@@ -33,7 +33,7 @@ export class Python extends Emitter {
       this.#settle = { resolve, reject };
     });
     this.#ready.catch(() => {});
-    this.#client = new WorkerClient(new URL("../python_worker.mjs", import.meta.url), { name: "python" });
+    this.#client = new WorkerClient(new URL("../python/worker.mjs", import.meta.url), { name: "python" });
     this.#client.onevent((event) => this.#loading(event));
   }
 

@@ -1,12 +1,12 @@
 /**
- * The worker in which Python runs: it loads Pyodide and our wheel, then carries out requests (`workers.mjs`), one at a
- * time.
+ * The worker in which Python runs: it loads Pyodide and our wheel, then carries out requests (`shared/workers.mjs`), one at
+ * a time.
  *
  * Until it is ready it says how far it is, `{event: "loading", step, fraction}`, or why it never will be, `{event:
  * "failed", message}`. Where everything lies is in the manifest that the build wrote.
  */
 
-const ROOT = new URL("./", import.meta.url);
+const ROOT = new URL("../", import.meta.url);
 const STARTING = 0.85; // of the whole bar: all files are there, Python starts
 const INSTALLING = 0.95;
 const EVERY = 50; // milliseconds between two reports of a download
@@ -38,7 +38,7 @@ async function load() {
   report("package", INSTALLING);
   pyodide.unpackArchive(wheel, "wheel");
   // What runs generated code for Python, too.
-  pyodide.registerJsModule("pvm_host", await import(new URL("host.mjs", ROOT).href));
+  pyodide.registerJsModule("pvm_host", await import(new URL("shared/host.mjs", ROOT).href));
   const glue = pyodide.pyimport("web.worker");
   const respond = glue.respond.copy(); // what a proxy gives is destroyed with it
   glue.destroy();

@@ -6,7 +6,7 @@
  * segment, gas, pc and whether the block around pc is paid say when a state was. In: a `Machine`. Out: `History`.
  */
 
-import { SLICE } from "./host.mjs";
+import { SLICE } from "../shared/host.mjs";
 
 const PAGE_WORDS = 1024;
 const PAGE_SIZE = 4096;
@@ -30,7 +30,7 @@ const LONGEST_WALK = 1 << 22; // single steps that one search for an earlier sta
  * @typedef {object} Entry What the host did: it takes the state at `before` to that at `after`.
  * @property {Position} before
  * @property {Position} after
- * @property {(machine: import("./host.mjs").Machine) => void} apply
+ * @property {(machine: import("../shared/host.mjs").Machine) => void} apply
  * @property {"edit"|"answer"|"automatic"} kind
  * @property {number} answers how many entries up to this one answer host calls
  * @property {bigint} used gas that the guest had used before it
@@ -52,7 +52,7 @@ export class History {
   #ranFor = 0;
   #pause = FIRST_PAUSE;
 
-  /** @param {import("./host.mjs").Machine} machine at its start */
+  /** @param {import("../shared/host.mjs").Machine} machine at its start */
   constructor(machine) {
     this.#machine = machine;
     for (const { address, data } of machine.image.segments) {
@@ -122,7 +122,7 @@ export class History {
   /**
    * Do something to the machine and keep it in the journal.
    *
-   * @param {(machine: import("./host.mjs").Machine) => void} apply must do the same each time
+   * @param {(machine: import("../shared/host.mjs").Machine) => void} apply must do the same each time
    * @param {{address: number, length: number}[]} touched where it writes
    * @param {"edit"|"answer"|"automatic"} kind an answer to a host call, given by hand or at once, or something else
    */
@@ -409,7 +409,7 @@ function moves(machine) {
  *
  * @param {"instruction"|"block"|"call"|"breakpoint"} unit
  * @param {Iterable<number>} breakpoints
- * @returns {(machine: import("./host.mjs").Machine, position: Position,
+ * @returns {(machine: import("../shared/host.mjs").Machine, position: Position,
  *   entry: (number: number) => Entry|undefined) => boolean}
  */
 export function placesOf(unit, breakpoints) {

@@ -1,6 +1,6 @@
 /** Whether values that people give are such as the machine can hold. Out: errors for people. */
 
-import { HostError } from "./memory.mjs";
+import { HostError } from "../shared/memory.mjs";
 
 export function checkRegisters(registers) {
   for (const [number, value] of Object.entries(registers)) {

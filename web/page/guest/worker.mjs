@@ -1,10 +1,10 @@
 /**
- * The worker of the untrusted program: requests in, exactly one result or error out for each (`workers.mjs`).
+ * The worker of the untrusted program: requests in, exactly one result or error out for each (`shared/workers.mjs`).
  *
  * While a program runs, other requests are let in between two slices, so it can be looked at, and stopped.
  */
 
-import { HostError } from "./host.mjs";
+import { HostError } from "../shared/host.mjs";
 import { Session } from "./session.mjs";
 
 const METHODS = [

@@ -1,26 +1,26 @@
 /** The page: makes the model and the panels, and opens the first program. */
 
-import { missingFeatures } from "./host.mjs";
-import { listenToKeys, makeActions } from "./ui/actions.mjs";
-import { Calls } from "./ui/calls.mjs";
-import { Debugger } from "./ui/debugger.mjs";
-import { Dialogs } from "./ui/dialogs.mjs";
-import { button, byId, h, setText } from "./ui/dom.mjs";
-import { Editor } from "./ui/editor.mjs";
-import { Explain } from "./ui/explain.mjs";
-import { GasPanel } from "./ui/gas.mjs";
-import { Listing } from "./ui/listing.mjs";
-import { Lockstep } from "./ui/lockstep.mjs";
-import { Memory } from "./ui/memory.mjs";
-import { Pixels } from "./ui/pixels.mjs";
-import { ProgramInfo } from "./ui/program_info.mjs";
-import { Python } from "./ui/python.mjs";
-import { Registers } from "./ui/registers.mjs";
-import { splitter } from "./ui/splitters.mjs";
-import { Tabs } from "./ui/tabs.mjs";
-import { heatSwitch, startForm, toolbar } from "./ui/toolbar.mjs";
-import { Verdict } from "./ui/verdict.mjs";
-import { Wat } from "./ui/wat.mjs";
+import { missingFeatures } from "../shared/host.mjs";
+import { listenToKeys, makeActions } from "./actions.mjs";
+import { Calls } from "./calls.mjs";
+import { Debugger } from "./debugger.mjs";
+import { Dialogs } from "./dialogs.mjs";
+import { button, byId, h, setText } from "./dom.mjs";
+import { Editor } from "./editor.mjs";
+import { Explain } from "./explain.mjs";
+import { GasPanel } from "./gas.mjs";
+import { Listing } from "./listing.mjs";
+import { Lockstep } from "./lockstep.mjs";
+import { Memory } from "./memory.mjs";
+import { Pixels } from "./pixels.mjs";
+import { ProgramInfo } from "./program_info.mjs";
+import { Python } from "./python.mjs";
+import { Registers } from "./registers.mjs";
+import { splitter } from "./splitters.mjs";
+import { Tabs } from "./tabs.mjs";
+import { heatSwitch, startForm, toolbar } from "./toolbar.mjs";
+import { Verdict } from "./verdict.mjs";
+import { Wat } from "./wat.mjs";
 
 const FIRST_EXAMPLE = "hello";
 

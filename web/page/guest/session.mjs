@@ -1,15 +1,15 @@
 /**
  * A machine as a debugger has it: runs in slices, steps, goes back, answers host calls and keeps a log of them.
  *
- * In: requests with the names of its methods (`guest_worker.mjs`). Out: a `View` of the machine, or what was asked for.
+ * In: requests with the names of its methods (`worker.mjs`). Out: a `View` of the machine, or what was asked for.
  */
 
 import { Log, callDifference, endDifference, recordedAnswer } from "./calls.mjs";
 import { checkNumber, checkRegisters } from "./checks.mjs";
 import { History, compare, placesOf } from "./history.mjs";
-import { Abi, Machine, SLICE } from "./host.mjs";
+import { Abi, Machine, SLICE } from "../shared/host.mjs";
 import { countsByPc, pageRuns, searchBytes } from "./inspect.mjs";
-import { HostError, PAGE_SIZE } from "./memory.mjs";
+import { HostError, PAGE_SIZE } from "../shared/memory.mjs";
 
 const RESULT = 1 << 16; // bytes of a result that a view holds
 const LONGEST_LOG = 10_000; // entries that are kept of the host calls
@@ -23,7 +23,7 @@ const MOST_ACCESS = 1 << 24; // bytes that one request reads or maps at most
  * @property {number} pc
  * @property {bigint} gas
  * @property {BigUint64Array} registers
- * @property {import("./host.mjs").Exit|null} exit
+ * @property {import("../shared/host.mjs").Exit|null} exit
  * @property {null|"step"|"breakpoint"|"stop"|"budget"|"divergence"|"block"} stopped
  * @property {"interpreter"|"recompiler"} tier
  * @property {boolean} can_back

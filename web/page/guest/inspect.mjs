@@ -1,6 +1,6 @@
 /** Looking at a machine that stands: its pages, bytes in its memory, what it spent its time on. */
 
-import { HostError, PAGES, PAGE_SIZE } from "./memory.mjs";
+import { HostError, PAGES, PAGE_SIZE } from "../shared/memory.mjs";
 
 /**
  * Runs of pages with the same rights, by address.
@@ -65,7 +65,7 @@ function indexOf(bytes, wanted, backwards) {
  *
  * Metered by block it is how often their block was paid for. Octets that nothing marks as instructions are left out.
  *
- * @param {import("./host.mjs").Machine} machine that counts
+ * @param {import("../shared/host.mjs").Machine} machine that counts
  * @param {Map<number, number>} steps what single steps carried out, which the machine does not count
  * @returns {{pcs: Uint32Array, counts: Float64Array}}
  */
