@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib import resources
 from time import perf_counter
@@ -19,12 +19,13 @@ from pyodide.code import run_js
 from pyodide.ffi import JsException, to_js
 
 from pvm import abi
+from pvm.emit.decoded import DecodedCosts, index_size
 from pvm.emit.interpreter import interpreter_bytes
 from pvm.emit.placed import placed
 from pvm.emit.recompiler import Recompiled, is_taken, recompile
 from pvm.errors import EngineError, InputError, ResourceError
-from pvm.gas import choose_metering
-from pvm.gas.metering import INSTRUCTION
+from pvm.gas import Costs, choose_metering
+from pvm.gas.metering import INSTRUCTION, PIPELINE
 from pvm.isa import Spec
 from pvm.isa import spec as find_spec
 from pvm.machine import (
@@ -113,12 +114,15 @@ class Engine:
             machine.translate()
         return machine
 
-    def translation(self, program: Program) -> Any:
-        """What `Machine.link` of `page/shared/host.mjs` takes, compiled; made at the first call for a program."""
+    def translation(self, program: Program, find_costs: Callable[[], Costs]) -> Any:
+        """What `Machine.link` of `page/shared/host.mjs` takes, compiled; made at the first call for a program.
+
+        `find_costs` is asked only then, for what blocks cost by the pipeline model.
+        """
         key = program.encoded_blob
         if key not in self._translations:
-            made = recompile(program.blob, self.spec, self.metering)
-            self._translations[key] = _js_translation(made)
+            costs = find_costs() if self.metering == PIPELINE else None
+            self._translations[key] = _js_translation(recompile(program.blob, self.spec, self.metering, costs=costs))
             if len(self._translations) > KEPT:
                 self._translations.popitem(last=False)
         self._translations.move_to_end(key)
@@ -147,7 +151,7 @@ class HostMachine(Machine):
     def translate(self) -> None:
         """From now on run a translation, unless the program is too large for one."""
         if self._is_taken and not self._js.isLinked:
-            self._js.link(self._engine.translation(self.program))
+            self._js.link(self._engine.translation(self.program, lambda: _costs_of(self._js)))
 
     @property
     def pc(self) -> int:
@@ -379,6 +383,22 @@ def _js_image(program: Program, spec: Spec, metering: str, start: Start) -> Any:
         "valid": not spec.validates or is_valid(program.blob, spec),
     }  # fmt: skip
     return _object(image)
+
+
+def find_costs(program: Program, spec: Spec) -> Costs | None:
+    """What a program's blocks cost by the pipeline model; None without address space for a machine to decode it."""
+    try:
+        image = _js_image(program, spec, PIPELINE, start_of(program, b"", 0, 0, None))
+        return _costs_of(_host().Machine.new(_js_abi(), _interpreter(), image))
+    except JsException:
+        return None
+
+
+def _costs_of(machine: Any) -> DecodedCosts:
+    """What the decoder of a machine that charges by the pipeline model found."""
+    length, index, first, end = (int(machine.get(name)) for name in ("code_length", "index", "records", "records_end"))
+    size = index_size(length)
+    return DecodedCosts(machine.bytes(index, size).to_bytes(), machine.bytes(first, end - first).to_bytes(), first)
 
 
 def _js_translation(made: Recompiled) -> Any:

@@ -12,7 +12,10 @@ from typing import Any
 from js import Object
 from pyodide.ffi import JsBigInt, JsProxy, jsnull, to_js
 
+from pvm.gas import Costs
+from pvm.isa import Spec
 from pvm.machine import AnyEngine
+from pvm.program import Program
 from web.bridge import Big, Bridge
 
 
@@ -23,7 +26,13 @@ def _make_engine(tier: str, spec: str, metering: str) -> AnyEngine:
     return engine
 
 
-_bridge = Bridge(_make_engine)
+def _find_costs(program: Program, spec: Spec) -> Costs | None:
+    from web.host import find_costs
+
+    return find_costs(program, spec)
+
+
+_bridge = Bridge(_make_engine, _find_costs)
 
 
 def respond(method: str, params: JsProxy, progress: Any) -> Any:

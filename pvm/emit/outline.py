@@ -18,6 +18,7 @@ from pvm.emit.recompiler import REGION_BLOCKS, context_of, shapes_of
 from pvm.emit.region import Region
 from pvm.errors import InputError
 from pvm.flow import STRAIGHT, Block, Ending, Flow, Follows, Shape, flow_of, opcodes_of, target_of
+from pvm.gas import Costs
 from pvm.isa.spec import Spec
 from pvm.isa.spec import spec as find_spec
 from pvm.program.blob import Blob
@@ -194,6 +195,7 @@ def outline_of(
     protection: str = SOFTWARE,
     region_blocks: int = REGION_BLOCKS,
     region: int | None = None,
+    costs: Costs | None = None,
 ) -> Outline:
     """The outline of a program, or of one region of it; the other arguments are those of `recompile`.
 
@@ -204,7 +206,7 @@ def outline_of(
     shapes = tuple(shapes_of(flow, spec, region_blocks))
     if region is not None and not 0 <= region < len(shapes):
         raise InputError(f"no region {region}: the program's are 0 to {len(shapes) - 1}")
-    whole = _whole(blob, context_of(blob, flow, spec, metering, protection, shapes), shapes)
+    whole = _whole(blob, context_of(blob, flow, spec, metering, protection, shapes, costs=costs), shapes)
     wanted = range(len(shapes)) if region is None else (region,)
     regions = tuple(_region(whole, number) for number in wanted)
     return Outline(

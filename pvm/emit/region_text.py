@@ -15,6 +15,7 @@ from pvm.emit.recompiler import context_of, module_of, shapes_of
 from pvm.emit.region import REGION_TYPE, Region
 from pvm.errors import InputError
 from pvm.flow import Block, Flow, flow_of
+from pvm.gas import Costs
 from pvm.isa.spec import Spec
 from pvm.isa.spec import spec as find_spec
 from pvm.program.blob import Blob
@@ -51,15 +52,19 @@ class _Noted(Region):
         self.spans[number] = first, len(self.out)
 
 
-def region_text(blob: Blob, spec: Spec | str, metering: str, protection: str, region: int) -> str:
+def region_text(
+    blob: Blob, spec: Spec | str, metering: str, protection: str, region: int, costs: Costs | None = None
+) -> str:
     """The text of a region's function. Raises InputError when there is no such region, and for unknown names."""
     spec = find_spec(spec)
     flow = flow_of(blob, spec)
-    text, _, _ = _region_text(blob, flow, spec, metering, protection, region)
+    text, _, _ = _region_text(blob, flow, spec, metering, protection, region, costs)
     return text
 
 
-def region_at(blob: Blob, spec: Spec | str, metering: str, protection: str, pc: int) -> RegionText:
+def region_at(
+    blob: Blob, spec: Spec | str, metering: str, protection: str, pc: int, costs: Costs | None = None
+) -> RegionText:
     """The region and the block around a pc. Raises InputError for a pc beyond the code, and for unknown names."""
     spec = find_spec(spec)
     if pc > len(blob.code):
@@ -68,7 +73,7 @@ def region_at(blob: Blob, spec: Spec | str, metering: str, protection: str, pc: 
     number = bisect_right(flow.blocks, pc, key=lambda block: block.pc) - 1
     firsts = [shape.first for shape in shapes_of(flow, spec)]
     region = bisect_right(firsts, number) - 1
-    text, made, body = _region_text(blob, flow, spec, metering, protection, region)
+    text, made, body = _region_text(blob, flow, spec, metering, protection, region, costs)
     offsets, pieces = instruction_offsets(body), [*accumulate(map(len, made.out), initial=made.start)]
     head = text.count("\n") - len(offsets) - 1  # lines before the first instruction; one is after the last
     first, end = (head + bisect_left(offsets, pieces[place]) for place in made.spans[number])
@@ -77,13 +82,13 @@ def region_at(blob: Blob, spec: Spec | str, metering: str, protection: str, pc: 
 
 
 def _region_text(
-    blob: Blob, flow: Flow, spec: Spec, metering: str, protection: str, region: int
+    blob: Blob, flow: Flow, spec: Spec, metering: str, protection: str, region: int, costs: Costs | None
 ) -> tuple[str, _Noted, bytes]:
     """The function's text, what made it, and its body."""
     shapes = tuple(shapes_of(flow, spec))
     if not 0 <= region < len(shapes):
         raise InputError(f"no region {region}: the program's are 0 to {len(shapes) - 1}")
-    made = _Noted(context_of(blob, flow, spec, metering, protection, shapes), shapes[region], region)
+    made = _Noted(context_of(blob, flow, spec, metering, protection, shapes, costs=costs), shapes[region], region)
     function = made.function()
     functions = [Function(REGION_TYPE, (), op("unreachable"))] * len(shapes)
     functions[region] = function

@@ -20,7 +20,7 @@ from pvm.emit.recompiler import REGION_BLOCKS, Translation, is_taken, run_functi
 from pvm.emit.region import REGION_TYPE
 from pvm.emit.state import ENGINE, GUEST
 from pvm.errors import InputError
-from pvm.gas import choose_metering
+from pvm.gas import Costs, choose_metering
 from pvm.isa import Spec
 from pvm.isa import spec as find_spec
 from pvm.log import LONGEST
@@ -56,10 +56,12 @@ def program_command(
     metering: str | None,
     defaults: Defaults | None = None,
     region_blocks: int = REGION_BLOCKS,
+    costs: Costs | None = None,
 ) -> bytes:
     """A command that runs one program. What is too large to be translated, and what may not run, is interpreted.
 
-    Raises InputError for more code than the interpreter can hold, and for unknown names.
+    `costs` are those of `pvm.emit.recompiler.recompile`. Raises InputError for more code than the interpreter can hold,
+    and for unknown names.
     """
     spec = find_spec(spec)
     metering = choose_metering(spec, metering)
@@ -67,7 +69,9 @@ def program_command(
     may_run = not spec.validates or is_valid(program.blob, spec)
     translation = None
     if may_run and is_taken(program.blob, spec):
-        translation = translate(program.blob, spec, metering, "software", region_blocks, sbrk=index[abi.SBRK])
+        translation = translate(
+            program.blob, spec, metering, "software", region_blocks, sbrk=index[abi.SBRK], costs=costs
+        )
     place, sections = placed(program, spec, metering), program.sections
     w = _writer(index, translation)
     define_options(w, defaults or Defaults(), takes_program=False)

@@ -12,10 +12,11 @@ from pvm.emit.outline_text import outline_text
 from pvm.emit.placed import placed
 from pvm.emit.recompiler import recompile
 from pvm.examples import example
+from pvm.gas import Costs, block_costs
 from pvm.gas.costs import block_at
 from pvm.gas.pipeline import block_timeline
 from pvm.gas.timeline_text import timeline_lines
-from pvm.isa import GP_072, GP_080
+from pvm.isa import GP_072, GP_080, Spec
 from pvm.machine import start_of
 from pvm.program import Blob, Program, assemble, pack_bitmask
 from pvm.reference import ReferenceEngine
@@ -174,3 +175,22 @@ def test_a_block_that_ends_at_an_undefined_opcode() -> None:
     handle = ask(bridge, "assemble", text="add_64 r1, r1, r1\n" * 3000 + "trap")["opened"]["handle"]
     message = bridge.call("timeline", {"handle": handle, "pc": 3})["error"]["message"]
     assert message == "a block of 3,001 instructions: more than 2,000 are not drawn"
+
+
+def test_what_blocks_cost_is_asked_for_once_and_not_where_no_pipeline_is() -> None:
+    asked = []
+
+    def find_costs(program: Program, spec: Spec) -> Costs:
+        asked.append(spec.name)
+        return block_costs(program.blob, spec, "pipeline")
+
+    bridge = Bridge(find_costs=find_costs)
+    handle = ask(bridge, "assemble", text=example("sort").source, spec="0.8.0")["opened"]["handle"]
+    alone = Bridge()
+    ask(alone, "assemble", text=example("sort").source, spec="0.8.0")
+    for metering in ("block", "pipeline"):
+        asked.clear()
+        for method in ("translate", "shape", "wat", "translate"):
+            params = {"handle": handle, "metering": metering, **({"pc": 0} if method == "wat" else {})}
+            assert ask(bridge, method, **params) == ask(alone, method, **params)
+        assert asked == (["0.8.0"] if metering == "pipeline" else [])

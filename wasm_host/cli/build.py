@@ -18,6 +18,7 @@ from wasm_host.cli.engines import format_option, metering_option, spec_option
 from wasm_host.cli.failures import SUCCESS, blamed_on
 from wasm_host.cli.inputs import EXAMPLE_PREFIX, load_program, number_type, read_args
 from wasm_host.cli.output import is_stdout, report_written, write_output
+from wasm_host.costs import costs_to_translate
 
 
 @click.command("build")
@@ -72,7 +73,8 @@ def command(
             click.echo(f"pvm: warning: {escaped(loaded.label)}: in {spec} it panics at once: {found}", err=True)
         with blamed_on(loaded.label):
             start_of(loaded.program, defaults.args, defaults.gas, defaults.pc, None)
-            module = program_command(loaded.program, version, metering, defaults)
+            costs = costs_to_translate(loaded.program, version, metering)
+            module = program_command(loaded.program, version, metering, defaults, costs=costs)
         why = found or why_interpreted(loaded.program.blob, version)
         content = f"{loaded.label} translated" if why is None else f"{loaded.label}, interpreted ({why})"
     write_output(target, module)

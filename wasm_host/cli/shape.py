@@ -18,6 +18,7 @@ from wasm_host.cli.engines import Decorator, format_option, json_option, meterin
 from wasm_host.cli.failures import SUCCESS, blamed_on
 from wasm_host.cli.inputs import Loaded, load_program, number_type
 from wasm_host.cli.output import print_json, write_lines
+from wasm_host.costs import costs_to_translate
 from wasm_host.engine import HARDWARE, SOFTWARE
 
 # No "auto": what is printed is the same on every host.
@@ -63,7 +64,8 @@ def command(
     refuse_untaken(loaded, version)
     warn_of_invalid(loaded, version)
     with blamed_on("--region"):
-        outline = outline_of(loaded.program.blob, version, metering, protection, region=region)
+        costs = costs_to_translate(loaded.program, version, metering)
+        outline = outline_of(loaded.program.blob, version, metering, protection, region=region, costs=costs)
     if as_json:
         print_json(_outline(outline, loaded.program, summary))
     else:

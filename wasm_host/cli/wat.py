@@ -18,6 +18,7 @@ from wasm_host.cli.failures import SUCCESS, blamed_on
 from wasm_host.cli.inputs import EXAMPLE_PREFIX, STDIN, Loaded, label_of, load_program, parse_program, read_bytes
 from wasm_host.cli.output import counted, report_written, write_lines
 from wasm_host.cli.shape import protection_option, refuse_untaken, region_option, warn_of_invalid
+from wasm_host.costs import costs_to_translate
 
 _MAGIC = b"\0asm"
 
@@ -51,11 +52,12 @@ def command(
         refuse_untaken(found, find_spec(spec))
         warn_of_invalid(found, find_spec(spec))
         options = (found.program.blob, find_spec(spec), metering, protection)
+        costs = costs_to_translate(found.program, find_spec(spec), metering)
         if region is None:
-            lines = text_lines(recompile(*options).module)
+            lines = text_lines(recompile(*options, costs=costs).module)
         else:
             with blamed_on("--region"):
-                lines = iter(region_text(*options, region).removesuffix("\n").split("\n"))
+                lines = iter(region_text(*options, region, costs).removesuffix("\n").split("\n"))
     elif region is not None:
         raise InputError("--region: only what the recompiler makes of a program has regions")
     else:

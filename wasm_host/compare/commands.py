@@ -21,6 +21,7 @@ from pvm.program import Program
 from pvm.standalone import STATUSES, Defaults, program_command
 from wasm_host.compare.measure import fastest
 from wasm_host.compare.outcome import Ending, Outcome, Task, digest
+from wasm_host.costs import costs_to_translate
 from wasm_host.others.wasmtime_command import wasmtime_command
 
 _UNCACHED = ("-C", "cache=n")  # wasmtime keeps what it compiled, otherwise
@@ -63,7 +64,9 @@ def run_ahead(wasmtime: Wasmtime, task: Task) -> Outcome:
 def _build(wasmtime: Wasmtime, task: Task) -> None:
     program = Program.parse(task.data, task.format)
     defaults = Defaults(task.args, task.gas, task.pc)
-    module = program_command(program, find_spec_named(task.spec), task.metering, defaults)
+    spec = find_spec_named(task.spec)
+    costs = costs_to_translate(program, spec, task.metering)
+    module = program_command(program, spec, task.metering, defaults, costs=costs)
     (wasmtime.folder / "program.wasm").write_bytes(module)
 
 

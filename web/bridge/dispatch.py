@@ -16,7 +16,7 @@ from pvm.printable import escaped
 from pvm.reference import ReferenceEngine
 from web.bridge.listing import explain_value, lines_value
 from web.bridge.lockstep import Lockstep, MakeEngine
-from web.bridge.machines import image_value, shape_value, translate_value, wat_value
+from web.bridge.machines import FindCosts, image_value, shape_value, translate_value, wat_value
 from web.bridge.opened import Loaded, assembled_value, index_value, load, opened_value, unknown_handle
 from web.bridge.recorded import trace_text
 from web.bridge.timeline import timeline_value
@@ -30,10 +30,13 @@ _LONGEST_MESSAGE = 2000  # characters
 class Bridge:
     """The page's session in Python: the programs that it has opened and what was worked out about them.
 
-    `make_engine` makes engines for comparing them, from a tier, a spec and a metering.
+    `make_engine` makes engines for comparing them, from a tier, a spec and a metering. `find_costs` says what
+    blocks cost by the pipeline model, where that is known sooner than Python works it out.
     """
 
-    def __init__(self, make_engine: MakeEngine | None = None) -> None:
+    def __init__(
+        self, make_engine: MakeEngine | None = None, find_costs: FindCosts = lambda program, spec: None
+    ) -> None:
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()
         self._lockstep = Lockstep(make_engine)
         self._methods: dict[str, Callable[[Params, Progress], Any]] = {
@@ -43,10 +46,10 @@ class Bridge:
             "lines": lambda params, _: lines_value(self._find(params), params),
             "explain": lambda params, _: explain_value(self._find(params), params),
             "image": lambda params, _: image_value(self._find(params), params),
-            "translate": lambda params, progress: translate_value(self._find(params), params, progress),
-            "wat": lambda params, _: wat_value(self._find(params), params),
+            "translate": lambda params, progress: translate_value(self._find(params), params, progress, find_costs),
+            "wat": lambda params, _: wat_value(self._find(params), params, find_costs),
             "timeline": lambda params, _: timeline_value(self._find(params), params),
-            "shape": lambda params, _: shape_value(self._find(params), params),
+            "shape": lambda params, _: shape_value(self._find(params), params, find_costs),
             "trace_text": lambda params, _: {"text": trace_text(self._find(params).data, params)},
             "service": lambda params, _: _service_value(self._find(params), params, make_engine or _reference),
             "lockstep_start": lambda params, _: self._lockstep.start(self._find(params), params),

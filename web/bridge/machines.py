@@ -15,12 +15,17 @@ from pvm.emit.placed import placed
 from pvm.emit.recompiler import Recompiled, is_taken, recompile, why_interpreted
 from pvm.emit.region_text import region_at
 from pvm.errors import AddressError, InputError
-from pvm.gas import METERINGS, choose_metering
+from pvm.gas import METERINGS, Costs, choose_metering
+from pvm.gas.metering import PIPELINE
+from pvm.isa import Spec
 from pvm.machine import DEFAULT_GAS, Start, check_gas, check_pc, start_of
-from pvm.program import invalid_at
+from pvm.program import Program, invalid_at
 from pvm.trace import start_of_trace
 from web.bridge.opened import Loaded
 from web.bridge.values import Big, Params, Progress, Refused, pairs, registers
+
+FindCosts = Callable[[Program, Spec], Costs | None]
+"""What blocks cost by the pipeline model, where WebAssembly can be run to find out."""
 
 PROTECTION = "software"  # browsers offer no other
 _EVERY = 0.05  # seconds between two reports
@@ -68,36 +73,39 @@ def image_value(loaded: Loaded, params: Params) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def translate_value(loaded: Loaded, params: Params, progress: Progress) -> dict[str, Any]:
+def translate_value(loaded: Loaded, params: Params, progress: Progress, find_costs: FindCosts) -> dict[str, Any]:
     """The `Translation` object, or why there is none."""
     metering = metering_of(loaded, params)
     declined = _declined(loaded)
     if declined is not None:
         return {"declined": declined}
-    found = _translated(loaded, metering, progress)
+    found = _translated(loaded, metering, progress, find_costs)
     return {
         "module": found.module, "entries": pairs(found.entries.items()), "resumes": pairs(found.resumes.items()),
         "jumps": found.jumps,
     }  # fmt: skip
 
 
-def wat_value(loaded: Loaded, params: Params) -> dict[str, Any]:
+def wat_value(loaded: Loaded, params: Params, find_costs: FindCosts) -> dict[str, Any]:
     """The function of the region that a pc lies in, as text, and which of its lines are the block's around the pc."""
     metering, pc = metering_of(loaded, params), _checked("pc", check_pc, params.number("pc", 32))
     if not is_taken(loaded.program.blob, loaded.spec):
         raise InputError(_declined(loaded) or "")
-    found = region_at(loaded.program.blob, loaded.spec, metering, PROTECTION, pc)
+    costs = _costs(loaded, metering, find_costs)
+    found = region_at(loaded.program.blob, loaded.spec, metering, PROTECTION, pc, costs)
     return {
         "text": found.text, "region": found.region, "block": {"first_pc": found.first_pc, "end_pc": found.end_pc},
         "first_line": found.first_line, "end_line": found.end_line,
     }  # fmt: skip
 
 
-def shape_value(loaded: Loaded, params: Params) -> dict[str, str]:
+def shape_value(loaded: Loaded, params: Params, find_costs: FindCosts) -> dict[str, str]:
     """What `pvm shape` prints; for large programs of each region only what it consists of."""
     if not is_taken(loaded.program.blob, loaded.spec):
         raise InputError(_declined(loaded) or "")
-    outline = outline_of(loaded.program.blob, loaded.spec, metering_of(loaded, params), PROTECTION)
+    metering = metering_of(loaded, params)
+    costs = _costs(loaded, metering, find_costs)
+    outline = outline_of(loaded.program.blob, loaded.spec, metering, PROTECTION, costs=costs)
     return {"text": outline_text(outline, trees=outline.blocks * _BLOCK_TEXT <= _LONGEST_TEXT)}
 
 
@@ -111,15 +119,25 @@ def _declined(loaded: Loaded) -> str | None:
     return None if found is None else f"in {spec.name} the program panics at once: {found}"
 
 
-def _translated(loaded: Loaded, metering: str, progress: Progress) -> Recompiled:
+def _translated(loaded: Loaded, metering: str, progress: Progress, find_costs: FindCosts) -> Recompiled:
     """The translation, kept for the next time."""
     found = loaded.translations.get(metering)
     if found is None:
         # `pause` is called for a block when it is found, and when it is translated.
         pause = _reporter(2 * max(1, loaded.index.blocks.count(1)), progress)
-        found = recompile(loaded.program.blob, loaded.spec, metering, PROTECTION, pause=pause)
+        costs = _costs(loaded, metering, find_costs)
+        found = recompile(loaded.program.blob, loaded.spec, metering, PROTECTION, pause=pause, costs=costs)
         loaded.translations[metering] = found
     return found
+
+
+def _costs(loaded: Loaded, metering: str, find_costs: FindCosts) -> Costs | None:
+    """What the recompiler need not work out, kept for the next time."""
+    if metering != PIPELINE:
+        return None
+    if not loaded.costs:
+        loaded.costs.append(find_costs(loaded.program, loaded.spec))
+    return loaded.costs[0]
 
 
 def _reporter(expected: int, progress: Progress) -> Callable[[], None]:

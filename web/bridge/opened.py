@@ -15,6 +15,7 @@ from pvm.emit.recompiler import Recompiled, why_interpreted
 from pvm.errors import InputError, ProgramError, TraceError
 from pvm.examples import EXAMPLES, Example
 from pvm.flow.index import CALL, JUMP, TRAP, Index, index_of
+from pvm.gas import Costs
 from pvm.isa import SPEC_NAMES, SPECS, Spec
 from pvm.isa import spec as find_spec
 from pvm.lazy import lazy
@@ -53,6 +54,7 @@ class Loaded:
     survey: Survey | None = None
     trace: Trace | None = None
     translations: dict[str, Recompiled] = field(default_factory=dict)  # by metering
+    costs: list[Costs | None] = field(default_factory=list)  # by the pipeline model, once they were asked for
 
     def __post_init__(self) -> None:
         size = len(self.program.code)

@@ -9,12 +9,17 @@ from time import perf_counter
 
 import pytest
 
+from pvm.emit.outline import outline_of
+from pvm.emit.recompiler import recompile
+from pvm.emit.region_text import region_text
+from pvm.examples import example
 from pvm.fuzz import CORNERS, corner_case, memory_case, random_case
 from pvm.gas import block_costs
 from pvm.gas.pipeline import blocks, simulate, step_of
 from pvm.isa import GAS_VECTORS, GP_072, GP_080, Spec
 from pvm.program import Blob, Program, assemble, is_valid, pack_bitmask
-from wasm_host.costs import decoded_costs
+from pvm.standalone import program_command
+from wasm_host.costs import costs_to_translate, decoded_costs
 
 MODEL = "pipeline"
 
@@ -97,6 +102,18 @@ def test_no_instruction() -> None:
     with pytest.raises(IndexError, match="pc 1: no instruction"):
         found.at(1)
     assert block_costs(blob, GP_080, MODEL).at(1) == 2  # a trap
+
+
+@pytest.mark.parametrize("name", ["blake2b", "sort"])
+def test_translations_and_modules_are_the_same_with_costs_from_either_side(name: str) -> None:
+    program = assemble(example(name).source, GP_080)
+    costs = costs_to_translate(program, GP_080, MODEL)
+    assert costs is not None and costs_to_translate(program, GP_080, "block") is None
+    assert recompile(program.blob, GP_080, MODEL, costs=costs) == recompile(program.blob, GP_080, MODEL)
+    assert outline_of(program.blob, GP_080, MODEL, costs=costs) == outline_of(program.blob, GP_080, MODEL)
+    assert program_command(program, GP_080, MODEL, costs=costs) == program_command(program, GP_080, MODEL)
+    text = region_text(program.blob, GP_080, MODEL, "software", 0)
+    assert region_text(program.blob, GP_080, MODEL, "software", 0, costs) == text
 
 
 @pytest.mark.parametrize(
