@@ -6,7 +6,7 @@ from typing import Any
 
 
 class PvmError(Exception):
-    """Base of every error raised on purpose by `pvm`, `wasm_host` and `web`."""
+    """Base of every error raised on purpose by `pvm`, `wasm_host` and `pvm_web`."""
 
 
 class InputError(PvmError, ValueError):

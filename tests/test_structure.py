@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("pvm", "wasm_host", "web")
+PACKAGES = {"pvm": "pvm", "wasm_host": "wasm_host", "pvm_web": "web"}  # and their folders
 
 # Each place may import from those before it, and from its own folder. `pvm` is listed by its parts.
 ORDER = (
@@ -22,7 +22,7 @@ ORDER = (
     "pvm.machine", "pvm.abi", "pvm.reference",
     "pvm.invocation", "pvm.log", "pvm.vectors", "pvm.trace", "pvm.jam", "pvm.fuzz",
     "pvm.examples", "pvm.flow", "pvm.emit", "pvm.standalone",
-    "wasm_host", "web",
+    "wasm_host", "pvm_web",
     "wasm_host.cc", "wasm_host.others", "wasm_host.bench", "wasm_host.compare", "wasm_host.cli",
 )  # fmt: skip
 # A package's own page, which gathers names for users.
@@ -30,9 +30,9 @@ GATHERS = {"pvm"}
 
 
 def modules() -> Iterator[tuple[str, Path]]:
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            parts = path.relative_to(ROOT).with_suffix("").parts
+    for package, folder in PACKAGES.items():
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            parts = (package, *path.relative_to(ROOT / folder).with_suffix("").parts)
             yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
 
 
@@ -74,7 +74,7 @@ def test_pvm_imports_the_standard_library_alone() -> None:
 
 def test_pvm_works_without_site_packages() -> None:
     """Every module of pvm, and a program run with them, in a Python that sees no installed package."""
-    names = [name for name, _ in modules() if name.startswith("pvm")]
+    names = [name for name, _ in modules() if name.split(".")[0] == "pvm"]
     code = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
@@ -99,8 +99,22 @@ def test_files_are_small_and_say_what_they_do(module: str, path: Path) -> None:
 
 
 def test_top_level_folders() -> None:
-    folders = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")}
-    assert folders == {"pvm", "wasm_host", "web", "tests"}
+    folders = {path for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")}
+    assert {path.name for path in folders if not path.is_symlink()} == {"pvm", "wasm_host", "web", "tests"}
+    assert {path.name: str(path.readlink()) for path in folders if path.is_symlink()} == {"pvm_web": "web"}
+
+
+def test_the_wheel_installs_names_of_ours_alone() -> None:
+    """Above all no `web`, which is web.py's. A source distribution has the folder, from which a wheel can be made."""
+    wheels = pytest.importorskip("hatchling.builders.wheel", reason="hatchling builds the wheel")
+    sources = pytest.importorskip("hatchling.builders.sdist")
+    wheel, source = (
+        {file.distribution_path for file in builder.recurse_included_files()}
+        for builder in (wheels.WheelBuilder(str(ROOT)), sources.SdistBuilder(str(ROOT)))
+    )
+    assert {name.split("/")[0] for name in wheel} == set(PACKAGES)
+    assert {"pvm_web/build.py", "pvm_web/page/shared/host.mjs", "pvm_web/templates/index.html.j2"} <= wheel
+    assert "web/build.py" in source and "pvm_web/build.py" not in source
 
 
 def test_ruff() -> None:

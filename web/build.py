@@ -2,7 +2,7 @@
 
 In: a folder's name. Out: the folder: the rendered page, its modules, our wheel, Pyodide, and data which the page shows
 before Python is there: the machine's constants, the interpreter, the examples. The data comes from the same functions
-that the page asks later (`web.bridge`). All links are relative.
+that the page asks later (`pvm_web.bridge`). All links are relative.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from pvm.errors import EngineError, InputError
 from pvm.examples import EXAMPLES, Example
 from pvm.machine import METERINGS
 from pvm.version import __version__
-from web import pyodide, wheel
-from web.bridge import Bridge
-from web.bridge.listing import MOST_LINES
-from web.bridge.opened import example_value
-from web.bridge.values import to_json
-from web.render import render
+from pvm_web import pyodide, wheel
+from pvm_web.bridge import Bridge
+from pvm_web.bridge.listing import MOST_LINES
+from pvm_web.bridge.opened import example_value
+from pvm_web.bridge.values import to_json
+from pvm_web.render import render
 
 MANIFEST = "data/manifest.json"
 PYODIDE_FOLDER = "pyodide/"
@@ -114,7 +114,7 @@ def _call(bridge: Bridge, method: str, params: dict[str, Any]) -> Any:
 
 
 def _index(cdn: bool) -> str:
-    return render("web", _TEMPLATE, version=__version__, cdn=cdn)
+    return render("pvm_web", _TEMPLATE, version=__version__, cdn=cdn)
 
 
 def _manifest(cdn: bool, sizes: dict[str, int]) -> bytes:

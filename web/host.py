@@ -47,7 +47,7 @@ from pvm.program.standard import ADDRESS_SPACE
 from pvm.registers import REGISTER_COUNT, Registers
 from pvm.saved import State, joined_pages, joined_ranges
 from pvm.suggestions import unknown
-from web.bridge.values import pairs
+from pvm_web.bridge.values import pairs
 
 TIERS: tuple[str, ...] = ("auto", "interpreter", "recompiler")
 KEPT = 8  # translations of an engine, the last ones used
@@ -336,7 +336,7 @@ def _host() -> Any:
 
         return pvm_host
     except ImportError:
-        page = resources.files("web") / "page" / "shared"
+        page = resources.files("pvm_web") / "page" / "shared"
         text = "".join((page / name).read_text(encoding="utf-8") for name in ("memory.mjs", "host.mjs"))
         body = re.sub(r"(?m)^(import .*|export \{.*|export )", "", text)
         return run_js(f"(() => {{ {body}\nreturn {{ Abi, Machine, SLICE }}; }})()")

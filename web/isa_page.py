@@ -10,12 +10,12 @@ from typing import Any
 from pvm.isa import ROWS, Row
 from pvm.isa.expr import show
 from pvm.version import __version__
-from web.render import render
+from pvm_web.render import render
 
 
 def isa_page() -> str:
     """The page: every instruction with its numbers, operands and meaning, and a field to search in them."""
-    return render("web", "isa.html.j2", version=__version__, groups=_groups())
+    return render("pvm_web", "isa.html.j2", version=__version__, groups=_groups())
 
 
 def _groups() -> list[dict[str, Any]]:

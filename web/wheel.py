@@ -1,4 +1,4 @@
-"""Our wheel for Pyodide: a pure wheel of `pvm` and what `web` needs in the browser.
+"""Our wheel for Pyodide: a pure wheel of `pvm` and what `pvm_web` needs in the browser.
 
 In: the packages as they are installed. Out: the wheel's name and bytes, the same from the same files. It is a zip of
 the packages with the metadata that the format asks for (PEP 427); hatchling would take the project's source for that,
@@ -22,8 +22,8 @@ NAME = f"pvm_wasm-{__version__}-py3-none-any.whl"
 _INFO = f"pvm_wasm-{__version__}.dist-info"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can say
 _SUFFIXES = (".py", ".pvmasm", ".typed")
-_SCRIPTS = ("shared/host.mjs", "shared/memory.mjs")  # what `web.host` is made of where no page has loaded it
-_HOST_ONLY = ("build.py", "serve.py", "wheel.py", "pyodide.py", "isa_page.py")  # of `web`: they need more than Python
+_SCRIPTS = ("shared/host.mjs", "shared/memory.mjs")  # what `pvm_web.host` is made of where no page has loaded it
+_HOST_ONLY = ("build.py", "serve.py", "wheel.py", "pyodide.py", "isa_page.py")  # they need more than Python
 
 
 def wheel_bytes() -> bytes:
@@ -46,12 +46,12 @@ def _files() -> Iterator[tuple[str, bytes]]:
     """Names in the wheel and contents."""
     web = Path(__file__).parent
     yield from _package(Path(pvm.__file__).parent, "pvm")
-    yield from _package(web / "bridge", "web/bridge")
+    yield from _package(web / "bridge", "pvm_web/bridge")
     for name in _SCRIPTS:
-        yield f"web/page/{name}", (web / "page" / name).read_bytes()
+        yield f"pvm_web/page/{name}", (web / "page" / name).read_bytes()
     for path in web.glob("*.py"):
         if path.name not in _HOST_ONLY:
-            yield f"web/{path.name}", path.read_bytes()
+            yield f"pvm_web/{path.name}", path.read_bytes()
 
 
 def _package(folder: Path, name: str) -> Iterator[tuple[str, bytes]]:

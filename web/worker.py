@@ -16,18 +16,18 @@ from pvm.gas import Costs
 from pvm.isa import Spec
 from pvm.machine import AnyEngine
 from pvm.program import Program
-from web.bridge import Big, Bridge
+from pvm_web.bridge import Big, Bridge
 
 
 def _make_engine(tier: str, spec: str, metering: str) -> AnyEngine:
-    from web.host import Engine  # only here: most of those who open the page never compare engines
+    from pvm_web.host import Engine  # only here: most of those who open the page never compare engines
 
     engine: AnyEngine = Engine(spec, tier, metering)
     return engine
 
 
 def _find_costs(program: Program, spec: Spec) -> Costs | None:
-    from web.host import find_costs
+    from pvm_web.host import find_costs
 
     return find_costs(program, spec)
 

@@ -30,7 +30,7 @@ import wasmtime  # noqa: F401
 from mutants import MUTANTS, Mutant
 from rules import ROOT, Rule, rules
 
-COPIED = ("pvm", "wasm_host", "web", "tests", "pyproject.toml", "README.md")
+COPIED = ("pvm", "wasm_host", "web", "pvm_web", "tests", "pyproject.toml", "README.md")
 SHARED = "shared"  # the folder beside the project, with public vectors
 SECONDS = 120  # of processor time, after which tests count as endless
 OCTETS = 1 << 28  # of a file that tests may write: a mutant may write without end
@@ -91,7 +91,9 @@ def _copies(folder: Path, count: int) -> list[Path]:
     for tree in trees:
         tree.mkdir()
         for name in COPIED:
-            if (ROOT / name).is_dir():
+            if (ROOT / name).is_symlink():
+                (tree / name).symlink_to((ROOT / name).readlink())
+            elif (ROOT / name).is_dir():
                 shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
             else:
                 shutil.copy(ROOT / name, tree / name)

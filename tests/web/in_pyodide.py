@@ -8,7 +8,7 @@ from pvm.fuzz import memory_case, random_case, transcript
 from pvm.program import assemble
 from pvm.trace import parse_trace, replay
 from pvm.vectors import parse_vector, run_vector
-from web.host import Engine
+from pvm_web.host import Engine
 
 SHARED = Path("/shared")
 

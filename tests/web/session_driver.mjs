@@ -1,7 +1,7 @@
 /**
  * Carries out requests on sessions, for tests that compare them with Python's engines.
  *
- * In, on standard input: JSON {modules: {name: base64}, runs: [[{method, params}]]}, values as `web.bridge` writes them to
+ * In, on standard input: JSON {modules: {name: base64}, runs: [[{method, params}]]}, values as `pvm_web.bridge` writes them to
  * static files. Out: for each run the list of results, or of errors as {error}; integers beyond 2^53 as text.
  */
 

@@ -9,8 +9,8 @@ import pytest
 from pvm.examples import EXAMPLES
 from pvm.isa import GP_072
 from pvm.program import Blob, Program, assemble, block_starts, decode, pack_bitmask
-from web.bridge import Big, Bridge
-from web.bridge.listing import MOST_LINES
+from pvm_web.bridge import Big, Bridge
+from pvm_web.bridge.listing import MOST_LINES
 
 
 def ask(bridge: Bridge, method: str, **params: Any) -> Any:

@@ -13,8 +13,8 @@ from pvm.examples import example
 from pvm.machine import start_of
 from pvm.program import Instruction, assemble
 from pvm.reference import ReferenceEngine, ReferenceMachine
+from pvm_web.bridge import Big, Bridge
 from wasm_host import Engine
-from web.bridge import Big, Bridge
 
 Change = Callable[[ReferenceMachine, Instruction], None]
 

@@ -21,9 +21,9 @@ from pvm.machine import start_of
 from pvm.program import Blob, Program, assemble, pack_bitmask
 from pvm.reference import ReferenceEngine
 from pvm.trace import parse_trace, start_machine, start_of_trace
-from web.bridge import Big, Bridge
-from web.bridge.listing import text_of
-from web.bridge.values import Params
+from pvm_web.bridge import Big, Bridge
+from pvm_web.bridge.listing import text_of
+from pvm_web.bridge.values import Params
 
 
 def ask(bridge: Bridge, method: str, **params: Any) -> Any:
@@ -116,7 +116,7 @@ def test_translations(hello: tuple[Bridge, str]) -> None:
 
 
 def test_translating_reports_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("web.bridge.machines._EVERY", 0)
+    monkeypatch.setattr("pvm_web.bridge.machines._EVERY", 0)
     bridge, reports = Bridge(), []
     handle = ask(bridge, "assemble", text="branch_eq r1, r2, pc + 0\n" * 2000)["opened"]["handle"]
     assert "result" in bridge.call("translate", {"handle": handle}, reports.append)

@@ -16,10 +16,10 @@ from pvm.examples import EXAMPLES, example
 from pvm.isa import GP_072, GP_080
 from pvm.program import Blob, Program, assemble, decode, pack_bitmask
 from pvm.trace import format_trace, parse_trace
+from pvm_web.bridge import Big, Bridge
+from pvm_web.bridge import opened as opened_module
+from pvm_web.bridge.dispatch import KEPT
 from tests.pvm.program.polkavm_writer import code, container, exports, imports
-from web.bridge import Big, Bridge
-from web.bridge import opened as opened_module
-from web.bridge.dispatch import KEPT
 
 TRACE = """\
 program 0x0000050a640a640015
@@ -182,7 +182,7 @@ def test_hexadecimal_text_and_other_files() -> None:
 
 
 def test_what_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("web.bridge.values.MAX_FILE", 10)
+    monkeypatch.setattr("pvm_web.bridge.values.MAX_FILE", 10)
     assert "longer than" in refuse("open", data=b"x" * 11)["message"]
     assert "longer than" in refuse("assemble", text="x" * 11)["message"]
 
@@ -204,7 +204,7 @@ def test_programs_with_too_much_code(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_large_programs_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("web.bridge.dispatch.KEPT_BYTES", 20)
+    monkeypatch.setattr("pvm_web.bridge.dispatch.KEPT_BYTES", 20)
     bridge = Bridge()
     handles = [ask(bridge, "assemble", text=f"load_imm r1, {n}")["opened"]["handle"] for n in range(4)]
     assert [("result" in bridge.call("index", {"handle": handle})) for handle in handles] == [False, False, True, True]
@@ -346,6 +346,6 @@ def test_bugs_are_reported_and_not_lost(monkeypatch: pytest.MonkeyPatch) -> None
     def fail(*arguments: object) -> None:
         raise RuntimeError("first\nsecond")
 
-    monkeypatch.setattr("web.bridge.dispatch.load", fail)
+    monkeypatch.setattr("pvm_web.bridge.dispatch.load", fail)
     assert Bridge().call("open", {})["error"] == {"message": "this is a bug of pvm: RuntimeError: first"}
     assert "an object is needed" in Bridge().call("open", None)["error"]["message"]

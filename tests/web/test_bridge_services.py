@@ -8,8 +8,8 @@ import pytest
 
 from pvm.examples.services import service_source
 from pvm.program import assemble
+from pvm_web.bridge import Bridge
 from tests.web.test_bridge_open import ask, refuse
-from web.bridge import Bridge
 
 STORE = service_source("key_value")
 ENTRY = "0x01010061ff"

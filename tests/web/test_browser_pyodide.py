@@ -1,4 +1,4 @@
-"""Exactness in Pyodide, under node: `web.host.Engine` on vectors, recorded runs and random programs."""
+"""Exactness in Pyodide, under node: `pvm_web.host.Engine` on vectors, recorded runs and random programs."""
 
 from __future__ import annotations
 

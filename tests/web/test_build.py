@@ -19,9 +19,9 @@ from pvm.errors import InputError
 from pvm.examples import EXAMPLES
 from pvm.gas import METERINGS
 from pvm.version import __version__
-from web import pyodide, wheel
-from web.bridge.values import Big, registers, to_json, words
-from web.build import MANIFEST, build
+from pvm_web import pyodide, wheel
+from pvm_web.bridge.values import Big, registers, to_json, words
+from pvm_web.build import MANIFEST, build
 
 ROOT = Path(__file__).parents[2]
 
@@ -96,7 +96,7 @@ def test_building_again_gives_the_same_and_replaces(tmp_path: Path, fake_pyodide
     (folder / MANIFEST).write_text(json.dumps({**manifest, "files": {**manifest["files"], "more": 21}}))
     assert contents(build(folder, given_pyodide=fake_pyodide).folder) == first
     assert os.listdir(tmp_path) and {"page", "fake-pyodide"} == set(os.listdir(tmp_path))
-    code = "import sys; from web.wheel import wheel_bytes; sys.stdout.buffer.write(wheel_bytes())"
+    code = "import sys; from pvm_web.wheel import wheel_bytes; sys.stdout.buffer.write(wheel_bytes())"
     other = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=ROOT,
                            env={**os.environ, "PYTHONHASHSEED": "7"})  # fmt: skip
     assert other.stdout == first[wheel.NAME]
@@ -240,13 +240,13 @@ def test_the_wheel_has_all_that_the_browser_needs_and_no_more(tmp_path: Path) ->
     with zipfile.ZipFile(tmp_path / "x.whl") as archive:
         names = set(archive.namelist())
         archive.extractall(tmp_path / "site")
-    folders = (ROOT / "pvm", ROOT / "web" / "bridge")
+    folders = (ROOT / "pvm", ROOT / "pvm_web" / "bridge")
     sources = {str(path.relative_to(ROOT)) for folder in folders for path in folder.rglob("*.py")}
     assert sources <= names
-    assert not [name for name in names if name.startswith(("wasm_host", "web/build"))]
-    of_page = {name for name in names if name.startswith("web/page")}
-    assert of_page == {"web/page/shared/host.mjs", "web/page/shared/memory.mjs"}
-    code = "import sys; sys.path.insert(0, sys.argv[1])\nfrom web.bridge import Bridge\n" \
+    assert not [name for name in names if name.startswith(("wasm_host", "pvm_web/build"))]
+    of_page = {name for name in names if name.startswith("pvm_web/page")}
+    assert of_page == {"pvm_web/page/shared/host.mjs", "pvm_web/page/shared/memory.mjs"}
+    code = "import sys; sys.path.insert(0, sys.argv[1])\nfrom pvm_web.bridge import Bridge\n" \
            "print(Bridge().call('assemble', {'text': 'trap'})['result']['opened']['hash'])"  # fmt: skip
     command = [sys.executable, "-I", "-S", "-c", code, str(tmp_path / "site")]
     assert len(subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path).stdout.strip()) == 64

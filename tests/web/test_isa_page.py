@@ -6,7 +6,7 @@ import re
 from html.parser import HTMLParser
 
 from pvm.isa import ROWS
-from web.isa_page import isa_page
+from pvm_web.isa_page import isa_page
 
 VOID = {"meta", "input", "br"}
 

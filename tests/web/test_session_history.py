@@ -9,8 +9,8 @@ import pytest
 from pvm import ReferenceEngine
 from pvm.jam.host_calls.table import UNKNOWN_GAS
 from pvm.program import assemble
+from pvm_web.bridge.values import Big
 from tests.web.test_session import drive, image, request, view
-from web.bridge.values import Big
 
 STEP = request("step")
 CALL_7 = """

@@ -46,7 +46,7 @@ def command(names: tuple[str, ...], spec: str | None, as_json: bool, html: str |
     if html is not None:
         if names or spec is not None or as_json:
             raise InputError("--html: the page has all of both versions; give neither names nor --spec nor --json")
-        from web.isa_page import isa_page  # only here, because importing Jinja2 would delay every command
+        from pvm_web.isa_page import isa_page  # only here, because importing Jinja2 would delay every command
 
         page = isa_page().encode("utf-8")
         write_output(html, page)

@@ -56,7 +56,7 @@ def build_command(out: Path, cdn: bool, pyodide: Path | None) -> int:
       pvm web build --out site --pyodide pyodide-314.0.7.tgz
     """
     _check(cdn, pyodide)
-    from web.build import build  # only here, because importing Jinja2 would delay every command
+    from pvm_web.build import build  # only here, because importing Jinja2 would delay every command
 
     built = build(out, cdn, pyodide)
     size = sum(built.sizes.values())
@@ -83,7 +83,7 @@ def serve_command(port: int | None, folder: Path | None, cdn: bool, pyodide: Pat
         if cdn or pyodide is not None:
             raise InputError("--dir: the page is built already; give neither --cdn nor --pyodide")
         return _serve(folder, port)
-    from web.build import build
+    from pvm_web.build import build
 
     with tempfile.TemporaryDirectory(prefix="pvm-web-") as temporary:
         return _serve(build(Path(temporary) / "page", cdn, pyodide).folder, port)
@@ -95,7 +95,7 @@ def _check(cdn: bool, pyodide: Path | None) -> None:
 
 
 def _serve(folder: Path, port: int | None) -> int:
-    from web.serve import server
+    from pvm_web.serve import server
 
     with server(folder, port) as running:
         click.echo(f"{running.url} (Ctrl-C ends it)")

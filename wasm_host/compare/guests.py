@@ -13,26 +13,27 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import pvm_web
 from pvm import abi
 from pvm.emit.interpreter import interpreter_bytes
 from pvm.errors import EngineError, ResourceError
 from pvm.machine import Exit, Machine
+from pvm_web.bridge import Bridge
+from pvm_web.bridge.values import to_json
+from pvm_web.build import build
+from pvm_web.serve import serving
 from wasm_host.compare.measure import Timed, measure
 from wasm_host.compare.outcome import Outcome, Task
 from wasm_host.others.chromium import chromium
 from wasm_host.others.guest_engine import EMPTY, GuestEngine, Request
 from wasm_host.others.node import OLDEST, find_node
-from web.bridge import Bridge
-from web.bridge.values import to_json
-from web.build import build
-from web.serve import serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page as Tab
 
 _LEAST = 1.0  # seconds of warm runs: V8 optimises what has run for some time
 _DRIVER = Path(__file__).with_name("node.mjs")
-_PAGE = Path(__file__).parents[2] / "web" / "page"
+_PAGE = Path(pvm_web.__file__).parent / "page"
 
 Page = Callable[[], Any]
 """Makes a tab of the served page that has stored nothing."""

@@ -19,8 +19,8 @@ from pvm.memory import Memory
 from pvm.program import PAGE_SIZE, Program
 from pvm.program.standard import ADDRESS_SPACE, ZONE_SIZE
 from pvm.registers import REGISTER_COUNT, Registers
-from web.bridge import Bridge
-from web.bridge.values import Big, to_json
+from pvm_web.bridge import Bridge
+from pvm_web.bridge.values import Big, to_json
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

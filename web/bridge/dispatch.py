@@ -14,13 +14,13 @@ from pvm.errors import AssemblyError, PvmError
 from pvm.machine import AnyEngine
 from pvm.printable import escaped
 from pvm.reference import ReferenceEngine
-from web.bridge.listing import explain_value, lines_value
-from web.bridge.lockstep import Lockstep, MakeEngine
-from web.bridge.machines import FindCosts, image_value, shape_value, translate_value, wat_value
-from web.bridge.opened import Loaded, assembled_value, index_value, load, opened_value, unknown_handle
-from web.bridge.recorded import trace_text
-from web.bridge.timeline import timeline_value
-from web.bridge.values import Params, Progress, Refused
+from pvm_web.bridge.listing import explain_value, lines_value
+from pvm_web.bridge.lockstep import Lockstep, MakeEngine
+from pvm_web.bridge.machines import FindCosts, image_value, shape_value, translate_value, wat_value
+from pvm_web.bridge.opened import Loaded, assembled_value, index_value, load, opened_value, unknown_handle
+from pvm_web.bridge.recorded import trace_text
+from pvm_web.bridge.timeline import timeline_value
+from pvm_web.bridge.values import Params, Progress, Refused
 
 KEPT = 8  # programs, the last ones used
 KEPT_BYTES = 1 << 25  # of these together; the last one is kept in any case
@@ -93,7 +93,7 @@ class Bridge:
 
 
 def _service_value(loaded: Loaded, params: Params, make_engine: MakeEngine) -> dict[str, Any]:
-    from web.bridge.services import (
+    from pvm_web.bridge.services import (
         service_value,  # only here: few programs are services, and it takes much of `pvm` along
     )
 

@@ -10,8 +10,8 @@ from pvm.isa.expr import HostCall
 from pvm.program import Instruction, decode_at, format_instruction
 from pvm.program.facts import call_symbol, shown_name
 from pvm.program.meaning import Place, meaning_of, operands_of, reads_of, writes_of
-from web.bridge.opened import Loaded
-from web.bridge.values import Big, Params
+from pvm_web.bridge.opened import Loaded
+from pvm_web.bridge.values import Big, Params
 
 MOST_LINES = 4096  # of one window
 

@@ -23,10 +23,10 @@ from typing import Any
 from pvm.errors import PvmError
 from pvm.machine import AnyEngine, Exit, Reason
 from pvm.reference import ReferenceEngine
-from web.bridge.machines import metering_of, start_value
-from web.bridge.opened import Loaded
-from web.bridge.twins import Difference, Twins
-from web.bridge.values import Big, Params, Refused
+from pvm_web.bridge.machines import metering_of, start_value
+from pvm_web.bridge.opened import Loaded
+from pvm_web.bridge.twins import Difference, Twins
+from pvm_web.bridge.values import Big, Params, Refused
 
 MakeEngine = Callable[[str, str, str], AnyEngine]
 """From a tier, a spec's name and a metering to an engine."""

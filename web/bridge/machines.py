@@ -21,8 +21,8 @@ from pvm.isa import Spec
 from pvm.machine import DEFAULT_GAS, Start, check_gas, check_pc, start_of
 from pvm.program import Program, invalid_at
 from pvm.trace import start_of_trace
-from web.bridge.opened import Loaded
-from web.bridge.values import Big, Params, Progress, Refused, pairs, registers
+from pvm_web.bridge.opened import Loaded
+from pvm_web.bridge.values import Big, Params, Progress, Refused, pairs, registers
 
 FindCosts = Callable[[Program, Spec], Costs | None]
 """What blocks cost by the pipeline model, where WebAssembly can be run to find out."""

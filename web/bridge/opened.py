@@ -24,8 +24,8 @@ from pvm.printable import counted, escaped
 from pvm.program import FORMAT_NAMES, Program, Survey, from_hex, invalid_at, recognise, survey
 from pvm.program.facts import ENTRY_POINTS, check_numbering, metadata_text, shown_name
 from pvm.trace import Trace, parse_trace
-from web.bridge.recorded import trace_value
-from web.bridge.values import Big, Params, Progress, Refused, pairs, words
+from pvm_web.bridge.recorded import trace_value
+from pvm_web.bridge.values import Big, Params, Progress, Refused, pairs, words
 
 FORMATS: tuple[str, ...] = (*FORMAT_NAMES, "asm", "trace")
 MAX_SOURCE = 1 << 22  # characters of assembly: 800,000 short lines, which take Pyodide some 30 s

@@ -9,7 +9,7 @@ from pvm.machine import Reason
 from pvm.program.standard import ARGUMENTS_START
 from pvm.registers import REGISTER_COUNT
 from pvm.trace import Call, End, MemoryChunk, State, Trace, format_trace
-from web.bridge.values import Big, Params, Refused, checked, registers
+from pvm_web.bridge.values import Big, Params, Refused, checked, registers
 
 _ENDS = {
     Reason.HALT.value: Reason.HALT,

@@ -17,8 +17,8 @@ from pvm.jam.testing.outcome import shown
 from pvm.jam.testing.runs import Run, Source
 from pvm.jam.testing.state_file import octets_of, read_world, world_as_dict
 from pvm.machine import AnyEngine
-from web.bridge.opened import Loaded
-from web.bridge.values import Params, Refused
+from pvm_web.bridge.opened import Loaded
+from pvm_web.bridge.values import Params, Refused
 
 REFINE, ACCUMULATE, BOTH = "refine", "accumulate", "refine and accumulate"
 ENTRIES = (REFINE, ACCUMULATE, BOTH)

@@ -10,9 +10,9 @@ from typing import Any
 from pvm.errors import InputError
 from pvm.gas.costs import block_at
 from pvm.gas.timeline_text import check_drawable, deciding, drawable, timeline_lines
-from web.bridge.listing import text_of
-from web.bridge.opened import Loaded
-from web.bridge.values import Params
+from pvm_web.bridge.listing import text_of
+from pvm_web.bridge.opened import Loaded
+from pvm_web.bridge.values import Params
 
 _RULERS = 2  # lines above the first instruction's
 

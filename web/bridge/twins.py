@@ -13,7 +13,7 @@ from pvm.machine import AnyEngine, Exit, Machine, Reason, Start
 from pvm.program import PAGE_SIZE
 from pvm.program.standard import ADDRESS_SPACE
 from pvm.trace import answer, start_machine
-from web.bridge.opened import Loaded
+from pvm_web.bridge.opened import Loaded
 
 _PIECE = 1 << 20  # bytes of memory that are compared at a time
 _MOST_HEAP = 1 << 26  # bytes of grown heap that are compared

@@ -14,10 +14,10 @@ import pytest
 import wasm_host
 from pvm.isa import GP_072, GP_080
 from pvm.program import Program
+from pvm_web.bridge import Bridge
 from tests.web.test_bridge_open import ask
 from wasm_host import Engine
 from wasm_host.cc.header import calls_header
-from web.bridge import Bridge
 
 needs_zig = pytest.mark.skipif(
     importlib.util.find_spec("ziglang") is None and shutil.which("zig") is None,

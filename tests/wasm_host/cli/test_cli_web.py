@@ -1,4 +1,4 @@
-"""`pvm web`: the command line around `web.build` and `web.serve`, whose own tests are in tests/web."""
+"""`pvm web`: the command line around `pvm_web.build` and `pvm_web.serve`, whose own tests are in tests/web."""
 
 from __future__ import annotations
 

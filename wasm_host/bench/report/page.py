@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pvm.version import __version__
+from pvm_web.render import render
 from wasm_host.bench.measure import median
 from wasm_host.bench.report.amounts import amount, between, fact, number
 from wasm_host.bench.report.baseline import RATIO, Comparison, Verdict
@@ -20,7 +21,6 @@ from wasm_host.bench.sections.replays import PHASES, TOTAL
 from wasm_host.bench.sections.translating import COMPILE, IN_ALL, RECOMPILE
 from wasm_host.bench.workloads import workload_names
 from wasm_host.engine import HARDWARE, SOFTWARE
-from web.render import render
 
 _LONG = 24  # letters of a label
 _TIMES, _MINUS = " \N{MULTIPLICATION SIGN}", "\N{MINUS SIGN}"

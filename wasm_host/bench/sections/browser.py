@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 from pvm.errors import InputError
 from pvm.examples import example
+from pvm_web.build import build
+from pvm_web.serve import serving
 from wasm_host.bench.measure import Subject
 from wasm_host.bench.report.figures import Report
 from wasm_host.bench.workloads import GAS, Workload
 from wasm_host.others.chromium import chromium
 from wasm_host.others.guest_engine import EMPTY, GuestEngine
-from web.build import build
-from web.serve import serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser as PlaywrightBrowser

@@ -39,7 +39,7 @@ async function load() {
   pyodide.unpackArchive(wheel, "wheel");
   // What runs generated code for Python, too.
   pyodide.registerJsModule("pvm_host", await import(new URL("shared/host.mjs", ROOT).href));
-  const glue = pyodide.pyimport("web.worker");
+  const glue = pyodide.pyimport("pvm_web.worker");
   const respond = glue.respond.copy(); // what a proxy gives is destroyed with it
   glue.destroy();
   report("ready", 1);

@@ -11,7 +11,7 @@ import { ADDRESS_SPACE, GuestMemory, HostError, PAGES } from "./memory.mjs";
 export { HostError } from "./memory.mjs";
 
 /**
- * @typedef {object} Image A program and its start, as `web.bridge` makes it; the same for every machine.
+ * @typedef {object} Image A program and its start, as `pvm_web.bridge` makes it; the same for every machine.
  * @property {number} reserve bytes that the engine memory has to have
  * @property {{address: number, bytes: Uint8Array}[]} writes into the engine memory
  * @property {Record<string, number|bigint>} numbers fields of the state
