@@ -118,8 +118,8 @@ LEAD_IN = 0x700  # a record that costs nothing and leads to the one where a run 
 TRAP_RECORD = 0x720  # the trap at a pc that has no record: beyond the code, or not marked and not visited from 0
 PATCHED = 0x740  # address, handler, and handler before it, of the record where a run is made to stop
 SCRATCH_END = 0x760
-# What the pipeline model needs, while it works out what blocks cost: by opcode 8 bytes (`pvm.emit.costs`), a reorder
-# buffer of 32 entries, and by register's offset the number of the instruction that writes it last.
+# What the pipeline model needs, while it works out what blocks cost (`pvm.emit.interpreter.costs`): by opcode 8 bytes,
+# a reorder buffer of 32 entries, and by register's offset the number of the instruction that writes it last.
 LATENCIES = 0x800
 BUFFER = 0x1000
 PRODUCERS = 0x1400

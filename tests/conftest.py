@@ -14,9 +14,9 @@ import wasm_host
 from pvm.program import assemble
 from tests.absent import no_skip
 from tests.shares import Shares, check_groups, rank
-from wasm_host import cache
-from wasm_host.compiled import wasmtime_engine
-from wasm_host.protection import obstacle
+from wasm_host.code import cache
+from wasm_host.code.modules import wasmtime_engine
+from wasm_host.machine.protection import obstacle
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"

@@ -22,7 +22,7 @@ TOGETHER = {
 # Files of which each test is a share of its own: those that take longest.
 APART = (
     "tests/test_agreement.py", "tests/test_every_gas.py", "tests/test_structure.py", "tests/test_documents.py",
-    "tests/wasm_host/test_hostile.py",
+    "tests/wasm_host/machine/test_hostile.py",
 )  # fmt: skip
 
 

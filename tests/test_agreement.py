@@ -10,10 +10,10 @@ import pytest
 import wasm_host
 from pvm import Program, ReferenceEngine
 from pvm.fuzz import Case, memory_case, random_case, transcript
-from wasm_host import machine, recompiler
-from wasm_host.compiled import wasmtime_engine
-from wasm_host.protection import obstacle
-from wasm_host.translations import Translation, Translations
+from wasm_host.code.modules import wasmtime_engine
+from wasm_host.code.translations import Translation, Translations
+from wasm_host.machine import interpreted, translated
+from wasm_host.machine.protection import obstacle
 
 # Seeds whose cases once disagreed.
 PAST = (102440, 297, 341, 509, 1094, 2304)
@@ -57,8 +57,8 @@ def engines(request: pytest.FixtureRequest) -> dict[str, Make]:
 @pytest.fixture(autouse=True)
 def switch_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Auto machines ask for their translation after 3 gas, and get it at once."""
-    monkeypatch.setattr(recompiler, "AUTO_SLICE", 3)
-    monkeypatch.setattr("wasm_host.translations.PATIENCE", 0.0)
+    monkeypatch.setattr(translated, "AUTO_SLICE", 3)
+    monkeypatch.setattr("wasm_host.code.translations.PATIENCE", 0.0)
     monkeypatch.setattr(Translations, "request", at_once)
 
 
@@ -98,6 +98,6 @@ def test_programs_that_work_on_memory_agree(first: int, engines: dict[str, Make]
 
 def test_with_gas_in_tiny_slices(engines: dict[str, Make], monkeypatch: pytest.MonkeyPatch) -> None:
     """Generated code gets its gas in pieces, between which it leaves and is entered again anywhere."""
-    monkeypatch.setattr(machine, "SLICE", 7)
+    monkeypatch.setattr(interpreted, "SLICE", 7)
     for seed in range(1000, 1050):
         agree(memory_case(seed), engines, ("recompiler", "small regions"))

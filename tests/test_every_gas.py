@@ -20,8 +20,8 @@ from pvm.gas import METERINGS, block_costs
 from pvm.isa import SPEC_NAMES
 from pvm.machine import AnyEngine, Reason
 from pvm.program import Program, assemble
-from wasm_host.compiled import wasmtime_engine
-from wasm_host.protection import obstacle
+from wasm_host.code.modules import wasmtime_engine
+from wasm_host.machine.protection import obstacle
 
 ENOUGH = {"instruction": 300, "block": 300, "pipeline": 4000}  # gas in which a small program ends
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from pvm import InputError
-from pvm.emit.outline import outline_of
 from pvm.emit.recompiler import recompile
-from pvm.emit.region_text import region_at, region_text
+from pvm.emit.recompiler.outline import outline_of
+from pvm.emit.recompiler.region_text import region_at, region_text
 from pvm.gas import block_costs, choose_metering
 from pvm.isa import GP_072
 from pvm.program import (

@@ -21,12 +21,13 @@ ORDER = (
     "pvm.saved",
     "pvm.machine", "pvm.abi", "pvm.reference",
     "pvm.invocation", "pvm.log", "pvm.vectors", "pvm.trace", "pvm.jam", "pvm.fuzz",
-    "pvm.examples", "pvm.flow", "pvm.emit", "pvm.standalone",
-    "wasm_host", "pvm_web",
-    "wasm_host.cc", "wasm_host.others", "wasm_host.bench", "wasm_host.compare", "wasm_host.cli",
+    "pvm.examples", "pvm.flow", "pvm.emit", "pvm.emit.interpreter", "pvm.emit.recompiler", "pvm.standalone",
+    "wasm_host.forks", "wasm_host.code", "wasm_host.machine", "wasm_host.translating", "wasm_host.engine",
+    "wasm_host.jobs", "wasm_host", "pvm_web",
+    "wasm_host.cc", "wasm_host.peers", "wasm_host.bench", "wasm_host.compare", "wasm_host.cli",
 )  # fmt: skip
-# A package's own page, which gathers names for users.
-GATHERS = {"pvm"}
+# Packages' own pages, which gather names for users.
+GATHERS = {"pvm", "wasm_host"}
 
 
 def modules() -> Iterator[tuple[str, Path]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from pvm.emit.recompiler import REGION_BLOCKS, is_taken
+from pvm.emit.recompiler import REGION_BLOCKS, is_translatable
 from pvm.errors import InputError, ResourceError
 from pvm.gas import choose_metering
 from pvm.isa import spec as find_spec
@@ -16,16 +16,17 @@ from pvm.machine import DEFAULT_GAS, Handler, Start, start_again, start_of
 from pvm.program import Program
 from pvm.saved import State
 from pvm.suggestions import unknown
-from wasm_host.cache import CacheChoice, key_of, open_cache
-from wasm_host.calls import caller
-from wasm_host.compiled import interpreter
-from wasm_host.images import Images
-from wasm_host.machine import WasmMachine
-from wasm_host.protection import obstacle
-from wasm_host.recompiler import AutoMachine, Compiled, RecompilerMachine, compile_program
-from wasm_host.room import room_for
-from wasm_host.stored import Carried, load_program, pack_translation, store_program, unpack_translation
-from wasm_host.translations import Compile, Translations
+from wasm_host.code.cache import CacheChoice, key_of, open_cache
+from wasm_host.code.modules import Compiled, interpreter
+from wasm_host.code.portable import PortableCode, export_code, import_code, load_program, store_program
+from wasm_host.code.room import room_for
+from wasm_host.code.translations import Compile, Translations
+from wasm_host.machine.ffi import caller
+from wasm_host.machine.interpreted import WasmMachine
+from wasm_host.machine.protection import obstacle
+from wasm_host.machine.snapshots import Images
+from wasm_host.machine.translated import AutoMachine, RecompilerMachine
+from wasm_host.translating import compile_program
 
 TIERS: tuple[str, ...] = ("auto", "interpreter", "recompiler")
 SOFTWARE, HARDWARE = "software", "hardware"
@@ -37,13 +38,13 @@ class Engine:
 
     - `spec`: "0.7.2" or "0.8.0"
     - `tier`: "auto" (interprets at once, and translates what runs for long in the background), "interpreter" or
-      "recompiler" (translates the program before it runs). Programs that are too large (`pvm.emit.recompiler.is_taken`)
+      "recompiler" (translates the program before it runs). Programs that are too large (`is_translatable`)
       are left to the interpreter. Where a limit of this process leaves too little memory to translate one
-      (`wasm_host.room`), "recompiler" raises ResourceError and "auto" goes on interpreting.
+      (`wasm_host.code.room`), "recompiler" raises ResourceError and "auto" goes on interpreting.
     - `metering`: "instruction" (each takes 1 gas), "block" (a block's sum is taken when it is entered) or "pipeline"
       (a block costs what 0.8.0's model says). None for the version's own: "instruction" for 0.7.2, "pipeline" for 0.8.0
     - `calls`: how generated code is entered: "fast" (wasmtime's C API), "public", or "auto"
-    - `cache`: where compiled code is kept on disk: True for the user's folder (`wasm_host.cache.open_cache`), False for
+    - `cache`: where compiled code is kept on disk: True for the user's folder (`open_cache`), False for
       nowhere, or a folder. The interpreter is compiled once a process: the first engine that makes a machine decides.
     - `protection`: how translations protect the guest's pages: "software" (they check each access), "hardware" (the
       processor does; not on every host) or "auto" (hardware where that works)
@@ -140,7 +141,7 @@ class Engine:
     def _new_machine(self, program: Program, start: Start) -> WasmMachine:
         interpreter(self.cache)
         options = (program, self.spec, self.metering, start, self.calls, self._images)
-        if self.tier == "interpreter" or not is_taken(program.blob, self.spec):
+        if self.tier == "interpreter" or not is_translatable(program.blob, self.spec):
             return WasmMachine(*options)
         mode = self._mode()
         translations, software = self._translations[mode], partial(self._translations[SOFTWARE].get, program)
@@ -155,25 +156,25 @@ class Engine:
 
         Nothing happens where the tier or the program's size is such that it is only interpreted.
         """
-        if self.tier != "interpreter" and is_taken(program.blob, self.spec):
+        if self.tier != "interpreter" and is_translatable(program.blob, self.spec):
             self._translations[self._mode()].request(program)
 
-    def carry(self, program: Program) -> Carried | None:
+    def carry(self, program: Program) -> PortableCode | None:
         """The program's translation as bytes, for an engine of the same options in another process.
 
         It is made if the tier always translates, else taken if it is stored. None if there is none. Raises
         ResourceError without memory to translate it, or when the hardware has to protect memory and cannot.
         """
         mode = self._mode()
-        if self.tier == "interpreter" or not is_taken(program.blob, self.spec):
+        if self.tier == "interpreter" or not is_translatable(program.blob, self.spec):
             return None
         if self.tier == "auto" and not self._is_stored(mode, program):
             return None
-        return pack_translation(mode, self._translations[mode].get(program))
+        return export_code(mode, self._translations[mode].get(program))
 
-    def adopt(self, program: Program, carried: Carried) -> None:
+    def adopt(self, program: Program, carried: PortableCode) -> None:
         """Take over what `carry` gave, if it fits this machine; native code, so from those whose code may run here."""
-        compiled = unpack_translation(carried, program)
+        compiled = import_code(carried, program)
         if compiled is not None:
             self._translations[carried.protection].put(program, compiled)
 

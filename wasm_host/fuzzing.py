@@ -24,11 +24,11 @@ from pvm.fuzz import (
 from pvm.gas.metering import BLOCK, PIPELINE
 from pvm.machine import GAS_LIMIT, Poll
 from pvm.program import Program
-from wasm_host.compiled import wasmtime_engine
+from wasm_host.code.modules import wasmtime_engine
+from wasm_host.code.translations import Translation, Translations
 from wasm_host.engine import HARDWARE, SOFTWARE, Engine
-from wasm_host.parallel import Task
-from wasm_host.protection import obstacle
-from wasm_host.translations import Translation, Translations
+from wasm_host.jobs import Task
+from wasm_host.machine.protection import obstacle
 
 FAMILIES: tuple[str, ...] = ("random", "memory", "mutant", *CORNERS)
 ALL = "all"

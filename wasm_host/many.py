@@ -13,10 +13,10 @@ from typing import Any
 from pvm.errors import AddressError, InputError
 from pvm.machine import DEFAULT_GAS, Exit, Handler, Reason, start_of
 from pvm.program import Program
-from wasm_host.cache import CacheChoice
+from wasm_host.code.cache import CacheChoice
+from wasm_host.code.portable import PortableCode
 from wasm_host.engine import Engine
-from wasm_host.parallel import Task, run, workers_of
-from wasm_host.stored import Carried
+from wasm_host.jobs import Task, run, workers_of
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class _Shared:
     program: Program
     options: Mapping[str, Any]
     host: Mapping[int, Handler]
-    translation: Carried | None
+    translation: PortableCode | None
 
 
 def run_many(

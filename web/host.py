@@ -19,10 +19,9 @@ from pyodide.code import run_js
 from pyodide.ffi import JsException, to_js
 
 from pvm import abi
-from pvm.emit.decoded import DecodedCosts, index_size
-from pvm.emit.interpreter import interpreter_bytes
-from pvm.emit.placed import placed
-from pvm.emit.recompiler import Recompiled, is_taken, recompile
+from pvm.emit.interpreter import interpreter_bytes, program_image
+from pvm.emit.interpreter.decoded import DecodedCosts, index_size
+from pvm.emit.recompiler import Recompiled, is_translatable, recompile
 from pvm.errors import EngineError, InputError, ResourceError
 from pvm.gas import Costs, choose_metering
 from pvm.gas.metering import INSTRUCTION, PIPELINE
@@ -136,7 +135,7 @@ class HostMachine(Machine):
         super().__init__(start.handlers)
         self.program, self.spec, self.metering = program, engine.spec, engine.metering
         self._engine = engine
-        self._is_taken = is_taken(program.blob, engine.spec)
+        self._is_taken = is_translatable(program.blob, engine.spec)
         self._interpreted = 0.0  # seconds
         image = _js_image(program, engine.spec, engine.metering, start)
         try:
@@ -370,7 +369,7 @@ def _object(value: Any) -> Any:
 
 def _js_image(program: Program, spec: Spec, metering: str, start: Start) -> Any:
     """The `Image` of `page/shared/host.mjs`, but for registers and gas, which are set octet by octet."""
-    place = placed(program, spec, metering)
+    place = program_image(program, spec, metering)
     image = {
         "reserve": place.size, "gas_stays": spec.gas_stays,
         "writes": [{"address": address, "bytes": _octets(data)} for address, data in place.pieces],

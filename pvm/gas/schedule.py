@@ -2,7 +2,7 @@
 
 In: the steps of a block. Out: a `Schedule`: its cost, and which step decides it. What happens in a cycle depends on
 nothing but the cycles in which instructions are done, so that cycles in which nothing can be decoded or begin are gone
-past. `pvm.emit.costs` writes this as WebAssembly.
+past. `pvm.emit.interpreter.costs` writes this as WebAssembly.
 
 An instruction that begins in cycle s is done, and its units are free, from cycle s + its cycles on, and it retires two
 cycles later, or with those before it. So a block's last instruction retires two cycles after the last is done.

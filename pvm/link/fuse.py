@@ -99,8 +99,8 @@ def _fused_value(op: Op, known: dict[int, int]) -> list[Op]:
                 made = Op(form.name, a=target, b=other, x=x, at=op.at)
                 return _fused_value(made, {}) if made.name == "add_imm_64" and x == 0 and other != ZERO else [made]
     if op.name in ("cmov_iz", "cmov_nz") and op.b in known:
-        is_taken = (known[op.b] == 0) == (op.name == "cmov_iz")
-        return _fused_value(Op("move_reg", a=op.a, d=op.d, at=op.at), known) if is_taken else []
+        is_translatable = (known[op.b] == 0) == (op.name == "cmov_iz")
+        return _fused_value(Op("move_reg", a=op.a, d=op.d, at=op.at), known) if is_translatable else []
     return [op]
 
 

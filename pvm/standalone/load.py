@@ -1,4 +1,4 @@
-"""A parsed program into the engine memory, as `pvm.emit.placed` puts it there.
+"""A parsed program into the engine memory, as `pvm.emit.interpreter.image` puts it there.
 
 In: a `Writer`. Out: functions load_program, count_instructions, unpack_bitmask, unpack_jump_table, is_program_valid.
 """

@@ -14,10 +14,16 @@ from dataclasses import replace
 
 from pvm import abi
 from pvm.abi import EXIT_CODES, STATE
-from pvm.emit.interpreter import MEMORIES, interpreter_data, interpreter_functions, interpreter_index
-from pvm.emit.placed import metered_tables, placed
-from pvm.emit.recompiler import REGION_BLOCKS, Translation, is_taken, run_function, translate
-from pvm.emit.region import REGION_TYPE
+from pvm.emit.interpreter import (
+    MEMORIES,
+    interpreter_data,
+    interpreter_functions,
+    interpreter_index,
+    metered_tables,
+    program_image,
+)
+from pvm.emit.recompiler import REGION_BLOCKS, Translation, is_translatable, run_function, translate
+from pvm.emit.recompiler.region import REGION_TYPE
 from pvm.emit.state import ENGINE, GUEST
 from pvm.errors import InputError
 from pvm.gas import Costs, choose_metering
@@ -68,11 +74,11 @@ def program_command(
     index = interpreter_index(_FIRST)
     may_run = not spec.validates or is_valid(program.blob, spec)
     translation = None
-    if may_run and is_taken(program.blob, spec):
+    if may_run and is_translatable(program.blob, spec):
         translation = translate(
             program.blob, spec, metering, "software", region_blocks, sbrk=index[abi.SBRK], costs=costs
         )
-    place, sections = placed(program, spec, metering), program.sections
+    place, sections = program_image(program, spec, metering), program.sections
     w = _writer(index, translation)
     define_options(w, defaults or Defaults(), takes_program=False)
     define_start(w)
@@ -119,7 +125,8 @@ def interpreter_command(
     start = either(p.format.equals(FORMATS.index(PLAIN)), w.call("start_plain"), sequence(*standard))
     load = (w.call("parse_program"), w.call("load_program"), start, valid(w).set(w.call("is_program_valid")))
     _define_command(w, spec, load)
-    numbers = {name: number for name, number in placed(_EMPTY, spec, metering).numbers.items() if name in _OF_ENGINE}
+    image = program_image(_EMPTY, spec, metering)
+    numbers = {name: number for name, number in image.numbers.items() if name in _OF_ENGINE}
     data = [*_engine_image(numbers, metered_tables(spec, metering))]
     return encode(_module(w, index, None, abi.PROGRAM, data, "pvm interpreter"))
 

@@ -1,4 +1,4 @@
-"""The run loop: what `wasm_host.machine` and `wasm_host.recompiler` do with protection in software.
+"""The run loop: what `wasm_host.machine` and `wasm_host.machine.translated` do with protection in software.
 
 In: a `Writer`, the spec and metering, a translation if there is one. Out: functions run_to_exit, may_run, go_on, find.
 """
@@ -10,7 +10,7 @@ from array import array
 from pvm import abi
 from pvm.abi import EXIT_CODES
 from pvm.emit.recompiler import Translation
-from pvm.emit.region import NO_TARGET
+from pvm.emit.recompiler.region import NO_TARGET
 from pvm.gas.metering import INSTRUCTION
 from pvm.isa import Spec
 from pvm.jam.host_calls.table import LOG_CALL, UNKNOWN_GAS

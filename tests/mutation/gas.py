@@ -58,7 +58,7 @@ _GAS: Edits = {
         ("B9.tick", "if fresh < len(buffer) or (ready and not starts)", "if fresh < len(buffer) or (ready and starts)"),
         ("B9.cost", "RETIRES_AFTER = 2 ", "RETIRES_AFTER = 3 "),
     ),
-    "pvm/emit/costs.py": (
+    "pvm/emit/interpreter/costs.py": (
         ("B9.cost", "choose(self.last > SLACK - RETIRES_AFTER, self.last - (SLACK - RETIRES_AFTER), 1)", "self.last"),
         ("B9.start", "self.slots.set(DECODE_SLOTS)", "self.slots.set(DECODE_SLOTS + 1)"),
         ("B9.start", "self.starts.set(STARTS)", "self.starts.set(STARTS - 1)"),
@@ -121,14 +121,14 @@ _GAS: Edits = {
     "pvm/jam/host_calls/heap.py": (
         ("D.grow-heap", "        self.heap_page = heap_page\n", "        self.heap_page = self.heap_limit = heap_page\n"),
     ),
-    "pvm/emit/placed.py": (
+    "pvm/emit/interpreter/image.py": (
         ("B4.cost", '"pipeline": int(metering == PIPELINE)', '"pipeline": 0'),
         ("B4.block", '"metering": int(metering != INSTRUCTION)', '"metering": int(metering == PIPELINE)'),
     ),
-    "pvm/emit/context.py": (
+    "pvm/emit/recompiler/unit.py": (
         ("B4.cost", "prices = [costs.at(block.pc) if charges", "prices = [block.rest if charges"),
     ),
-    "wasm_host/recompiler.py": (
+    "wasm_host/machine/translated.py": (
         ("B4.flag", "self._by_block = metering != INSTRUCTION", 'self._by_block = metering == "block"'),
     ),
     "pvm/standalone/run.py": (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mutant import Edits, mutants
 
 _INTERPRETER: Edits = {
-    "pvm/emit/placed.py": (
+    "pvm/emit/interpreter/image.py": (
         ("A2.zeros", '(addresses["code"], blob.code)', '(addresses["code"], blob.code + b"\\1" * 16)'),
         ("A2.skip-end", "starts + bytes([1]) * abi.PADDING", "starts + bytes(abi.PADDING)"),
         ("A2.entries", "min(entry, 0xFFFFFFFF) for entry in entries", "entry & 0xFFFFFFFF for entry in entries"),
@@ -13,12 +13,12 @@ _INTERPRETER: Edits = {
     "pvm/abi.py": (
         ("A4.low", "LOW_PAGES = 16", "LOW_PAGES = 15"),
     ),
-    "pvm/emit/tables.py": (
+    "pvm/emit/interpreter/opcode_tables.py": (
         ("A3.terminators", "(abi.TERMINATES | abi.ENDS if row.ends_block else 0)", "(abi.ENDS if row.ends_block else 0)"),
         ("A5.undefined", "bytes(TRAP if row is None else", 'bytes(HANDLER_OF["fallthrough"] if row is None else'),
         ("D.block-trap", "bytes(abi.ENDS if row is None else", "bytes(0 if row is None else"),
     ),
-    "pvm/emit/prepare.py": (
+    "pvm/emit/interpreter/decoder.py": (
         ("A2.skip", 'get_byte(add(local_get(at), local_get(length))) + op("i32.eqz") + br_if(1)',
          "get_byte(add(local_get(at), local_get(length))) + br_if(1)"),
         ("A2.skip-24", 'i32_const(MAX_SKIP + 1) + op("i32.lt_u")', 'i32_const(MAX_SKIP) + op("i32.lt_u")'),
@@ -72,7 +72,7 @@ _INTERPRETER: Edits = {
         ("B4.block", "if_(set_word(local_get(record), RECORD.charge, local_get(count)))\n            + local_get(record) + call",
          "if_(set_word(local_get(record), RECORD.charge, i32_const(1)))\n            + local_get(record) + call"),
     ),
-    "pvm/emit/handlers.py": (
+    "pvm/emit/interpreter/dispatch.py": (
         ("A1.out-of-gas", 'local_get(_GAS) + local_get(_COST) + op("i64.lt_u") + br_if(1)',
          'local_get(_GAS) + local_get(_COST) + op("i64.le_u") + br_if(1)'),
         ("A1.run", "            return body + _advance() + after\n", "            return body + _advance() + (after and br(labels + _STOP))\n"),
@@ -120,7 +120,7 @@ _INTERPRETER: Edits = {
         ("A5.engines", "i64.load{8 * width}_{'s' if signed else 'u'}", "i64.load{8 * width}_{'s' if signed else 's'}"),
         ("A5.engines", '"i64.store" if width == 8 else f"i64.store{8 * width}"', '"i64.store" if width == 4 else f"i64.store{8 * min(width, 4)}"'),
     ),
-    "pvm/emit/execute.py": (
+    "pvm/emit/interpreter/execute.py": (
         ("A1.out-of-gas", 'local_get(_GAS) + op("i32.wrap_i64") + i32_const(RECORD.size)',
          'local_get(_GAS) + i64_const(1) + op("i64.add") + op("i32.wrap_i64") + i32_const(RECORD.size)'),
         ("B4.out-of-gas", 'is_out = get_state("metering") + local_get(_GAS) + op("i64.eqz") + op("i32.or")', "is_out = i32_const(0)"),
@@ -236,23 +236,23 @@ _RECOMPILER: Edits = {
         ("A1.out-of-gas", "way = max(way, ahead.get(target, 0))", "way = max(way, 0)"),
         ("A1.out-of-gas", "        way += costs[number]\n", "        way = max(way, costs[number])\n"),
     ),
-    "pvm/emit/context.py": (
+    "pvm/emit/recompiler/unit.py": (
         ("A4.gas", "[block.rest if charges(block, by_block) else 0 for block in flow.blocks]",
          "[1 if charges(block, by_block) else 0 for block in flow.blocks]"),
         ("B4.flag", "(block.follows is AFTER_CALL and not by_block)", "(block.follows is AFTER_CALL)"),
         ("B4.block", "[block.rest if charges(block, by_block) else 0 for block in flow.blocks]",
          "[block.end - block.first if charges(block, by_block) else 0 for block in flow.blocks]"),
     ),
-    "pvm/emit/checks.py": (
+    "pvm/emit/recompiler/access_checks.py": (
         ("A4.crossing", "if wide_high - wide_low <= PAGE_SIZE and", "if wide_high - wide_low <= 4 * PAGE_SIZE and"),
         ("A4.crossing", ">> base & 1:", ">> base & 0:"),
         ("A4.unwritable", "wide_low, wide_high, max(bit, group.bit)", "wide_low, wide_high, bit"),
         ("A4.crossing", "min(low, group.low), max(high, group.high)", "low, max(high, group.high)"),
     ),
-    "pvm/emit/straight.py": (
+    "pvm/emit/recompiler/instructions.py": (
         ("A2.beyond-skip", "while any(len(own) < template.length for own, template in known.items()):", "while False:"),
     ),
-    "pvm/emit/templates.py": (
+    "pvm/emit/recompiler/templates.py": (
         ("A5.length-rest", "x = slice(field.start, field.start + 4)", "x = slice(field.start, field.start + 3)"),
         ("A5.length-rest", "x = slice(field.start, field.start + 4)", "x = slice(field.start, None)"),
         ("A5.length-rest", "y = slice(field.start + length, field.start + length + 4)", "y = slice(field.start + length, field.start + length + 3)"),
@@ -263,11 +263,11 @@ _RECOMPILER: Edits = {
         ("A5.engines", 'return self.register(field) + op("i32.wrap_i64")', 'return self.register(field) + i64_const(1) + op("i64.shr_u") + op("i32.wrap_i64")'),
         ("A4.unreadable", "is_refused(ADDRESS, width, bit) + _GUARD", "i32_const(0) + _GUARD"),
     ),
-    "pvm/emit/recompiler.py": (
+    "pvm/emit/recompiler/module.py": (
         ("A4.djump-elsewhere", "(ids[flow.index[pc]] if pc in flow.starts else NO_TARGET for pc", "(ids.get(flow.index.get(pc, -1), 0) for pc"),
         ("A4.djump", "(ids[flow.index[pc]] if pc in flow.starts else NO_TARGET for pc", "(ids[flow.index[max(flow.starts)]] if pc in flow.starts else NO_TARGET for pc"),
     ),
-    "pvm/emit/region.py": (
+    "pvm/emit/recompiler/region.py": (
         ("A1.out-of-gas", "local_get(GAS) + i64_const(need) + op(\"i64.lt_u\")", "local_get(GAS) + i64_const(need - 1) + op(\"i64.lt_u\")"),
         ("A1.out-of-gas", "            out.append(_charge(cost))\n", "            out.append(_charge(cost - 1))\n"),
         ("A4.give-back", "unused = 0 if self.program.by_block else current.rest - (current.end - current.first)",

@@ -285,7 +285,7 @@ _MACHINE: Edits = {
         ("A8.unreadable", "if address < ZONE_SIZE or address + length > ADDRESS_SPACE:", "if address < ZONE_SIZE:"),
         ("D.result-low", "if address < ZONE_SIZE or address", "if address"),
     ),
-    "wasm_host/memory.py": (
+    "wasm_host/machine/memory.py": (
         ("A4.low", "ctypes.memset(self._table + first, rights << abi.LOW_SHIFT, low_end - first)",
          "ctypes.memset(self._table + first, rights, low_end - first)"),
         ("A8.unreadable", "first, last = address >> _PAGE_BITS, (address + length - 1) >> _PAGE_BITS",
@@ -293,7 +293,7 @@ _MACHINE: Edits = {
         ("A8.unreadable", "if address < _LOW_END or address + length > ADDRESS_SPACE:", "if address < _LOW_END:"),
         ("D.result-low", "if address < _LOW_END or address", "if address"),
     ),
-    "wasm_host/machine.py": (
+    "wasm_host/machine/interpreted.py": (
         ("D.gas-sign", "            self.gas = 0\n        address", "            self.gas = min(1, self.gas)\n        address"),
         ("B4.out-of-gas", "if reason is Reason.OUT_OF_GAS and not self.spec.gas_stays:", "if reason is Reason.OUT_OF_GAS:"),
         ("D.pc", "return Exit(reason, self.pc, self.gas, address, call)",
@@ -308,7 +308,7 @@ _MACHINE: Edits = {
         ("B1.free", "return self._is_valid and is_entry(", "return is_entry("),
         ("B6.flag", 'for name in ("at_entry", "charged", "called", "exit"):', 'for name in ("at_entry", "called", "exit"):'),
     ),
-    "wasm_host/recompiler.py": (
+    "wasm_host/machine/translated.py": (
         ("B4.flag", '        elif self._by_block and field["charged"].value:\n            entry = None\n', ""),
         ("A6.goes-on", '            entry = self._resumes.get(pc)\n', "            entry = self._entries.get(pc)\n"),
     ),

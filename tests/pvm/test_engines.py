@@ -475,7 +475,7 @@ def test_values_that_cannot_be_shown_are_refused_all_the_same(make_engine: Any) 
 def test_a_run_that_poll_ends_goes_on_as_if_nothing_was(
     make_engine: Any, monkeypatch: pytest.MonkeyPatch, spec: str, metering: str
 ) -> None:
-    for where, value in (("wasm_host.machine.SLICE", 64), ("wasm_host.recompiler.AUTO_SLICE", 64),
+    for where, value in (("wasm_host.machine.interpreted.SLICE", 64), ("wasm_host.machine.translated.AUTO_SLICE", 64),
                          ("pvm.reference._POLLED", 64)):  # fmt: skip
         monkeypatch.setattr(where, value)
     engine = make_engine(spec=spec, metering=metering)

@@ -14,7 +14,7 @@ import time
 
 from pvm.fuzz import CORNERS
 from tests.second_reading.comparison import task
-from wasm_host.parallel import open_workers, run
+from wasm_host.jobs import open_workers, run
 
 
 def main() -> int:

@@ -20,7 +20,7 @@ from tests.second_reading.code import Code, deblob
 from tests.second_reading.engine import second_engine
 from tests.second_reading.operands import operands
 from wasm_host.fuzzing import engines
-from wasm_host.parallel import Task
+from wasm_host.jobs import Task
 
 _ENTRIES = 300  # of a jump table are compared: of entries without octets there may be 2^64 - 1
 

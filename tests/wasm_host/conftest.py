@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from wasm_host.cli import main
-from wasm_host.recompiler import Compiled
-from wasm_host.translations import Translation
+from wasm_host.code.modules import Compiled
+from wasm_host.code.translations import Translation
 
 ROOT = Path(__file__).parents[2]
 

@@ -19,9 +19,9 @@ import pytest
 from pvm import Exit, MachineBusyError, PvmError, Reason
 from pvm.program import assemble
 from wasm_host import TIERS, Engine
-from wasm_host.compiled import wasmtime_engine
+from wasm_host.code.modules import wasmtime_engine
 from wasm_host.engine import PROTECTIONS
-from wasm_host.protection import obstacle
+from wasm_host.machine.protection import obstacle
 
 LOOP = assemble(
     ".code\nloop:\nadd_imm_64 r1, r1, 1\nstore_u8 [0x20000], r1\nload_u8 r3, [0x20800]\nbranch_ne r1, r2, loop\ntrap\n"

@@ -21,13 +21,14 @@ import pytest
 
 from pvm import Exit, MachineBusyError, Program, ReferenceEngine
 from pvm.program import assemble
-from wasm_host import TIERS, Engine, Job, compiled, forks, run_many
-from wasm_host.compiled import wasmtime_engine
+from wasm_host import TIERS, Engine, Job, forks, run_many
+from wasm_host.code import modules
+from wasm_host.code.modules import Compiled, wasmtime_engine
+from wasm_host.code.translations import Translations
 from wasm_host.engine import SOFTWARE
-from wasm_host.parallel import worker
-from wasm_host.protection import obstacle
-from wasm_host.recompiler import AutoMachine, Compiled
-from wasm_host.translations import Translations
+from wasm_host.jobs import worker
+from wasm_host.machine.protection import obstacle
+from wasm_host.machine.translated import AutoMachine
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 
@@ -147,7 +148,7 @@ def with_locks_held() -> None:
 
     def hold() -> None:
         with (
-            compiled._PROCESS.lock, translations._lock, translations._find(program).lock, engine._images._lock,
+            modules._PROCESS.lock, translations._lock, translations._find(program).lock, engine._images._lock,
             worker._BENCH._lock, worker._BENCH.alone,
         ):  # fmt: skip
             held.set()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pvm.emit import region
+from pvm.emit.recompiler import region
 from pvm.examples import EXAMPLES
 from pvm.fuzz import memory_case
 from pvm.program import Program, assemble

@@ -16,7 +16,7 @@ from pvm.errors import InputError
 from pvm_web.build import build
 from pvm_web.pyodide import pyodide_files
 from pvm_web.serve import serving
-from wasm_host.others.chromium import chromium, obstacle
+from wasm_host.peers.chromium import chromium, obstacle
 
 _TIMEOUT = 30_000.0  # milliseconds that anything in a page may take: tests share the processor with others
 expect.set_options(timeout=_TIMEOUT)

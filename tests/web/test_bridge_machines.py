@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from pvm import abi
-from pvm.emit.outline import outline_of
-from pvm.emit.outline_text import outline_text
-from pvm.emit.placed import placed
+from pvm.emit.interpreter import program_image
 from pvm.emit.recompiler import recompile
+from pvm.emit.recompiler.outline import outline_of
+from pvm.emit.recompiler.outline_text import outline_text
 from pvm.examples import example
 from pvm.gas import Costs, block_costs
 from pvm.gas.costs import block_at
@@ -42,7 +42,7 @@ def test_an_image_has_all_that_a_host_needs(hello: tuple[Bridge, str]) -> None:
     bridge, handle = hello
     image = ask(bridge, "image", handle=handle, metering="block", args=b"JAM", gas=Big(77), pc=5)
     program = assemble(example("hello").source)
-    place, start = placed(program, GP_072, "block"), start_of(program, b"JAM", 77, 5, None)
+    place, start = program_image(program, GP_072, "block"), start_of(program, b"JAM", 77, 5, None)
     assert image["reserve"] == place.size
     assert [(write["address"], write["bytes"]) for write in image["writes"]] == list(place.pieces)
     assert list(image["registers"]) == list(start.registers)
@@ -150,7 +150,7 @@ def test_both_versions(hello: tuple[Bridge, str]) -> None:
     handle = ask(bridge, "assemble", text="trap", spec="0.8.0")["opened"]["handle"]
     image = ask(bridge, "image", handle=handle)
     assert [(w["address"], w["bytes"]) for w in image["writes"]] == list(
-        placed(assemble("trap", GP_080), GP_080, "pipeline").pieces
+        program_image(assemble("trap", GP_080), GP_080, "pipeline").pieces
     )
 
 

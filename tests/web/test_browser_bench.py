@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from wasm_host.bench.sections import browser, programs
-from wasm_host.others import chromium
+from wasm_host.peers import chromium
 
 
 def bench(*arguments: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from pvm.machine import Reason
 from pvm.program import Program, assemble
 from pvm.trace import parse_trace, replay
 from pvm.vectors import parse_vector, run_vector
-from wasm_host.others.guest_engine import GuestEngine
+from wasm_host.peers.guest_engine import GuestEngine
 
 TIERS = ("interpreter", "recompiler")
 

@@ -13,8 +13,7 @@ import pytest
 
 import wasm_host
 from pvm import Exit, Machine, Program, ReferenceEngine, abi
-from pvm.emit.interpreter import interpreter_bytes
-from pvm.emit.placed import placed
+from pvm.emit.interpreter import interpreter_bytes, program_image
 from pvm.emit.recompiler import recompile
 from pvm.examples import EXAMPLES, Example
 from pvm.fuzz import Case, memory_case, random_case, start
@@ -48,7 +47,7 @@ def request(method: str, **params: Any) -> dict[str, Any]:
 
 def image(program: Program, spec: str, metering: str, machine: Machine, pages: list[tuple[int, int, str]]) -> Any:
     """The image of a machine at its start, with pages of (address, length, access)."""
-    place = placed(program, find_spec(spec), metering)
+    place = program_image(program, find_spec(spec), metering)
     sections = program.sections
     heap_end, heap_limit = (0, 1 << 32) if sections is None else (sections.heap_end, sections.heap_limit)
     return {

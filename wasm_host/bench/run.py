@@ -36,10 +36,10 @@ from wasm_host.bench.sections.translating import measure_translating
 from wasm_host.bench.sections.warm import measure_warm
 from wasm_host.bench.sections.weights import measure_weights
 from wasm_host.bench.workloads import workloads
-from wasm_host.others.anan_as import find_installed, install
-from wasm_host.others.chromium import obstacle
-from wasm_host.others.gcc import SOURCES, find_gcc
-from wasm_host.parallel import Task
+from wasm_host.jobs import Task
+from wasm_host.peers.anan_as import find_installed, install
+from wasm_host.peers.chromium import obstacle
+from wasm_host.peers.gcc import SOURCES, find_gcc
 
 PROGRAMS = frozenset({"interpreter", "recompiler", "auto", "reference", "gcc", "anan-as", "browser"})
 _WITH_TRACES = frozenset({"instantiate", "compile", "cold", "warm", "replay", "memory"})

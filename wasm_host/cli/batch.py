@@ -17,7 +17,7 @@ from pvm.errors import InputError, ResourceError
 from wasm_host.cli.failures import FAILURE, INTERRUPTED, SUCCESS
 from wasm_host.cli.inputs import read_bytes
 from wasm_host.cli.output import Bar, counted, tracked
-from wasm_host.parallel import Task, open_workers, run
+from wasm_host.jobs import Task, open_workers, run
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -18,7 +18,7 @@ from wasm_host.cli.engines import format_option, metering_option, spec_option
 from wasm_host.cli.failures import SUCCESS, blamed_on
 from wasm_host.cli.inputs import EXAMPLE_PREFIX, load_program, number_type, read_args
 from wasm_host.cli.output import is_stdout, report_written, write_output
-from wasm_host.costs import costs_to_translate
+from wasm_host.translating import costs_to_translate
 
 
 @click.command("build")

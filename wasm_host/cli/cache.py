@@ -10,10 +10,10 @@ import click
 
 from pvm.errors import InputError
 from pvm.printable import escaped
-from wasm_host.cache import FOLDER_VARIABLE, CodeCache, Entry, key_of, open_cache
 from wasm_host.cli.engines import json_option
 from wasm_host.cli.failures import SUCCESS, os_reason
 from wasm_host.cli.output import console, counted, facts_table, new_table, print_json
+from wasm_host.code.cache import FOLDER_VARIABLE, CodeCache, Entry, key_of, open_cache
 
 _SHOWN_NAME = 16  # characters; names are hashes
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))

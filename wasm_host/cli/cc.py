@@ -10,12 +10,12 @@ import click
 from pvm.errors import InputError
 from pvm.isa import spec as find_spec
 from pvm.link import link
-from wasm_host.cache import user_folder
 from wasm_host.cc.compilers import SUFFIXES, find_compiler, include_folder, runtime_objects
 from wasm_host.cli.failures import SUCCESS
 from wasm_host.cli.inputs import read_bytes
 from wasm_host.cli.link import linking_options, read_options, write_linked
 from wasm_host.cli.streams import refuse_same
+from wasm_host.code.cache import user_folder
 
 _FLAGS = "pvm.cc.flags"  # where the context keeps the compiler's flags
 _WITH_VALUE = ("-I", "-D", "-U", "-x", "-include", "-isystem", "-iquote", "-idirafter", "-Xclang", "-mllvm", "-std")

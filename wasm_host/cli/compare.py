@@ -128,9 +128,9 @@ def command(
     """
     # Other commands do without these, and start sooner.
     from wasm_host.compare.contestants import choose
+    from wasm_host.compare.isolation import Isolation
     from wasm_host.compare.run import Compared, Rules, task
     from wasm_host.compare.table import as_dict, complaints, markdown, renderables, summary
-    from wasm_host.compare.workshop import Workshop
 
     contestants = choose(only, skip)
     if STDIN in inputs and args == f"@{STDIN}":
@@ -156,8 +156,8 @@ def command(
             raise KeyboardInterrupt
 
     rules, is_here = Rules(tuple(contestants), limit, seconds), workers is None and cluster is None
-    with Workshop(seconds) as workshop:
-        work = task(rules, workshop, tell) if is_here else task(rules)
+    with Isolation(seconds) as isolation:
+        work = task(rules, isolation, tell) if is_here else task(rules)
         done = do_all(work, tasks, bar, workers, cluster, tell=stop)
     compared, interrupted = [one for one in done.results if one.results], done.is_interrupted
     is_good = all(one.verdict.is_good for one in compared)

@@ -32,9 +32,9 @@ from wasm_host.cli.engines import (
 from wasm_host.cli.failures import blamed_on
 from wasm_host.cli.inputs import better_error, find_files
 from wasm_host.cli.output import Bar, console, counted, duration, mark, print_json, summary
+from wasm_host.code.portable import PortableCode
 from wasm_host.engine import Engine
-from wasm_host.parallel import Task
-from wasm_host.stored import Carried
+from wasm_host.jobs import Task
 
 _SUFFIXES = (".log", ".trace", ".txt")
 _TRANSLATING = "recompiler"  # the tier that translates every program
@@ -69,7 +69,7 @@ class _Shared:
     """What all traces share: how they are replayed, and programs with their translations, each once."""
 
     options: _Options
-    translated: tuple[tuple[bytes, Carried], ...] = ()
+    translated: tuple[tuple[bytes, PortableCode], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def command(
     return finish(done, failed, problems)
 
 
-def _translated(files: list[Path], options: _Options) -> Iterator[tuple[bytes, Carried]]:
+def _translated(files: list[Path], options: _Options) -> Iterator[tuple[bytes, PortableCode]]:
     """The traces' programs with their translations, where each worker would have to make them.
 
     What is wrong with a trace or its program is told when it is its turn.

@@ -133,8 +133,8 @@ def command(
         text = report_text(outcome, tier, spec, metering, facts)
         click.echo(text, err=STDIN in (trace, record))
     elif outcome.status != WAS_INTERRUPTED:
-        is_taken = STDIN in (trace, record) or printed.is_used  # standard output is the program's
-        show_outcome(outcome, spec, console(is_taken), [*_where(places), *hosting.rows(run.answered)])
+        is_translatable = STDIN in (trace, record) or printed.is_used  # standard output is the program's
+        show_outcome(outcome, spec, console(is_translatable), [*_where(places), *hosting.rows(run.answered)])
     if outcome.status == WAS_INTERRUPTED:
         _tell_interrupted(outcome, spec)
         return INTERRUPTED

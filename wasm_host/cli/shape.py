@@ -6,9 +6,18 @@ from typing import Any
 
 import click
 
-from pvm.emit.outline import BlockOutline, End, LoopOutline, Onward, Outline, Point, RegionOutline, outline_of
-from pvm.emit.outline_text import outline_lines
 from pvm.emit.recompiler import why_interpreted
+from pvm.emit.recompiler.outline import (
+    BlockOutline,
+    End,
+    LoopOutline,
+    Onward,
+    Outline,
+    Point,
+    RegionOutline,
+    outline_of,
+)
+from pvm.emit.recompiler.outline_text import outline_lines
 from pvm.errors import InputError
 from pvm.isa import Spec
 from pvm.isa import spec as find_spec
@@ -18,8 +27,8 @@ from wasm_host.cli.engines import Decorator, format_option, json_option, meterin
 from wasm_host.cli.failures import SUCCESS, blamed_on
 from wasm_host.cli.inputs import Loaded, load_program, number_type
 from wasm_host.cli.output import print_json, write_lines
-from wasm_host.costs import costs_to_translate
 from wasm_host.engine import HARDWARE, SOFTWARE
+from wasm_host.translating import costs_to_translate
 
 # No "auto": what is printed is the same on every host.
 protection_option: Decorator = click.option(

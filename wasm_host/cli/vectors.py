@@ -17,7 +17,7 @@ from wasm_host.cli.deadline import Deadline, timeout_option
 from wasm_host.cli.engines import json_option, make_engine, no_cache_option, protection_option, tier_option
 from wasm_host.cli.inputs import better_error, find_files
 from wasm_host.cli.output import Bar, console, counted, mark, print_json, summary
-from wasm_host.parallel import Task
+from wasm_host.jobs import Task
 
 # How the files of each kind are to be run: the version, and the metering that their gas was recorded with.
 _SPECS = {"pvm-0.7.2": ("0.7.2", BLOCK), "gas-0.8.0": ("gas-vectors", PIPELINE)}

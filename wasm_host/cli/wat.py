@@ -8,7 +8,7 @@ import click
 
 from pvm.emit.interpreter import interpreter_bytes
 from pvm.emit.recompiler import recompile
-from pvm.emit.region_text import region_text
+from pvm.emit.recompiler.region_text import region_text
 from pvm.errors import InputError
 from pvm.isa import Spec
 from pvm.isa import spec as find_spec
@@ -18,7 +18,7 @@ from wasm_host.cli.failures import SUCCESS, blamed_on
 from wasm_host.cli.inputs import EXAMPLE_PREFIX, STDIN, Loaded, label_of, load_program, parse_program, read_bytes
 from wasm_host.cli.output import counted, report_written, write_lines
 from wasm_host.cli.shape import protection_option, refuse_untaken, region_option, warn_of_invalid
-from wasm_host.costs import costs_to_translate
+from wasm_host.translating import costs_to_translate
 
 _MAGIC = b"\0asm"
 

@@ -21,8 +21,8 @@ from pvm.program import Program
 from pvm.standalone import STATUSES, Defaults, program_command
 from wasm_host.compare.measure import fastest
 from wasm_host.compare.outcome import Ending, Outcome, Task, digest
-from wasm_host.costs import costs_to_translate
-from wasm_host.others.wasmtime_command import wasmtime_command
+from wasm_host.peers.wasmtime_command import wasmtime_command
+from wasm_host.translating import costs_to_translate
 
 _UNCACHED = ("-C", "cache=n")  # wasmtime keeps what it compiled, otherwise
 

@@ -19,12 +19,12 @@ from pvm.suggestions import did_you_mean
 from wasm_host.compare.commands import run_ahead, run_module, wasmtime_folder
 from wasm_host.compare.guests import Page, chromium_pages, run_in_chromium, run_in_node
 from wasm_host.compare.measure import measure, recorded_outcome
-from wasm_host.compare.other import run_anan_as, unsuitable
 from wasm_host.compare.outcome import TRACE, Outcome, Task
+from wasm_host.compare.peer_task import run_anan_as, unsuitable
 from wasm_host.engine import HARDWARE, SOFTWARE, Engine
-from wasm_host.others import anan_as, chromium
-from wasm_host.others.node import OLDEST, find_node
-from wasm_host.others.wasmtime_command import find_wasmtime
+from wasm_host.peers import anan_as, chromium
+from wasm_host.peers.nodejs import OLDEST, find_node
+from wasm_host.peers.wasmtime_command import find_wasmtime
 
 RECORDED = "recorded"  # not an engine: what a trace states
 REFERENCE = "reference"

@@ -24,15 +24,15 @@ from pvm_web.build import build
 from pvm_web.serve import serving
 from wasm_host.compare.measure import Timed, measure
 from wasm_host.compare.outcome import Outcome, Task
-from wasm_host.others.chromium import chromium
-from wasm_host.others.guest_engine import EMPTY, GuestEngine, Request
-from wasm_host.others.node import OLDEST, find_node
+from wasm_host.peers.chromium import chromium
+from wasm_host.peers.guest_engine import EMPTY, GuestEngine, Request
+from wasm_host.peers.nodejs import OLDEST, find_node
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page as Tab
 
 _LEAST = 1.0  # seconds of warm runs: V8 optimises what has run for some time
-_DRIVER = Path(__file__).with_name("node.mjs")
+_DRIVER = Path(__file__).with_name("nodejs.mjs")
 _PAGE = Path(pvm_web.__file__).parent / "page"
 
 Page = Callable[[], Any]

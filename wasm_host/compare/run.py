@@ -12,9 +12,9 @@ from functools import partial
 from pvm.printable import counted
 from wasm_host.compare.agree import Verdict, judge
 from wasm_host.compare.contestants import RECORDED, Contestant
+from wasm_host.compare.isolation import Isolation
 from wasm_host.compare.outcome import Missing, Outcome, Result, Task
-from wasm_host.compare.workshop import Workshop
-from wasm_host.parallel import Task as Work
+from wasm_host.jobs import Task as Work
 
 _ENOUGH = 2  # contestants on which a run had no end
 
@@ -55,17 +55,17 @@ class Rules:
     seconds: float
 
 
-def task(rules: Rules, workshop: Workshop | None = None, tell: Tell | None = None) -> Work[Task, Compared]:
-    """The work on inputs. `workshop`, and `tell`, who hears of each run, are for this process; a worker has its own."""
-    return Work(_State, _compare, (rules, workshop, tell), partial(_lost, rules), alone=True)
+def task(rules: Rules, isolation: Isolation | None = None, tell: Tell | None = None) -> Work[Task, Compared]:
+    """The work on inputs. `isolation`, and `tell`, told of each run, are of this process; a worker has its own."""
+    return Work(_State, _compare, (rules, isolation, tell), partial(_lost, rules), alone=True)
 
 
 class _State:
     """What a worker has: where contestants run, and why some are absent, which is asked once."""
 
-    def __init__(self, shared: tuple[Rules, Workshop | None, Tell | None]) -> None:
-        self.rules, workshop, self.tell = shared
-        self.workshop = workshop or Workshop(self.rules.seconds)
+    def __init__(self, shared: tuple[Rules, Isolation | None, Tell | None]) -> None:
+        self.rules, isolation, self.tell = shared
+        self.isolation = isolation or Isolation(self.rules.seconds)
         self.absent = {one.name: one.why_absent() for one in self.rules.contestants}
 
 
@@ -74,7 +74,7 @@ def _compare(state: _State, task: Task) -> Compared:
     contestants, found = state.rules.contestants, dict[str, Result]()
     is_interrupted = False
     try:
-        for name, result in results(task, contestants, state.absent, state.workshop.run, state.rules.limit):
+        for name, result in results(task, contestants, state.absent, state.isolation.run, state.rules.limit):
             found[name] = result
             if state.tell is not None:
                 state.tell(task, len(found) / len(contestants))

@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from pvm.emit.outline import outline_of
-from pvm.emit.outline_text import outline_text
-from pvm.emit.placed import placed
-from pvm.emit.recompiler import Recompiled, is_taken, recompile, why_interpreted
-from pvm.emit.region_text import region_at
+from pvm.emit.interpreter import program_image
+from pvm.emit.recompiler import Recompiled, is_translatable, recompile, why_interpreted
+from pvm.emit.recompiler.outline import outline_of
+from pvm.emit.recompiler.outline_text import outline_text
+from pvm.emit.recompiler.region_text import region_at
 from pvm.errors import AddressError, InputError
 from pvm.gas import METERINGS, Costs, choose_metering
 from pvm.gas.metering import PIPELINE
@@ -59,7 +59,7 @@ def image_value(loaded: Loaded, params: Params) -> dict[str, Any]:
     """The `Image` object: what goes into the engine memory and the guest's, and the state to start from."""
     metering, spec = metering_of(loaded, params), loaded.spec
     start = start_value(loaded, params)
-    place = placed(loaded.program, spec, metering)
+    place = program_image(loaded.program, spec, metering)
     return {
         "spec": spec.name, "metering": metering, "reserve": place.size, "gas_stays": spec.gas_stays,
         "writes": [{"address": address, "bytes": data} for address, data in place.pieces],
@@ -89,7 +89,7 @@ def translate_value(loaded: Loaded, params: Params, progress: Progress, find_cos
 def wat_value(loaded: Loaded, params: Params, find_costs: FindCosts) -> dict[str, Any]:
     """The function of the region that a pc lies in, as text, and which of its lines are the block's around the pc."""
     metering, pc = metering_of(loaded, params), _checked("pc", check_pc, params.number("pc", 32))
-    if not is_taken(loaded.program.blob, loaded.spec):
+    if not is_translatable(loaded.program.blob, loaded.spec):
         raise InputError(_declined(loaded) or "")
     costs = _costs(loaded, metering, find_costs)
     found = region_at(loaded.program.blob, loaded.spec, metering, PROTECTION, pc, costs)
@@ -101,7 +101,7 @@ def wat_value(loaded: Loaded, params: Params, find_costs: FindCosts) -> dict[str
 
 def shape_value(loaded: Loaded, params: Params, find_costs: FindCosts) -> dict[str, str]:
     """What `pvm shape` prints; for large programs of each region only what it consists of."""
-    if not is_taken(loaded.program.blob, loaded.spec):
+    if not is_translatable(loaded.program.blob, loaded.spec):
         raise InputError(_declined(loaded) or "")
     metering = metering_of(loaded, params)
     costs = _costs(loaded, metering, find_costs)

@@ -5,8 +5,8 @@ That machines are exact with them is shown by what compares engines: tests/test_
 
 from __future__ import annotations
 
-from pvm.emit.checkpoints import Checkpoints, checkpoints
-from pvm.emit.recompiler import context_of, shapes_of
+from pvm.emit.recompiler.checkpoints import Checkpoints, checkpoints
+from pvm.emit.recompiler.module import context_of, shapes_of
 from pvm.flow import flow_of
 from pvm.isa import GP_072
 from pvm.program import assemble

@@ -9,9 +9,9 @@ from time import perf_counter
 
 import pytest
 
-from pvm.emit.outline import outline_of
 from pvm.emit.recompiler import recompile
-from pvm.emit.region_text import region_text
+from pvm.emit.recompiler.outline import outline_of
+from pvm.emit.recompiler.region_text import region_text
 from pvm.examples import example
 from pvm.fuzz import CORNERS, corner_case, memory_case, random_case
 from pvm.gas import block_costs
@@ -19,7 +19,7 @@ from pvm.gas.pipeline import blocks, simulate, step_of
 from pvm.isa import GAS_VECTORS, GP_072, GP_080, Spec
 from pvm.program import Blob, Program, assemble, is_valid, pack_bitmask
 from pvm.standalone import program_command
-from wasm_host.costs import costs_to_translate, decoded_costs
+from wasm_host.translating import costs_to_translate, decoded_costs
 
 MODEL = "pipeline"
 

@@ -10,15 +10,15 @@ import pytest
 import wasmtime
 
 import wasm_host
-import wasm_host.machine
 from pvm import ReferenceEngine, abi
 from pvm.emit.interpreter import interpreter_bytes
 from pvm.fuzz import Case, memory_case, random_case, start
 from pvm.isa import spec as find_spec
 from pvm.machine import Reason
 from pvm.program import Program, decode
-from wasm_host.compiled import compile_module
-from wasm_host.machine import WasmMachine
+from wasm_host.code.modules import compile_module
+from wasm_host.machine import interpreted
+from wasm_host.machine.interpreted import WasmMachine
 
 RECORD = abi.RECORD
 STOPS = 30
@@ -99,7 +99,7 @@ def test_breakpoints_stop_where_steps_come_by() -> None:
 @pytest.fixture
 def counting(monkeypatch: pytest.MonkeyPatch) -> wasmtime.Module:
     module = compile_module(interpreter_bytes(counts=True))
-    monkeypatch.setattr(wasm_host.machine, "interpreter", lambda: module)
+    monkeypatch.setattr(interpreted, "interpreter", lambda: module)
     return module
 
 

@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 
 import wasm_host
 from pvm import ReferenceEngine, abi
-from pvm.emit.handlers import FIRST_PAIR, HANDLER_OF, TRAP
 from pvm.emit.interpreter import interpreter_bytes, interpreter_module
-from pvm.emit.pairs import PAIRS
-from pvm.emit.tables import opcode_tables
+from pvm.emit.interpreter.dispatch import FIRST_PAIR, HANDLER_OF, TRAP
+from pvm.emit.interpreter.fused import PAIRS
+from pvm.emit.interpreter.opcode_tables import opcode_tables
 from pvm.gas import block_costs
 from pvm.isa import BY_NAME, GP_072, GP_080, ROWS, Row
 from pvm.isa.expr import Load, Store, walk
 from pvm.program import Blob, Program, block_starts, decode, pack_bitmask
 from pvm.program.assembly_syntax import encode_instruction
 from pvm.wasm import encode, to_text
-from wasm_host.machine import WasmMachine
+from wasm_host.machine.interpreted import WasmMachine
 
 RECORD = abi.RECORD
 EDGES = (0, 1, 2, 0x1F, 0x20, 0x3F, 0x40, 0x7F, 0x80, 0x8000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 1 << 32,

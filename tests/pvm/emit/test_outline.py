@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from pvm.emit.outline import (
+from pvm.emit.recompiler import recompile
+from pvm.emit.recompiler.outline import (
     HARDWARE,
     SOFTWARE,
     Entrance,
@@ -18,8 +19,7 @@ from pvm.emit.outline import (
     Way,
     outline_of,
 )
-from pvm.emit.outline_text import outline_text
-from pvm.emit.recompiler import recompile
+from pvm.emit.recompiler.outline_text import outline_text
 from pvm.errors import InputError
 from pvm.examples import EXAMPLES, example
 from pvm.flow import Ending, Follows

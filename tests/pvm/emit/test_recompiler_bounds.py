@@ -6,16 +6,16 @@ from random import Random
 
 import pytest
 
-from pvm.emit.recompiler import (
+from pvm.emit.recompiler.instructions import accesses_of
+from pvm.emit.recompiler.module import (
     MAX_INSTRUCTIONS,
     MAX_PROGRAM_WEIGHT,
     REGION_ACCESSES,
     REGION_BLOCKS,
     REGION_WEIGHT,
-    is_taken,
+    is_translatable,
     shapes_of,
 )
-from pvm.emit.straight import accesses_of
 from pvm.flow import HEAVIEST, flow_of, weights_of
 from pvm.isa import GP_072, GP_080, Spec
 from pvm.program import Blob, assemble, pack_bitmask
@@ -59,20 +59,20 @@ def test_no_region_is_too_heavy(seed: int) -> None:
 
 def test_heavy_programs_are_left_to_the_interpreter() -> None:
     most = MAX_PROGRAM_WEIGHT // HEAVIEST
-    assert is_taken(remainders(most - 1000), GP_072)
-    assert not is_taken(remainders(most), GP_072), "its trap is too much"
+    assert is_translatable(remainders(most - 1000), GP_072)
+    assert not is_translatable(remainders(most), GP_072), "its trap is too much"
 
 
 def test_light_programs_are_bounded_by_their_number_of_instructions() -> None:
     moves = b"\x64\x21"  # move_reg r1, r2
     for count, taken in ((MAX_INSTRUCTIONS * 12 // 13, True), (MAX_INSTRUCTIONS + 1, False)):
         marks = b"\x55" * (count // 4) + pack_bitmask(b"\1\0" * (count % 4))
-        assert is_taken(Blob(moves * count, marks), GP_072) == taken
+        assert is_translatable(Blob(moves * count, marks), GP_072) == taken
 
 
 def test_instructions_that_no_bit_marks_count() -> None:
     """One in 25 octets is executed all the same."""
     code = (REMAINDER + bytes(22)) * (MAX_PROGRAM_WEIGHT // HEAVIEST)
-    assert is_taken(Blob(code, bytes((len(code) + 7) // 8)), GP_072)
+    assert is_translatable(Blob(code, bytes((len(code) + 7) // 8)), GP_072)
     code = bytes(25 * (MAX_INSTRUCTIONS + 1))
-    assert not is_taken(Blob(code, bytes((len(code) + 7) // 8)), GP_072)
+    assert not is_translatable(Blob(code, bytes((len(code) + 7) // 8)), GP_072)

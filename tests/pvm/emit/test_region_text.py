@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pvm.emit.outline import outline_of
 from pvm.emit.recompiler import recompile
-from pvm.emit.region_text import region_at, region_text
+from pvm.emit.recompiler.outline import outline_of
+from pvm.emit.recompiler.region_text import region_at, region_text
 from pvm.errors import InputError
 from pvm.examples import EXAMPLES, example
 from pvm.isa import GP_072, GP_080

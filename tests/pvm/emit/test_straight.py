@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pvm.emit.lower import condition, low, value
-from pvm.emit.straight import codes_of
-from pvm.emit.templates import ADDRESS, Operands, effect_code
+from pvm.emit.recompiler.instructions import codes_of
+from pvm.emit.recompiler.templates import ADDRESS, Operands, effect_code
 from pvm.flow import flow_of
 from pvm.isa import GP_072, GP_080, Spec
 from pvm.isa.expr import DynamicJump, HostCall, Jump, Sbrk

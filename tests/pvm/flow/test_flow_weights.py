@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from pvm.emit.templates import head_length, template_of
+from pvm.emit.recompiler.templates import head_length, template_of
 from pvm.flow import Follows, flow_of
 from pvm.flow.blocks import MAX_INSTRUCTIONS, MAX_WEIGHT
 from pvm.flow.weights import HEAVIEST, weight_of, weights_of

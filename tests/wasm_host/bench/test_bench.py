@@ -18,8 +18,8 @@ from wasm_host.bench.sections import programs
 from wasm_host.bench.workloads import workload_names, workloads
 from wasm_host.cli import bench as command
 from wasm_host.engine import Engine
-from wasm_host.others import anan_as
-from wasm_host.others.gcc import SOURCES, find_gcc, run_native
+from wasm_host.peers import anan_as
+from wasm_host.peers.gcc import SOURCES, find_gcc, run_native
 
 SPEC = spec("0.7.2")
 

@@ -15,7 +15,7 @@ from pvm.examples import EXAMPLES, example
 from pvm.program import assemble
 from pvm.trace import parse_trace
 from pvm.wasm import to_text
-from wasm_host.others.wasmtime_command import find_wasmtime, wasmtime_command
+from wasm_host.peers.wasmtime_command import find_wasmtime, wasmtime_command
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import os
 
 import pytest
 
-from wasm_host import cache as cache_module
-from wasm_host.cache import FOLDER_VARIABLE, LIMIT, CodeCache
+from wasm_host.code import cache as cache_module
+from wasm_host.code.cache import FOLDER_VARIABLE, LIMIT, CodeCache
 
 
 @pytest.fixture

@@ -243,7 +243,7 @@ def test_ctrl_c_with_workers(pvm_process, tmp_path):
 
 
 def test_no_cluster(bad_input, tmp_path, monkeypatch):
-    monkeypatch.setattr("wasm_host.parallel.cluster.CONNECT", 1.0)
+    monkeypatch.setattr("wasm_host.jobs.cluster.CONNECT", 1.0)
     write_trace(tmp_path / "good.log")
     bad_input(("replay", tmp_path, "--cluster", "tcp://127.0.0.1:1"), "--cluster: tcp://127.0.0.1:1: no scheduler")
     bad_input(("replay", tmp_path, "--cluster", "tcp://127.0.0.1:1", "--workers", 2), "--workers: ")
@@ -257,7 +257,7 @@ def test_translations_travel_to_workers(tmp_path, monkeypatch):
     (tmp_path / "4.log").write_text("start pc=0\n")
     options = replay._Options("recompiler", "0.7.2", "instruction", no_cache=True, protection="auto", timeout=60)
     [(data, carried)] = replay._translated(sorted(tmp_path.iterdir()), options)
-    monkeypatch.setattr("wasm_host.recompiler.recompile", None)  # whoever translates fails
+    monkeypatch.setattr("wasm_host.translating.recompile", None)  # whoever translates fails
     replayer = replay._prepare(replay._Shared(options, ((data, carried),)))
     for source in sources(sorted(tmp_path.iterdir())[:4]):
         assert replay._replay(replayer, source).replay.difference is None

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from wasm_host.others import chromium
+from wasm_host.peers import chromium
 
 
 @pytest.mark.skipif(chromium.obstacle() is not None, reason=f"no Chromium: {chromium.obstacle()}")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pvm.examples import EXAMPLES
 from wasm_host.compare.contestants import ALL, RECORDED
+from wasm_host.compare.isolation import Isolation
 from wasm_host.compare.outcome import Outcome
-from wasm_host.compare.workshop import Workshop
 
 OURS = ("--only", "reference", "--only", "interpreter", "--only", "recompiler-software", "--rounds", "1")
 ENDLESS = ".code\nagain: jump again\n"
@@ -54,7 +54,7 @@ def test_one_table_in_markdown(pvm):
     assert lines[4][1:3] == ["51", "197,023"]
 
 
-class Lying(Workshop):
+class Lying(Isolation):
     """One of the engines is wrong about gas and a register."""
 
     def run(self, contestant, task):
@@ -66,7 +66,7 @@ class Lying(Workshop):
 
 
 def test_a_wrong_engine_leads_to_status_1_and_is_named(pvm, monkeypatch):
-    monkeypatch.setattr("wasm_host.compare.workshop.Workshop", Lying)
+    monkeypatch.setattr("wasm_host.compare.isolation.Isolation", Lying)
     found = pvm("compare", "example:hello", *OURS)
     assert found.status == 1
     assert "differs: recompiler-software: gas 99950, reference has 99949" in found.text
@@ -90,8 +90,8 @@ def test_recorded_runs(pvm, shared):
 
 def test_what_is_absent_is_named(pvm, monkeypatch):
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr("wasm_host.others.wasmtime_command.find_spec", lambda name: None)
-    monkeypatch.setattr("wasm_host.others.node.find_spec", lambda name: None)
+    monkeypatch.setattr("wasm_host.peers.wasmtime_command.find_spec", lambda name: None)
+    monkeypatch.setattr("wasm_host.peers.nodejs.find_spec", lambda name: None)
     names = ("wasmtime-run", "node-interpreter", "chromium-recompiler", "anan-as", "interpreter")
     words = [word for name in names for word in ("--only", name)]
     found = pvm("compare", "example:hello", "--rounds", "1", *words)
@@ -144,16 +144,16 @@ def test_bad_input(bad_input, tmp_path):
 INTERRUPTED = """
 import os, signal, sys, threading
 from wasm_host.cli import main
-from wasm_host.compare import workshop
+from wasm_host.compare import isolation
 
-class Interrupted(workshop.Workshop):
+class Interrupted(isolation.Isolation):
     def run(self, contestant, task):
         if task.name != "example:hello":
             threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
         return super().run(contestant, task)
 
 if __name__ == "__main__":
-    workshop.Workshop = Interrupted
+    isolation.Isolation = Interrupted
     main(["compare", "example:hello", *sys.argv[1:], "--gas", "0x1000000000000", "--json", "--only", "interpreter"])
 """
 

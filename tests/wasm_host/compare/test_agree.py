@@ -11,11 +11,11 @@ from pvm.errors import InputError
 from pvm.program import assemble
 from wasm_host.compare.agree import judge
 from wasm_host.compare.contestants import ALL, choose
+from wasm_host.compare.isolation import Isolation
 from wasm_host.compare.outcome import Ending, Missing, Outcome, Task
 from wasm_host.compare.run import Compared, Rules, results, task
 from wasm_host.compare.table import as_dict, markdown, renderables, summary
-from wasm_host.compare.workshop import Workshop
-from wasm_host.parallel import run
+from wasm_host.jobs import run
 
 TASK = Task("program.pvm", b"", "plain")
 ENDING = Ending("halt", 7, 90, (1,) * 13, None, None, "result", "memory")
@@ -91,8 +91,8 @@ def test_results_are_in_the_order_of_the_contestants() -> None:
     rules = Rules(tuple(choose(("reference", "interpreter"), ())), 10**6, 60)
     program = Task("trap", assemble("trap").encode(), "plain", gas=5, rounds=1, patience=0)
     told: list[float] = []
-    with Workshop(60) as workshop:
-        [(_, compared)] = run(task(rules, workshop, lambda _, share: told.append(share)), [program])
+    with Isolation(60) as isolation:
+        [(_, compared)] = run(task(rules, isolation, lambda _, share: told.append(share)), [program])
     assert list(compared.results) == ["reference", "interpreter"] and compared.verdict.is_good
     assert told == sorted(told) and len(told) == 2
 

@@ -21,8 +21,8 @@ from pvm_web.serve import serving
 from wasm_host.bench.measure import Subject
 from wasm_host.bench.report.figures import Report
 from wasm_host.bench.workloads import GAS, Workload
-from wasm_host.others.chromium import chromium
-from wasm_host.others.guest_engine import EMPTY, GuestEngine
+from wasm_host.peers.chromium import chromium
+from wasm_host.peers.guest_engine import EMPTY, GuestEngine
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser as PlaywrightBrowser

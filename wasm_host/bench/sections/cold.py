@@ -16,7 +16,7 @@ from pvm.program import Program, assemble
 from pvm.trace import Trace, replay
 from wasm_host.bench.measure import Subject, background_ended, elapsed
 from wasm_host.bench.report.figures import Ratio, Report, Section
-from wasm_host.compiled import interpreter
+from wasm_host.code.modules import interpreter
 from wasm_host.engine import Engine
 
 TIERS = ("interpreter", "auto", "recompiler")

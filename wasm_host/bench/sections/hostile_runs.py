@@ -21,9 +21,9 @@ from pvm.program import Blob, Program
 from wasm_host.bench.measure import elapsed
 from wasm_host.bench.report.figures import BYTES, Ratio, Report, Section
 from wasm_host.bench.sections.hostile import Kind, of_octets, of_weight
-from wasm_host.compiled import compile_module, interpreter
+from wasm_host.code.modules import compile_module, interpreter
 from wasm_host.engine import HARDWARE, SOFTWARE, Engine
-from wasm_host.recompiler import RecompilerMachine
+from wasm_host.machine.translated import RecompilerMachine
 
 # Figures: nanoseconds, and the most bytes that were resident at a time, Python and the interpreter included.
 RECOMPILE, COMPILE, IN_ALL, HALF = "recompile", "wasmtime", "in all", "in all, half as many"

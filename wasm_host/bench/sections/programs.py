@@ -20,9 +20,9 @@ from wasm_host.bench.sections import browser
 from wasm_host.bench.sections.browser import Browser
 from wasm_host.bench.workloads import GAS, Workload
 from wasm_host.engine import HARDWARE, SOFTWARE, Engine
-from wasm_host.others.anan_as import DEFAULT_BUILD, WARM_UP, AnanAs, Installed, Outcome
-from wasm_host.others.gcc import LEVELS, SOURCES, Gcc, run_native
-from wasm_host.others.guest_engine import GuestEngine
+from wasm_host.peers.anan_as import DEFAULT_BUILD, WARM_UP, AnanAs, Installed, Outcome
+from wasm_host.peers.gcc import LEVELS, SOURCES, Gcc, run_native
+from wasm_host.peers.guest_engine import GuestEngine
 
 INTERPRETER = "interpreter"
 BLOCK = "interpreter, block gas"

@@ -12,8 +12,8 @@ from unittest.mock import patch
 
 import wasmtime
 
-import wasm_host.calls
-import wasm_host.recompiler
+import wasm_host.machine.ffi
+import wasm_host.machine.translated
 from pvm.emit.recompiler import recompile
 from pvm.machine import AnyEngine, Machine
 from pvm.program import Program
@@ -21,7 +21,7 @@ from pvm.trace import Trace, replay
 from wasm_host.bench.measure import background_ended
 from wasm_host.bench.report.figures import Ratio, Report, Section
 from wasm_host.bench.sections.clock import Clock
-from wasm_host.compiled import interpreter
+from wasm_host.code.modules import interpreter
 from wasm_host.engine import TIERS, Engine
 
 TOTAL = "total"
@@ -77,15 +77,15 @@ class _Watched:
 @contextmanager
 def _watching(clock: Clock) -> Iterator[None]:
     """Time what engines do inside, until the context ends."""
-    fast_call = wasm_host.calls.fast_call
+    fast_call = wasm_host.machine.ffi.fast_call
 
     def timed_call(store: wasmtime.Store, function: wasmtime.Func) -> Callable[[], int]:
         return clock.timed(RUN, fast_call(store, function), inside=HOST)  # decoding belongs to making a machine
 
     with ExitStack() as stack:
         for owner, name, replacement in (
-            (wasm_host.calls, "fast_call", timed_call),
-            (wasm_host.recompiler, "recompile", clock.timed(TRANSLATE, recompile)),
+            (wasm_host.machine.ffi, "fast_call", timed_call),
+            (wasm_host.machine.translated, "recompile", clock.timed(TRANSLATE, recompile)),
             (wasmtime.Module, "__init__", clock.timed(COMPILE, wasmtime.Module.__init__)),
         ):
             stack.enter_context(patch.object(owner, name, replacement))

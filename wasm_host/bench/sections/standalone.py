@@ -18,7 +18,7 @@ from wasm_host.bench.measure import Subject, elapsed
 from wasm_host.bench.report.figures import Ratio, Report
 from wasm_host.bench.workloads import GAS, Workload
 from wasm_host.engine import SOFTWARE, Engine
-from wasm_host.others.wasmtime_command import find_wasmtime, wasmtime_command
+from wasm_host.peers.wasmtime_command import find_wasmtime, wasmtime_command
 
 EMPTY = "an empty module"
 _METERING = "instruction"

@@ -14,7 +14,7 @@ from pvm.emit.interpreter import interpreter_bytes
 from pvm.program import Program
 from wasm_host.bench.measure import Subject, elapsed
 from wasm_host.bench.report.figures import Report
-from wasm_host.compiled import wasmtime_engine
+from wasm_host.code.modules import wasmtime_engine
 from wasm_host.engine import Engine
 
 

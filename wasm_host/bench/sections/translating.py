@@ -17,7 +17,7 @@ from pvm.program import Blob, Program, decode
 from wasm_host.bench.measure import elapsed
 from wasm_host.bench.report.figures import Ratio, Report
 from wasm_host.bench.sections.naive import emit_anew
-from wasm_host.compiled import wasmtime_engine
+from wasm_host.code.modules import wasmtime_engine
 from wasm_host.engine import HARDWARE, SOFTWARE
 
 DECODE = "decode"

@@ -12,8 +12,8 @@ from tempfile import TemporaryDirectory
 from pvm.program import Program
 from wasm_host.bench.measure import Subject, elapsed
 from wasm_host.bench.report.figures import Ratio, Report
-from wasm_host.cache import CodeCache
-from wasm_host.compiled import interpreter
+from wasm_host.code.cache import CodeCache
+from wasm_host.code.modules import interpreter
 from wasm_host.engine import Engine
 
 INTERPRETER = "interpreter, without"

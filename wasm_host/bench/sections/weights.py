@@ -1,5 +1,5 @@
 """What translating costs, instruction by instruction: the largest programs that are taken, and how near they come to
-the most that `wasm_host.room` states.
+the most that `wasm_host.code.room` states.
 
 In: a subject of `hostile_rows`. Out: a part of the section. Each sample is taken in a process of its own, on 1, 2 and 8
 compile threads. Times are the processor's, so that a busy machine matters less.
@@ -15,8 +15,8 @@ from wasm_host.bench.report.figures import BYTES, Report, Section
 from wasm_host.bench.sections.hostile import of_weight
 from wasm_host.bench.sections.hostile_rows import CHOICES, Subject
 from wasm_host.bench.sections.hostile_runs import PEAK, PROCESSOR, WEIGHTS, is_measurable, sample
+from wasm_host.code.room import most
 from wasm_host.engine import HARDWARE, SOFTWARE
-from wasm_host.room import most
 
 THREADS = (1, 2, 8)
 

@@ -19,10 +19,10 @@ from wasm_host.cli.batch import Done, do_all, finish, workers_option
 from wasm_host.cli.engines import json_option, no_cache_option, tier_option
 from wasm_host.cli.jam.options import make_host, parameters_option, points_option
 from wasm_host.cli.output import Bar, console, counted, duration, mark, new_table, print_json, summary
+from wasm_host.jobs import Task
 from wasm_host.node.importing import StepResult, import_trace
 from wasm_host.node.recording import Recorder
 from wasm_host.node.traces import Trace, find_traces, read_traces
-from wasm_host.parallel import Task
 
 _QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))
 

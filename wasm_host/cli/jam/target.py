@@ -12,10 +12,10 @@ import click
 from pvm.errors import InputError
 from pvm.jam.constants import PARAMETERS
 from pvm.suggestions import unknown
-from wasm_host.cache import FOLDER_VARIABLE
 from wasm_host.cli.engines import no_cache_option, tier_option
 from wasm_host.cli.failures import SUCCESS
 from wasm_host.cli.jam.options import make_host, points_option
+from wasm_host.code.cache import FOLDER_VARIABLE
 from wasm_host.node.target import serve
 
 _SWITCH = "JAM_FUZZ"

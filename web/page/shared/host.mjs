@@ -3,7 +3,7 @@
  *
  * In: the contract (`pvm.abi` as JSON), the compiled interpreter, an image of a program, a translation if there is one.
  * Out: `Machine`, with exact registers, gas, pc, memory and exits. It is the counterpart of `wasm_host`: whatever it
- * does with the state, `wasm_host/machine.py` and `wasm_host/recompiler.py` do.
+ * does with the state, `wasm_host/machine/interpreted.py` and `wasm_host/machine/translated.py` do.
  */
 
 import { ADDRESS_SPACE, GuestMemory, HostError, PAGES } from "./memory.mjs";
@@ -399,7 +399,7 @@ export class Machine {
     put(before, this.bytes(abi.HANDLERS + this.bytes(this.get("code") + beforePc, 1)[0], 1)[0]);
   }
 
-  /** What `counts` collects, by pc: a live view, entries less exits (`pvm.emit.handlers`); null without counting. */
+  /** What `counts` collects, by pc: a live view, entries less exits (`pvm.emit.interpreter.dispatch`); null without counting. */
   get counts() {
     if (!this.#isCounting) return null;
     return new BigInt64Array(this.#engine.buffer, this.image.numbers.records, this.image.numbers.code_length + 1);

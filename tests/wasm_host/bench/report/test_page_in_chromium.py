@@ -10,7 +10,7 @@ import pytest
 from tests.wasm_host.bench.report.test_page import made
 from wasm_host.bench.report.baseline import compare
 from wasm_host.bench.report.page import report_page
-from wasm_host.others import chromium
+from wasm_host.peers import chromium
 
 
 @pytest.mark.skipif(chromium.obstacle() is not None, reason=f"no Chromium: {chromium.obstacle()}")

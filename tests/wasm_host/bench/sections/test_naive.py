@@ -8,7 +8,7 @@ from pvm.isa import spec
 from pvm.program import Instruction
 from pvm.wasm import I64, Function, FunctionType, Import, Memory, Module, encode
 from wasm_host.bench.sections.naive import LOCAL_TYPES, emit_anew, is_straight
-from wasm_host.compiled import wasmtime_engine
+from wasm_host.code.modules import wasmtime_engine
 
 
 def test_every_straight_row() -> None:

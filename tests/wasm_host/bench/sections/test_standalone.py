@@ -7,8 +7,8 @@ import json
 import pytest
 
 from wasm_host.bench.sections.standalone import EMPTY
-from wasm_host.others import wasmtime_command
-from wasm_host.others.wasmtime_command import find_wasmtime
+from wasm_host.peers import wasmtime_command
+from wasm_host.peers.wasmtime_command import find_wasmtime
 
 WORDS = ["--json", "--quick", "--repeat", "1", "--only", "standalone", "--example", "sieve"]
 
