@@ -44,7 +44,7 @@ class Block:
 
     `rest` is how many instructions are left to the end of the basic block, this block's first included. `ending` is
     what its last instruction does, `target` the block that it jumps to, None without one or when the jump panics;
-    `falls` whether the next block may follow.
+    `onto` is the block behind it in the code where that may follow, else None.
     """
 
     first: int
@@ -53,8 +53,13 @@ class Block:
     follows: Follows
     rest: int
     target: int | None
-    falls: bool
+    onto: int | None
     ending: Ending
+
+    @property
+    def falls(self) -> bool:
+        """Whether the block behind it may follow."""
+        return self.onto is not None
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,11 @@ class Flow:
     starts: frozenset[int]
     entries: frozenset[int]
 
+    @property
+    def last(self) -> int:
+        """The block that ends with the implicit trap after the code."""
+        return next(number for number, block in enumerate(self.blocks) if block.end == len(self.pcs))
+
 
 def flow_of(blob: Blob, spec: Spec, pause: Callable[[], object] = int) -> Flow:
     """The blocks of a program. The last one is the implicit trap after the code, or ends with it.
@@ -88,7 +98,8 @@ def flow_of(blob: Blob, spec: Spec, pause: Callable[[], object] = int) -> Flow:
     index = {pcs[first]: number for number, (first, _) in enumerate(spans)}
     starts = _starts(blob, spec, opcodes, pcs, spans)
     jumped_to = {pc: index[pc] for pc in starts}
-    blocks = []
+    blocks: list[Block] = []
+    behind = len(spans)
     basic_end = len(pcs)
     for first, end in reversed(spans):
         last = end - 1
@@ -100,8 +111,10 @@ def flow_of(blob: Blob, spec: Spec, pause: Callable[[], object] = int) -> Flow:
             target = jumped_to.get(target_of(blob, offset, pcs[last], pcs[end]))
         follows = _FOLLOWS[kinds[first - 1]]  # before the first one stands the last of all, a trap
         blocks.append(Block(
-            first, end, pcs[first], follows, basic_end - first, target, falls[opcode], endings[opcode]
+            first, end, pcs[first], follows, basic_end - first, target, behind if falls[opcode] else None,
+            endings[opcode],
         ))  # fmt: skip
+        behind -= 1
         pause()
     blocks.reverse()
     dynamic = {0, *(index[pc] for pc in blob.jump_targets & starts)}

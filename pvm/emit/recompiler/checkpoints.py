@@ -29,7 +29,7 @@ from typing import NamedTuple
 from pvm.emit.recompiler.access_checks import shared_checks
 from pvm.emit.recompiler.instructions import Codes
 from pvm.emit.recompiler.templates import READS, WRITES
-from pvm.flow import BASIC_BLOCK, DYNAMIC, SPLIT, Block, Flow, Shape
+from pvm.flow import AFTER_CALL, DYNAMIC, SPLIT, Block, Flow, Shape
 
 # What happened since the last checkpoint, as bits: a load; a store after a load, so that it cannot run again.
 _LOADED, _SPOILT = 1, 2
@@ -81,7 +81,7 @@ def checkpoints(flow: Flow, shape: Shape, codes: Codes) -> Checkpoints:
     accesses = codes.accesses
     whole = [accesses[block.first : block.end] for block in blocks]
     kinds = [kind.replace(b"\0", b"") for kind in whole]
-    forced = _forced(flow, shape)
+    forced = _forced(flow, shape, codes)
     pure, checking = _loops(shape, kinds, forced, blocks, codes)
     ways = _ways(shape, blocks)
     entering = _entering(ways, pure)
@@ -122,13 +122,12 @@ def checkpoints(flow: Flow, shape: Shape, codes: Codes) -> Checkpoints:
     return Checkpoints(within, before, frozenset(shape.first + number for number in checking))
 
 
-def _forced(flow: Flow, shape: Shape) -> set[int]:
-    """The blocks that have to begin with a checkpoint."""
-    blocks = flow.blocks
+def _forced(flow: Flow, shape: Shape, codes: Codes) -> set[int]:
+    """The blocks that have to begin with a checkpoint. An sbrk sets a register, a host call does not."""
     return {
         number - shape.first
-        for number, block in enumerate(blocks[shape.first : shape.end], shape.first)
-        if block.follows is not BASIC_BLOCK and (block.follows is SPLIT or blocks[number - 1].falls)
+        for number, block in enumerate(flow.blocks[shape.first : shape.end], shape.first)
+        if block.follows is SPLIT or (block.follows is AFTER_CALL and codes.written[block.first - 1])
     }
 
 
@@ -155,9 +154,9 @@ def _loops(
 def _is_cheaper_to_check(found: bytes, blocks: Sequence[Block], codes: Codes) -> bool:
     """Whether a loop's checks are fewer than the stores of its checkpoints. Each takes about a cycle."""
     again = (found + found[:1]).count(_STORE_AFTER_LOAD)
-    registers = reduce(or_, codes.written[blocks[0].first : blocks[-1].end])
-    checks = 0
+    registers = checks = 0
     for block in blocks:
+        registers = reduce(or_, codes.written[block.first : block.end], registers)
         accesses = [number for number in range(block.first, block.end) if codes.accesses[number]]
         plan = shared_checks(accesses, codes.guarded(accesses), codes.written)
         checks += len(plan.before) + len(accesses) - len(plan.covered)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import compress, pairwise
@@ -31,7 +31,9 @@ from pvm.flow import (
     HEAVIEST,
     MAX_WEIGHT,
     Flow,
+    Limits,
     Shape,
+    arranged,
     flow_of,
     shape_of,
     visited_code,
@@ -61,7 +63,7 @@ from pvm.wasm import (
 from pvm.wasm.code import call_indirect, i32_const, local_get, local_set, local_tee, op
 
 # A function's size: time and memory to compile it grow faster than linearly with it.
-REGION_BLOCKS = 192
+REGION_BLOCKS = 384
 REGION_WEIGHT = MAX_WEIGHT
 REGION_ACCESSES = 1024  # each may be checked, and then it leaves the function, too
 
@@ -159,8 +161,7 @@ def translate(
 ) -> Translation:
     """The same without a module around the regions, in which `sbrk` is a function's index."""
     spec = find_spec(spec)
-    flow = flow_of(blob, spec, pause)
-    shapes = tuple(shapes_of(flow, spec, region_blocks))
+    flow, shapes = regions_of(flow_of(blob, spec, pause), spec, region_blocks)
     program = context_of(blob, flow, spec, metering, protection, shapes, pause, sbrk, costs)
     ids = program.ids
     regions = tuple(Region(program, shape, region).function() for region, shape in enumerate(shapes))
@@ -225,35 +226,16 @@ def context_of(
     )  # fmt: skip
 
 
-def shapes_of(flow: Flow, spec: Spec, region_blocks: int = REGION_BLOCKS) -> Iterator[Shape]:
-    """The shapes of a program's regions, each of at most `region_blocks` blocks, in the order of the code."""
+def regions_of(flow: Flow, spec: Spec, region_blocks: int = REGION_BLOCKS) -> tuple[Flow, tuple[Shape, ...]]:
+    """A program's flow, arranged, and the shapes of its regions, each of at most `region_blocks` blocks."""
     accesses, weights = flow.opcodes.translate(accesses_of(spec)), flow.opcodes.translate(weights_of(spec))
-    bounds = _bounds(flow, accesses, weights, region_blocks)
+    flow, bounds = arranged(flow, spec, Limits(region_blocks, REGION_WEIGHT, REGION_ACCESSES), weights, accesses)
     region_of = [region for region, (first, end) in enumerate(pairwise(bounds)) for _ in range(first, end)]
-    targets = [block.target for block in flow.blocks]
-    crossings = {
-        target for target, region in zip(targets, region_of, strict=True)
-        if target is not None and region_of[target] != region
-    }  # fmt: skip
-    crossings.update(first for first in bounds[1:-1] if flow.blocks[first - 1].falls)
-    frozen = frozenset(crossings)
-    for first, end in pairwise(bounds):
-        yield shape_of(flow, first, end, frozen)
-
-
-def _bounds(flow: Flow, accesses: bytes, weights: bytes, region_blocks: int) -> list[int]:
-    """Where regions begin, and the end of the last. `accesses` has 0 for instructions that do not access memory."""
-    bounds, begin, weight, count = [0], 0, 0, 0
-    for number, current in enumerate(flow.blocks):
-        start, end = current.first, current.end
-        own, heaviness = end - start - accesses.count(0, start, end), sum(weights[start:end])
-        count += own
-        weight += heaviness
-        is_full = number - begin == region_blocks or weight > REGION_WEIGHT or count > REGION_ACCESSES
-        if is_full and number > begin:
-            bounds.append(number)
-            begin, weight, count = number, heaviness, own
-    return [*bounds, len(flow.blocks)]
+    crossings = frozenset(
+        to for block, region in zip(flow.blocks, region_of, strict=True)
+        for to in (block.target, block.onto) if to is not None and region_of[to] != region
+    )  # fmt: skip
+    return flow, tuple(shape_of(flow, first, end, crossings) for first, end in pairwise(bounds))
 
 
 def run_function() -> Function:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from pvm.emit.recompiler.module import REGION_BLOCKS, context_of, shapes_of
+from pvm.emit.recompiler.module import REGION_BLOCKS, context_of, regions_of
 from pvm.emit.recompiler.region import Region
 from pvm.emit.recompiler.unit import Context
 from pvm.errors import InputError
@@ -133,8 +133,9 @@ class LoopOutline:
 
 @dataclass(frozen=True)
 class RegionOutline:
-    """A function of the module. Its blocks are [first, end), `last_pc` is its last instruction's, `size` the bytes of
-    its code. Crossings are jumps and falls to other regions, of which `backwards` go back."""
+    """A function of the module. Its blocks are [first, end) in the order of regions (`pvm.flow.arrange`), `pc` and
+    `last_pc` its first and last instruction's, `size` the bytes of its code. Crossings are jumps and falls to other
+    regions, of which `backwards` go to blocks that come before."""
 
     number: int
     first: int
@@ -202,8 +203,7 @@ def outline_of(
     Raises InputError when there is no such region, and for unknown names.
     """
     spec = find_spec(spec)
-    flow = flow_of(blob, spec)
-    shapes = tuple(shapes_of(flow, spec, region_blocks))
+    flow, shapes = regions_of(flow_of(blob, spec), spec, region_blocks)
     if region is not None and not 0 <= region < len(shapes):
         raise InputError(f"no region {region}: the program's are 0 to {len(shapes) - 1}")
     whole = _whole(blob, context_of(blob, flow, spec, metering, protection, shapes, costs=costs), shapes)
@@ -240,8 +240,8 @@ def _onwards(flow: Flow, number: int) -> Iterator[int]:
     block = flow.blocks[number]
     if block.target is not None:
         yield block.target
-    if block.falls:
-        yield number + 1
+    if block.onto is not None:
+        yield block.onto
 
 
 # --- a region ----------------------------------------------------------------------------------------------------
@@ -259,8 +259,9 @@ def _region(whole: _Whole, number: int) -> RegionOutline:
     headers = {loop.header: loop for loop in loops}
     blocks = tuple(_block(whole, region, block, headers) for block in range(shape.first, shape.end))
     return RegionOutline(
-        number, shape.first, shape.end, first.pc, flow.pcs[last.end - 1], last.end - first.first, len(shape.places),
-        len(leaving), sum(to < block for block, to in leaving), len(region.function().body), loops, blocks,
+        number, shape.first, shape.end, first.pc, flow.pcs[last.end - 1], sum(block.instructions for block in blocks),
+        len(shape.places), len(leaving), sum(to < block for block, to in leaving), len(region.function().body), loops,
+        blocks,
     )  # fmt: skip
 
 
@@ -341,13 +342,15 @@ def _entrances(whole: _Whole, number: int, loop: LoopOutline | None) -> tuple[En
 
 def _follows_sbrk(whole: _Whole, number: int) -> bool:
     """Whether the block before ends with an sbrk, after which a machine may be entered as after a host call."""
-    return whole.program.flow.blocks[number - 1].ending is Ending.SBRK
+    flow = whole.program.flow
+    before = flow.blocks[number].first - 1
+    return opcodes_of(whole.program.spec).endings[flow.opcodes[before]] is Ending.SBRK
 
 
 def _end(whole: _Whole, region: Region, number: int, block: Block) -> End:
     flow, spec = whole.program.flow, whole.program.spec
     pc = flow.pcs[block.end - 1]
-    falls = _falls(whole, region, number + 1) if block.falls else None
+    falls = None if block.onto is None else _falls(whole, region, block.onto)
     if opcodes_of(spec).kinds[flow.opcodes[block.end - 1]] == STRAIGHT:
         return End(Ending.FALLS, None, None, falls, None)
     text = _text(whole, pc)
@@ -358,7 +361,8 @@ def _end(whole: _Whole, region: Region, number: int, block: Block) -> End:
                 jump = falls = None
             return End(Ending.BRANCH, text, jump, falls, None)
         case Ending.CALL:
-            after = Onward(number + 1, whole.region_of(number + 1), Way.ENTRY)
+            behind = flow.index[flow.pcs[block.end]]
+            after = Onward(behind, whole.region_of(behind), Way.ENTRY)
             return End(Ending.CALL, text, None, after, decode_at(whole.blob, spec, pc).x)
         case ending:
             return End(ending, text, jump, falls, None)
@@ -374,7 +378,7 @@ def _text(whole: _Whole, pc: int) -> str:
 
 
 def _falls(whole: _Whole, region: Region, to: int) -> Onward:
-    if to < region.shape.end:
+    if region.shape.first <= to < region.shape.end:
         return Onward(to, region.number, Way.FALLS)
     return Onward(to, whole.region_of(to), Way.REGION)
 

@@ -33,6 +33,7 @@ from pvm.emit.recompiler.templates import (
     GAS,
     LOCAL_TYPES,
     PC,
+    Template,
     load_register,
     store_register,
 )
@@ -102,9 +103,12 @@ class Region:
 
     def function(self) -> Function:
         program, shape = self.program, self.shape
-        first, last = self.blocks[shape.first].first, self.blocks[shape.end - 1].end
-        written = reduce(or_, program.codes.written[first:last])
-        used = reduce(or_, map(_used, set(program.codes.templates[first:last])), written)
+        codes, written = program.codes, 0
+        templates: set[Template] = set()
+        for current in self.blocks[shape.first : shape.end]:
+            templates.update(codes.templates[current.first : current.end])
+            written = reduce(or_, codes.written[current.first : current.end], written)
+        used = reduce(or_, map(_used, templates), written)
         self._blocks()
         begin = (
             _load(used) + get_state("gas") + local_set(GAS)
@@ -152,8 +156,9 @@ class Region:
             if number in ends:
                 for _ in range(ends[number]):
                     self._close()
-        if self.blocks[shape.end - 1].falls:
-            self.out.append(self._cross(shape.end, 0))
+        onto = self.blocks[shape.end - 1].onto
+        if onto is not None:
+            self.out.append(self._cross(onto, 0))
 
     def _open_loop(self, number: int, labels: set[int]) -> None:
         """The start of a loop: what comes before it, and ways to the loops that lie directly in it.

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from pvm.emit.recompiler.module import context_of, module_of, shapes_of
+from pvm.emit.recompiler.module import context_of, module_of, regions_of
 from pvm.emit.recompiler.region import REGION_TYPE, Region
 from pvm.errors import InputError
-from pvm.flow import Block, Flow, flow_of
+from pvm.flow import Block, Flow, Shape, flow_of
 from pvm.gas import Costs
 from pvm.isa.spec import Spec
 from pvm.isa.spec import spec as find_spec
@@ -57,8 +58,8 @@ def region_text(
 ) -> str:
     """The text of a region's function. Raises InputError when there is no such region, and for unknown names."""
     spec = find_spec(spec)
-    flow = flow_of(blob, spec)
-    text, _, _ = _region_text(blob, flow, spec, metering, protection, region, costs)
+    flow, shapes = regions_of(flow_of(blob, spec), spec)
+    text, _, _ = _region_text(blob, flow, shapes, spec, metering, protection, region, costs)
     return text
 
 
@@ -69,23 +70,24 @@ def region_at(
     spec = find_spec(spec)
     if pc > len(blob.code):
         raise InputError(f"pc {pc}: the code ends at {len(blob.code)}")
-    flow = flow_of(blob, spec)
-    number = bisect_right(flow.blocks, pc, key=lambda block: block.pc) - 1
-    firsts = [shape.first for shape in shapes_of(flow, spec)]
-    region = bisect_right(firsts, number) - 1
-    text, made, body = _region_text(blob, flow, spec, metering, protection, region, costs)
+    flow, shapes = regions_of(flow_of(blob, spec), spec)
+    starts = sorted(flow.index)
+    number = flow.index[starts[bisect_right(starts, pc) - 1]]
+    region = bisect_right([shape.first for shape in shapes], number) - 1
+    text, made, body = _region_text(blob, flow, shapes, spec, metering, protection, region, costs)
     offsets, pieces = instruction_offsets(body), [*accumulate(map(len, made.out), initial=made.start)]
     head = text.count("\n") - len(offsets) - 1  # lines before the first instruction; one is after the last
-    first, end = (head + bisect_left(offsets, pieces[place]) for place in made.spans[number])
-    end_pc = flow.blocks[number + 1].pc if number + 1 < len(flow.blocks) else flow.pcs[-1] + 1
-    return RegionText(text, region, flow.blocks[number].pc, end_pc, first, end)
+    first_line, end_line = (head + bisect_left(offsets, pieces[place]) for place in made.spans[number])
+    end = flow.blocks[number].end
+    end_pc = flow.pcs[end] if end < len(flow.pcs) else flow.pcs[-1] + 1
+    return RegionText(text, region, flow.blocks[number].pc, end_pc, first_line, end_line)
 
 
 def _region_text(
-    blob: Blob, flow: Flow, spec: Spec, metering: str, protection: str, region: int, costs: Costs | None
-) -> tuple[str, _Noted, bytes]:
+    blob: Blob, flow: Flow, shapes: Sequence[Shape], spec: Spec, metering: str, protection: str, region: int,
+    costs: Costs | None,
+) -> tuple[str, _Noted, bytes]:  # fmt: skip
     """The function's text, what made it, and its body."""
-    shapes = tuple(shapes_of(flow, spec))
     if not 0 <= region < len(shapes):
         raise InputError(f"no region {region}: the program's are 0 to {len(shapes) - 1}")
     made = _Noted(context_of(blob, flow, spec, metering, protection, shapes, costs=costs), shapes[region], region)

@@ -54,5 +54,5 @@ def costs_of(flow: Flow, spec: Spec, by_block: bool, costs: Costs | None) -> lis
     else:
         prices = [costs.at(block.pc) if charges(block, by_block) else 0 for block in flow.blocks]
     if spec.validates:
-        prices[-1] = 0
+        prices[flow.last] = 0
     return prices

@@ -6,7 +6,7 @@ That machines are exact with them is shown by what compares engines: tests/test_
 from __future__ import annotations
 
 from pvm.emit.recompiler.checkpoints import Checkpoints, checkpoints
-from pvm.emit.recompiler.module import context_of, shapes_of
+from pvm.emit.recompiler.module import context_of, regions_of
 from pvm.flow import flow_of
 from pvm.isa import GP_072
 from pvm.program import assemble
@@ -15,8 +15,7 @@ from pvm.program import assemble
 def found(*lines: str) -> tuple[dict[int, list[str]], dict[int, list[str]], set[int]]:
     """Registers by the instruction, and by the first one of a header; the first instructions of blocks that check."""
     blob = assemble(".code\n" + "\n".join(lines) + "\n").blob
-    flow = flow_of(blob, GP_072)
-    shapes = tuple(shapes_of(flow, GP_072))
+    flow, shapes = regions_of(flow_of(blob, GP_072), GP_072)
     program = context_of(blob, flow, GP_072, "instruction", "hardware", shapes)
     made: Checkpoints = checkpoints(flow, shapes[0], program.codes)
     within = {

@@ -14,7 +14,7 @@ from pvm.emit.recompiler.module import (
     REGION_BLOCKS,
     REGION_WEIGHT,
     is_translatable,
-    shapes_of,
+    regions_of,
 )
 from pvm.flow import HEAVIEST, flow_of, weights_of
 from pvm.isa import GP_072, GP_080, Spec
@@ -29,14 +29,14 @@ def remainders(count: int) -> Blob:
 
 def check_regions(blob: Blob, spec: Spec) -> list[int]:
     """The weights of the program's regions, none of which exceeds a bound."""
-    flow = flow_of(blob, spec)
+    flow, shapes = regions_of(flow_of(blob, spec), spec)
     weights, accesses = flow.opcodes.translate(weights_of(spec)), flow.opcodes.translate(accesses_of(spec))
     found = []
-    for shape in shapes_of(flow, spec):
-        first, end = flow.blocks[shape.first].first, flow.blocks[shape.end - 1].end
-        found.append(sum(weights[first:end]))
+    for shape in shapes:
+        numbers = [number for block in flow.blocks[shape.first : shape.end] for number in range(block.first, block.end)]
+        found.append(sum(weights[number] for number in numbers))
         assert found[-1] <= REGION_WEIGHT, shape
-        assert end - first - accesses.count(0, first, end) <= REGION_ACCESSES, shape
+        assert sum(accesses[number] != 0 for number in numbers) <= REGION_ACCESSES, shape
         assert shape.end - shape.first <= REGION_BLOCKS, shape
     assert sum(found) == sum(weights)
     return found

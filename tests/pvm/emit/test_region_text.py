@@ -17,7 +17,7 @@ from pvm.wasm import to_text
 @pytest.mark.parametrize("metering", ["instruction", "block"])
 @pytest.mark.parametrize("protection", ["software", "hardware"])
 def test_the_text_is_that_of_the_whole_module(metering: str, protection: str) -> None:
-    source = "start: " + "branch_eq r1, r2, start\nload_u8 r3, [0x20000]\n" * 400
+    source = "start: " + "branch_eq r1, r2, start\nload_u8 r3, [0x20000]\n" * 800
     blob = assemble(source, GP_080).blob
     whole = to_text(recompile(blob, GP_080, metering, protection).module)
     for region in range(3):
