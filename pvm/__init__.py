@@ -10,6 +10,7 @@ from pvm.errors import (
     EngineError,
     InputError,
     MachineBusyError,
+    MachineClosedError,
     ProgramError,
     PvmError,
     ResourceError,
@@ -25,6 +26,6 @@ from pvm.version import __version__
 
 __all__ = [
     "AddressError", "AnyEngine", "AssemblyError", "EngineError", "Exit", "Handler", "InputError", "Machine",
-    "MachineBusyError", "Memory", "Program", "ProgramError", "PvmError", "Reason", "ReferenceEngine", "ResourceError",
+    "MachineBusyError", "MachineClosedError", "Memory", "Program", "ProgramError", "PvmError", "Reason", "ReferenceEngine", "ResourceError",
     "State", "TraceError", "VectorError", "__version__",
 ]  # fmt: skip

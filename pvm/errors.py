@@ -105,5 +105,9 @@ class MachineBusyError(PvmError):
     """A machine was to be run or changed by another thread than the one that runs it, or to be run by its handler."""
 
 
+class MachineClosedError(PvmError):
+    """Something was asked of a machine that was closed."""
+
+
 class EngineError(PvmError):
     """A bug of an engine, never the guest's doing: for example a WebAssembly trap that is no exit."""

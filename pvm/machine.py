@@ -8,60 +8,34 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
+from functools import partial
 from threading import get_ident
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, Self
 
-from pvm.errors import AddressError, EngineError, InputError
+from pvm.errors import EngineError, MachineClosedError
+from pvm.exits import Exit as Exit
+from pvm.exits import Reason as Reason
+from pvm.exits import check_reason as check_reason
 from pvm.gas.metering import METERINGS as METERINGS
 from pvm.gas.metering import check_metering as check_metering
 from pvm.isa.spec import Spec
 from pvm.memory import Memory
-from pvm.printable import shown
 from pvm.program.program import Program
-from pvm.program.standard import (
-    ADDRESS_SPACE,
-    ARGUMENTS_START,
-    HALT_ADDRESS,
-    STACK_END,
-    Segment,
-)
-from pvm.registers import REGISTER_COUNT, REGISTER_LIMIT, Registers
+from pvm.registers import Registers
 from pvm.saved import State, joined_ranges
-from pvm.turns import Turns, check_nesting, nest, refuse, refuse_again
-
-GAS_LIMIT = 1 << 64
-DEFAULT_GAS = 10_000_000
-PC_LIMIT = 1 << 32
-# ecalli's immediate has at most 4 octets and is sign-extended to 64 bits (A.5.2): it names no other numbers.
-LOW_CALLS, HIGH_CALLS = 1 << 31, (1 << 64) - (1 << 31)  # below the one, and from the other on
-
-
-class Reason(Enum):
-    """Why a run ended (the paper's exit reasons)."""
-
-    HALT = "halt"
-    PANIC = "panic"
-    OUT_OF_GAS = "out-of-gas"
-    PAGE_FAULT = "page-fault"
-    HOST_CALL = "host-call"
-
-
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """The end of a run.
-
-    `pc` is the instruction that caused it, `gas` what remains. `address` is the lowest inaccessible page's address
-    after a page fault, `call` the number of the host call after a host call; otherwise they are None.
-    """
-
-    reason: Reason
-    pc: int
-    gas: int
-    address: int | None = None
-    call: int | None = None
-
+from pvm.starts import DEFAULT_GAS as DEFAULT_GAS
+from pvm.starts import GAS_LIMIT as GAS_LIMIT
+from pvm.starts import HIGH_CALLS as HIGH_CALLS
+from pvm.starts import LOW_CALLS as LOW_CALLS
+from pvm.starts import PC_LIMIT as PC_LIMIT
+from pvm.starts import Start as Start
+from pvm.starts import check_call as check_call
+from pvm.starts import check_gas as check_gas
+from pvm.starts import check_pc as check_pc
+from pvm.starts import load_segments as load_segments
+from pvm.starts import start_again as start_again
+from pvm.starts import start_of as start_of
+from pvm.turns import Turns, nest, refuse, refuse_again
 
 Handler = Callable[[Any], "Reason | None"]
 """Answers a host call. It gets the machine, whose pc is at the call, and changes registers, memory and gas.
@@ -86,10 +60,11 @@ class _Code:
 class Machine(ABC):
     """A program with its state. `run` continues after a host call or a repaired fault.
 
-    `poll` is called when a run begins, and in it every 2^26 units of gas at most, which take WebAssembly 0.07 to 0.3 s;
+    `poll` is called when a run begins, and in it every 2^23 units of gas at most, which take WebAssembly 3 to 40 ms;
     the reference engine calls it every 10 ms or so.
 
     It belongs to one thread at a time: while one runs it, others get a MachineBusyError when they run or change it.
+    They may `stop` it. As a context manager it is closed in the end.
     """
 
     program: Program
@@ -103,6 +78,8 @@ class Machine(ABC):
     def __init__(self, host: Mapping[int, Handler] | None = None) -> None:
         self._handlers: dict[int, Handler] = dict(host or {})
         self._turns: Turns = {}
+        self._stops: list[None] = []  # requests to stop
+        self._floor = 0  # gas that the run leaves alone, because of its limit
         # Its `value` is an exit that was reached and not taken: a signal may come in between. It becomes 0 last.
         self._exit_code: Any = _Code()
 
@@ -218,6 +195,8 @@ class Machine(ABC):
         self._set_start(start.registers, start.gas, start.heap_end, start.heap_limit)
 
     def _set_start(self, registers: Sequence[int], gas: int, heap_end: int, heap_limit: int) -> None:
+        if not self._turns:
+            self._stops.clear()
         self.registers[:] = list(registers)
         self.heap_limit, self.heap_end, self.gas = heap_limit, heap_end, gas
 
@@ -252,12 +231,18 @@ class Machine(ABC):
     def _run(self) -> Exit:
         """Run to an exit, answering host calls on the way."""
 
-    def run(self) -> Exit:
+    def run(self, limit: int | None = None) -> Exit:
         """Run to an exit. Host calls with a handler are answered on the way.
 
+        With a `limit` the run ends with STOPPED before the instruction, or the basic block where blocks are charged,
+        that would leave less gas than the limit below what there was. The next run goes on as if there had been no
+        stop. A block that costs more than the limit is not entered. What handlers take counts, and may be more than
+        the limit; what they give can be used as well.
+
         Raises MachineBusyError when the machine is running already, ResourceError when too many run in each other's
-        handlers, and what a handler or `poll` raises.
+        handlers, AddressError for a limit that is no gas, and what a handler or `poll` raises.
         """
+        run = self._run if limit is None else partial(self._run_limited, check_gas(limit, "limit"))
         turns, thread = self._turns, get_ident()
         if thread in turns:
             refuse_again()
@@ -265,11 +250,53 @@ class Machine(ABC):
             turns[thread] = None
             if len(turns) > 1 and list(turns)[0] != thread:  # noqa: RUF015 - in one step, as others come and go
                 refuse(turns)
-            exit = nest(self, self._run) if self._handlers or self.poll else self._run()
+            exit = nest(self, run) if self._handlers or self.poll else run()
         finally:
             turns.pop(thread, None)
         self._exit_code.value = 0
         return exit
+
+    def _run_limited(self, limit: int) -> Exit:
+        gas = self.gas
+        try:
+            self._floor = max(0, gas - limit)
+            self.gas = gas  # in an engine's own way, above the floor
+            return self._run()
+        finally:
+            self._floor = 0
+
+    def stop(self) -> None:
+        """End the run that is going on, or else the next one, with STOPPED. To be called from any thread or handler, or
+        for a signal.
+
+        The run ends before an instruction (or block) that is not paid, or after a host call, some milliseconds later at
+        most if handlers are quick, and the next one goes on from there. A request lasts until a run has ended with
+        STOPPED, or the machine is made to start again. Requests meanwhile are the same one. `step` takes no notice.
+        """
+        self._stops.append(None)
+
+    def _stopped(self) -> Exit:
+        """The exit of a run that was asked to end."""
+        self._take_back_exit()
+        self._stops.clear()
+        return Exit(Reason.STOPPED, self.pc, self.gas)
+
+    def close(self) -> None:
+        """Give back all that the machine takes: nothing else can be done with it, but to close it again.
+
+        A machine that nobody refers to is closed by itself, in a reference cycle once that is collected. Whoever still
+        has its memory or registers keeps what is behind them. Raises MachineBusyError while it runs.
+        """
+        if self._turns:
+            (refuse_again if get_ident() in self._turns else partial(refuse, self._turns))()
+        vars(self).clear()
+        object.__setattr__(self, "__class__", _Closed)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def step(self) -> Exit | None:
         """Run one instruction and answer its host call if there is a handler; None when the machine can go on.
@@ -315,17 +342,25 @@ class Machine(ABC):
         return self.memory.read(address, length) if length and self.memory.is_readable(address, length) else b""
 
 
-@dataclass(frozen=True)
-class Start:
-    """The state in which a program starts: A.7 for standard programs; plain ones start with nothing mapped."""
+class _Closed(Machine):
+    """What a machine becomes that is closed: nothing is looked at on the way of those that are not."""
 
-    pc: int
-    gas: int
-    registers: tuple[int, ...] = (0,) * REGISTER_COUNT
-    segments: tuple[Segment, ...] = ()
-    heap_end: int = 0
-    heap_limit: int = ADDRESS_SPACE
-    handlers: Mapping[int, Handler] = field(default_factory=dict)
+    def __getattribute__(self, name: str) -> Any:
+        if name == "close" or (name.startswith("__") and name != "__enter__"):
+            return object.__getattribute__(self, name)
+        raise MachineClosedError("machine: it is closed: make another one")
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise MachineClosedError("machine: it is closed: make another one")
+
+    def __enter__(self) -> Self:
+        raise MachineClosedError("machine: it is closed: make another one")
+
+    def __repr__(self) -> str:
+        return "<machine, closed>"
+
+    def close(self) -> None:
+        return
 
 
 class AnyEngine(Protocol):
@@ -348,92 +383,3 @@ class Resumer(AnyEngine, Protocol):
         Raises InputError for the state of another version or metering.
         """
         ...
-
-
-def start_of(program: Program, args: bytes, gas: int, pc: int | None, host: Mapping[int, Handler] | None) -> Start:
-    """The start of `program`.
-
-    Raises InputError for arguments that do not fit (a plain program takes none) or a handler for what is no host call,
-    AddressError for gas or a pc out of range, and ResourceError in a handler too deep in others.
-    """
-    check_nesting()
-    if not isinstance(program, Program):
-        raise InputError(f"program: a pvm.Program is needed (see Program.parse), not {type(program).__name__}")
-    if not isinstance(args, bytes | bytearray | memoryview):
-        raise InputError(f"arguments: bytes are needed, not {type(args).__name__}")
-    pc = check_pc(0 if pc is None else pc)
-    gas = check_gas(gas)
-    handlers = _checked(host)
-    if program.sections is None:
-        if args:
-            raise InputError("arguments: a plain program takes none")
-        return Start(pc, gas, handlers=handlers)
-    registers = [0] * REGISTER_COUNT
-    registers[0], registers[1], registers[7], registers[8] = HALT_ADDRESS, STACK_END, ARGUMENTS_START, len(args)
-    sections = program.sections
-    return Start(
-        pc, gas, tuple(registers), sections.segments(bytes(args)), sections.heap_end, sections.heap_limit, handlers
-    )
-
-
-def start_again(state: State, spec: str, metering: str, host: Mapping[int, Handler] | None) -> Start:
-    """The start of a machine that is about to become what was saved.
-
-    Raises InputError for the state of another version or metering, and for a handler for what is no host call.
-    """
-    if not isinstance(state, State):
-        raise InputError(f"state: what Machine.save returns is needed, not {type(state).__name__}")
-    state.check(state.program, spec, metering)
-    check_nesting()
-    return Start(0, 0, heap_limit=state.heap_limit, handlers=_checked(host))
-
-
-def _checked(host: Mapping[int, Handler] | None) -> dict[int, Handler]:
-    handlers = dict(host or {})
-    for number, handler in handlers.items():
-        check_call(number)
-        if not callable(handler):
-            raise InputError(f"host: {number}: {shown(handler)} is no function")
-    return handlers
-
-
-def load_segments(memory: Memory, segments: tuple[Segment, ...]) -> None:
-    """Map the segments and write their data."""
-    for segment in segments:
-        memory.map(segment.address, segment.length, segment.access)
-        memory.write(segment.address, segment.data)
-
-
-def check_call(number: int) -> int:
-    """`number` itself. Raises InputError unless an `ecalli` can name it: 0 to 2^31 - 1, 2^64 - 2^31 to 2^64 - 1."""
-    if not _is_integer(number) or not (0 <= number < LOW_CALLS or HIGH_CALLS <= number < REGISTER_LIMIT):
-        named = "ecalli names 0 to 2^31 - 1, and 2^64 - 2^31 to 2^64 - 1 for -2^31 to -1"
-        raise InputError(f"host: {shown(number)}: {named}")
-    return number
-
-
-def check_gas(gas: int) -> int:
-    """`gas` itself. Raises AddressError unless it is an integer and 0 <= gas < 2^64."""
-    if not _is_integer(gas) or not 0 <= gas < GAS_LIMIT:
-        raise AddressError(f"gas {shown(gas)}: no integer from 0 to 2^64 - 1")
-    return gas
-
-
-def check_pc(pc: int) -> int:
-    """`pc` itself. Raises AddressError unless it is an integer and 0 <= pc < 2^32."""
-    if not _is_integer(pc) or not 0 <= pc < PC_LIMIT:
-        raise AddressError(f"pc {shown(pc)}: no integer from 0 to 2^32 - 1")
-    return pc
-
-
-def _is_integer(value: object) -> bool:
-    """Whether it is one and is meant to be: True and False are integers to Python."""
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def check_reason(reason: object) -> Reason:
-    """What a handler returned. Raises TypeError unless it is a reason that a host call may end a run with."""
-    if reason not in (Reason.HALT, Reason.PANIC, Reason.OUT_OF_GAS):
-        raise TypeError(f"a handler returns None or Reason.HALT, PANIC or OUT_OF_GAS, not {reason!r}")
-    assert isinstance(reason, Reason)
-    return reason

@@ -221,12 +221,15 @@ class ReferenceMachine(Machine):
     def gas(self, value: int) -> None:
         self._refuse_others()
         self._gas = check_gas(value)
+        self._floor = min(self._floor, value)
 
     def _run(self) -> Exit:
         while True:
             if self.poll is not None:
                 self.poll(self)
             for _ in range(_POLLED):
+                if self._stops:
+                    return self._stopped()
                 exit = self._step()
                 if exit is not None and (ended := self._answer(exit)) is not None:
                     return ended
@@ -237,6 +240,8 @@ class ReferenceMachine(Machine):
         if self._called:
             self._pc, self._called = self._instruction(self._pc).next_pc, False
         if not self._charge():
+            if self._floor:
+                return Exit(Reason.STOPPED, self._pc, self._gas)
             if not self.spec.gas_stays:
                 self._gas = 0
             return Exit(Reason.OUT_OF_GAS, self._pc, self._gas)
@@ -253,7 +258,7 @@ class ReferenceMachine(Machine):
     def _charge(self) -> bool:
         """Take the gas for what comes next; False, with nothing taken, when there is too little."""
         cost = 1 if self._costs is None else 0 if self._charged else self._costs.at(self._pc)
-        if self._gas < cost:
+        if self._gas - self._floor < cost:
             return False
         self._gas -= cost
         self._charged = True

@@ -59,7 +59,7 @@ TRANSLATION_TIME = 50e-6
 
 _MAPPED = re.compile(rb"[^\0]+")  # runs of pages in a page table
 _HOST_CALL = abi.EXIT_CODES[Reason.HOST_CALL]
-_OUT_OF_GAS = abi.EXIT_CODES[Reason.OUT_OF_GAS]
+_LIMIT = -2  # a run came to its limit, or was asked to stop
 
 
 class Engine:
@@ -194,7 +194,8 @@ class HostMachine(Machine):
 
     @gas.setter
     def gas(self, value: int) -> None:
-        self._set_number("gas", check_gas(value))
+        self._floor = min(self._floor, check_gas(value))
+        self._set_number("gas", value)
 
     def _set_number(self, name: str, value: int) -> None:
         field = abi.STATE[name]
@@ -208,6 +209,8 @@ class HostMachine(Machine):
     def _run(self) -> Exit:
         while True:
             code = self._advance()
+            if code == _LIMIT:
+                return self._stopped() if self._stops else Exit(Reason.STOPPED, self.pc, self.gas)
             if code != _HOST_CALL:
                 return self._exit(code)
             handler = self._handlers.get(self._number("call"))
@@ -218,15 +221,20 @@ class HostMachine(Machine):
                 return Exit(check_reason(reason), self.pc, self.gas)
 
     def _advance(self) -> int:
-        """Run slice by slice to an exit code."""
+        """Run slice by slice to an exit code, or _LIMIT where the run is to end before."""
         slice_ = SLICE
         while True:
             if self.poll is not None:
                 self.poll(self)
+            if self._stops:
+                return _LIMIT
             before, begin = self.gas, perf_counter()
-            code = int(self._js.advanceBy(slice_))
+            size = min(slice_, before - self._floor) if self._floor else slice_
+            code = int(self._js.advanceBy(size))
             if code != _host().SLICE:
                 return code
+            if self._floor and size == before - self._floor:
+                return _LIMIT
             if self.gas == before:  # a block that costs more than the slice
                 slice_ *= 2
             if self._engine.tier == "auto" and not self._js.isLinked:

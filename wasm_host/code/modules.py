@@ -5,6 +5,7 @@ In: the generated module, a cache. Out: a wasmtime engine and modules, which are
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from wasm_host.code.cache import CodeCache, key_of
 from wasm_host.code.room import room_for_interpreter
 from wasm_host.forks import compiling, follow_forks, steadily
 
+_STORES = 512  # before reference cycles are collected
 _STACK = 2 << 20  # bytes, as much as wasmtime's own compile threads have
 
 R = TypeVar("R")
@@ -46,9 +48,22 @@ class Module(wasmtime.Module):
 
 
 class Store(wasmtime.Store):
-    """A store of wasmtime's whose end no fork meets half done."""
+    """A store of wasmtime's whose end no fork meets half done.
+
+    When there are twice as many as after the last time, reference cycles are collected: Python would wait for 100,000s
+    of small objects, of which a machine has some fifty, and never learns that it takes 8 GiB of address space.
+    """
+
+    def __init__(self, engine: wasmtime.Engine) -> None:
+        super().__init__(engine)
+        stores = _PROCESS.stores
+        if len(stores) >= _PROCESS.most_stores and gc.isenabled():
+            gc.collect()
+            _PROCESS.most_stores = max(_STORES, 2 * len(stores))
+        stores[id(self)] = None
 
     def _delete(self, ptr: Any) -> None:
+        _PROCESS.stores.pop(id(self), None)
         steadily(super()._delete, ptr)
 
 
@@ -67,6 +82,8 @@ class _Process:
         self.engine: wasmtime.Engine | None = None
         self.is_copy = False  # of a process that may have compiled
         self.interpreter: wasmtime.Module | None = None
+        self.stores: dict[int, None] = {}  # those that are alive, by `id`
+        self.most_stores = _STORES
 
     def was_forked(self) -> None:
         """Go on in the copy of a process."""

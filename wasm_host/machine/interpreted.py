@@ -23,9 +23,9 @@ from wasm_host.machine.memory import EngineState, GuestMemory
 from wasm_host.machine.protection import ProtectedMemory
 from wasm_host.machine.snapshots import Images
 
-# Gas that generated code gets at a time. Between slices Python can handle signals (Ctrl-C): at 1 to 5 ns an
-# instruction that is after 0.07 to 0.3 s.
-SLICE = 1 << 26
+# Gas that generated code gets at a time. Between slices Python can handle signals (Ctrl-C) and requests to stop: at 0.3
+# to 5 ns an instruction that is after 3 to 40 ms. To go on takes 1 microsecond.
+SLICE = 1 << 23
 _OUT_OF_GAS = abi.EXIT_CODES[Reason.OUT_OF_GAS]
 _HOST_CALL = abi.EXIT_CODES[Reason.HOST_CALL]
 
@@ -51,7 +51,7 @@ class WasmMachine(Machine):
         self._state = EngineState(engine_memory, store, self._turns)
         self._field = self._state.field
         self._gas = self._field["gas"]
-        self._reserve = 0  # gas beyond the slice that the generated code has
+        self._reserve = 0  # gas beyond the slice that the generated code has, and at least the floor
         self._exit_code = self._field["exit"]
         self._registers = self._state.registers
         guest_type = ProtectedMemory if protects else GuestMemory
@@ -139,7 +139,9 @@ class WasmMachine(Machine):
     @gas.setter
     def gas(self, value: int) -> None:
         self._refuse_others()
-        slice_ = min(check_gas(value), self._slice())
+        if self._floor > check_gas(value):
+            self._floor = value
+        slice_ = min(value - self._floor, self._slice())
         self._gas.value, self._reserve = slice_, value - slice_
 
     def charge(self, amount: int) -> int:
@@ -156,8 +158,8 @@ class WasmMachine(Machine):
             return Exit(Reason.PANIC, self.pc, self.gas)
         # No `Exit` is made for a host call that is answered: that takes 2.3 microseconds, the call 0.9.
         handlers, enter, call, validates = self._handlers, self._runner(), self._field["call"], self.spec.validates
-        pending = self._exit_code
-        while True:
+        pending, stops = self._exit_code, self._stops
+        while not stops:
             # An exit that a signal kept from being taken comes before anything else.
             code = pending.value or enter()
             if code == _HOST_CALL:
@@ -169,6 +171,8 @@ class WasmMachine(Machine):
                 if reason is not None:
                     return Exit(check_reason(reason), self.pc, self.gas)
             elif code == _OUT_OF_GAS and self._reserve:
+                if self._reserve == self._floor:
+                    return Exit(Reason.STOPPED, self.pc, self.gas)
                 self._refill()
             elif code == abi.GREW:
                 self._follow_heap()
@@ -177,6 +181,7 @@ class WasmMachine(Machine):
                 return self._exit(code)
             if validates and not self._may_run():
                 return self._exit(abi.STOPPED)
+        return self._stopped()
 
     def _step(self) -> Exit | None:
         if not self._may_run():
@@ -204,7 +209,7 @@ class WasmMachine(Machine):
 
     def _refill(self) -> None:
         # Added to what is left, so that a block that costs more than a slice is paid in the end.
-        slice_ = min(self._reserve, self._slice())
+        slice_ = min(self._reserve - self._floor, self._slice())
         self._reserve -= slice_
         self._gas.value += slice_
         self._exit_code.value = 0
