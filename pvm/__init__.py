@@ -26,6 +26,6 @@ from pvm.version import __version__
 
 __all__ = [
     "AddressError", "AnyEngine", "AssemblyError", "EngineError", "Exit", "Handler", "InputError", "Machine",
-    "MachineBusyError", "MachineClosedError", "Memory", "Program", "ProgramError", "PvmError", "Reason", "ReferenceEngine", "ResourceError",
-    "State", "TraceError", "VectorError", "__version__",
+    "MachineBusyError", "MachineClosedError", "Memory", "Program", "ProgramError", "PvmError", "Reason",
+    "ReferenceEngine", "ResourceError", "State", "TraceError", "VectorError", "__version__",
 ]  # fmt: skip

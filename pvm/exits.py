@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Reason(Enum):
-    """Why a run ended: the paper's exit reasons, and STOPPED, where the host wanted it to (`Machine.stop`, a limit)."""
+    """Why a run ended: the paper's exit reasons, and STOPPED, which the host asked for (`Machine.stop`, a limit)."""
 
     HALT = "halt"
     PANIC = "panic"
@@ -21,8 +21,8 @@ class Reason(Enum):
 class Exit:
     """The end of a run.
 
-    `pc` is the instruction that caused it, or that is next, `gas` what remains. `address` is the lowest inaccessible page's address
-    after a page fault, `call` the number of the host call after a host call; otherwise they are None.
+    `pc` is the instruction that caused it, or that is next, `gas` what remains. `address` is the lowest inaccessible
+    page's address after a page fault, `call` the number of the host call after a host call; otherwise they are None.
     """
 
     reason: Reason

@@ -5,11 +5,12 @@ In: a program, arguments, gas, handlers. Out: `Start`, which every engine makes 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any
 
 from pvm.errors import AddressError, InputError
+from pvm.exits import Reason
 from pvm.memory import Memory
 from pvm.printable import shown
 from pvm.program.program import Program
@@ -18,14 +19,14 @@ from pvm.registers import REGISTER_COUNT, REGISTER_LIMIT
 from pvm.saved import State
 from pvm.turns import check_nesting
 
-if TYPE_CHECKING:
-    from pvm.machine import Handler
-
 GAS_LIMIT = 1 << 64
 DEFAULT_GAS = 10_000_000
 PC_LIMIT = 1 << 32
 # ecalli's immediate has at most 4 octets and is sign-extended to 64 bits (A.5.2): it names no other numbers.
 LOW_CALLS, HIGH_CALLS = 1 << 31, (1 << 64) - (1 << 31)  # below the one, and from the other on
+
+Answer = Callable[[Any], "Reason | None"]
+"""What `pvm.machine.Handler` is, which says more."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,10 @@ class Start:
     segments: tuple[Segment, ...] = ()
     heap_end: int = 0
     heap_limit: int = ADDRESS_SPACE
-    handlers: Mapping[int, Handler] = field(default_factory=dict)
+    handlers: Mapping[int, Answer] = field(default_factory=dict)
 
 
-def start_of(program: Program, args: bytes, gas: int, pc: int | None, host: Mapping[int, Handler] | None) -> Start:
+def start_of(program: Program, args: bytes, gas: int, pc: int | None, host: Mapping[int, Answer] | None) -> Start:
     """The start of `program`.
 
     Raises InputError for arguments that do not fit (a plain program takes none) or a handler for what is no host call,
@@ -67,7 +68,7 @@ def start_of(program: Program, args: bytes, gas: int, pc: int | None, host: Mapp
     )
 
 
-def start_again(state: State, spec: str, metering: str, host: Mapping[int, Handler] | None) -> Start:
+def start_again(state: State, spec: str, metering: str, host: Mapping[int, Answer] | None) -> Start:
     """The start of a machine that is about to become what was saved.
 
     Raises InputError for the state of another version or metering, and for a handler for what is no host call.
@@ -79,7 +80,7 @@ def start_again(state: State, spec: str, metering: str, host: Mapping[int, Handl
     return Start(0, 0, heap_limit=state.heap_limit, handlers=_checked(host))
 
 
-def _checked(host: Mapping[int, Handler] | None) -> dict[int, Handler]:
+def _checked(host: Mapping[int, Answer] | None) -> dict[int, Answer]:
     handlers = dict(host or {})
     for number, handler in handlers.items():
         check_call(number)

@@ -181,7 +181,7 @@ _PROGRAM: Edits = {
 _MACHINE: Edits = {
     "pvm/reference.py": (
         ("A1.run", "            exit = self._step()\n", "            exit = self._step() or Exit(Reason.HALT, self._pc, self._gas)\n"),
-        ("A1.out-of-gas", "if self._gas < cost:", "if self._gas <= cost:"),
+        ("A1.out-of-gas", "if self._gas - self._floor < cost:", "if self._gas - self._floor <= cost:"),
         ("A1.gas-first", "        if not self._charge():\n",
          '        if not self._charge() and self._instruction(self._pc).row.name != "trap":\n'),
         ("D.gas-order", "if self._gas < cost:", "if self._gas < cost and cost > 1:"),
@@ -255,14 +255,11 @@ _MACHINE: Edits = {
         ("B4.memory", 'if access is None or (writes and access == "r"):', "if access is None:"),
         ("B6.flag", "        self._charged = self._called = False\n", "        self._called = False\n"),
     ),
-    "pvm/machine.py": (
-        ("A6.state", "        reason = handler(self)\n",
-         "        gas = self.gas\n        reason = handler(self)\n        self.gas = gas if reason is None else self.gas\n"),
-        ("A6.ends", "Exit(check_reason(reason), self.pc, self.gas)", "Exit(check_reason(reason), 0, self.gas)"),
+    "pvm/exits.py": (
         ("A6.ends", "(Reason.HALT, Reason.PANIC, Reason.OUT_OF_GAS)", "(Reason.HALT, Reason.PANIC)"),
         ("A6.ends", "(Reason.HALT, Reason.PANIC, Reason.OUT_OF_GAS)", "tuple(Reason)"),
-        ("A6.others", "        if exit.call is None:\n            return exit\n        handler = self._handlers.get(exit.call)\n",
-         "        handler = self._handlers.get(exit.call or 0)\n"),
+    ),
+    "pvm/starts.py": (
         ("A7.nothing-else", "memory.map(segment.address, segment.length, segment.access)",
          "memory.map(segment.address, segment.length + 1, segment.access)"),
         ("A7.registers", "= HALT_ADDRESS, STACK_END, ARGUMENTS_START, len(args)",
@@ -272,13 +269,20 @@ _MACHINE: Edits = {
         ("A7.registers", "registers[0], registers[1], registers[7], registers[8] =",
          "registers[0], registers[1], registers[8], registers[7] ="),
         ("A8.entry", "pc = check_pc(0 if pc is None else pc)", "pc = check_pc(0)"),
+        ("D.pc-limit", "PC_LIMIT = 1 << 32", "PC_LIMIT = 1 << 33"),
+        ("A5.9-sbrk", "    heap_end: int = 0\n", "    heap_end: int = 0x20000\n"),
+    ),
+    "pvm/machine.py": (
+        ("A6.state", "        reason = handler(self)\n",
+         "        gas = self.gas\n        reason = handler(self)\n        self.gas = gas if reason is None else self.gas\n"),
+        ("A6.ends", "Exit(check_reason(reason), self.pc, self.gas)", "Exit(check_reason(reason), 0, self.gas)"),
+        ("A6.others", "        if exit.call is None:\n            return exit\n        handler = self._handlers.get(exit.call)\n",
+         "        handler = self._handlers.get(exit.call or 0)\n"),
         ("A8.result", "address, length = self.registers[7], self.registers[8]",
          "address, length = self.registers[8], self.registers[7]"),
         ("A8.result", "return self.memory.read(address, length) if length and",
          "return self.memory.read(address, length - 1) if length and"),
         ("A8.unreadable", "if length and self.memory.is_readable(address, length) else b\"\"", "if length else b\"\""),
-        ("D.pc-limit", "PC_LIMIT = 1 << 32", "PC_LIMIT = 1 << 33"),
-        ("A5.9-sbrk", "    heap_end: int = 0\n", "    heap_end: int = 0x20000\n"),
     ),
     "pvm/memory.py": (
         ("A8.unreadable", "in accesses for page in range(first, last + 1))", "in accesses for page in range(first, first + 1))"),

@@ -87,3 +87,21 @@ def refusals():
     run("deep", nest)
     run("afterwards", lambda machine: None)
     return found
+
+
+def stops():
+    """Exits of runs with limits, of one that a handler stops, and of a machine that is closed."""
+    program = assemble(".code\nloop: ecalli 1\nadd_imm_64 r1, r1, 1\njump loop\n")
+    found = {}
+    for tier in ("interpreter", "recompiler"):
+        machine = Engine("0.7.2", tier, "block").instantiate(program, gas=100, host={1: lambda machine: None})
+        exits = [machine.run(limit) for limit in (10, 2, 3, 80)]
+        machine = Engine("0.7.2", tier).instantiate(program, gas=100, host={1: lambda machine: machine.stop()})
+        exits += [machine.run(), machine.run()]
+        with machine:
+            pass
+        try:
+            machine.run()
+        except Exception as error:
+            found[tier] = [[exit.reason.value, exit.gas] for exit in exits], type(error).__name__
+    return found

@@ -58,3 +58,8 @@ def test_refusals(in_pyodide: Check) -> None:
         "no call": "InputError", "again": "MachineBusyError", "step": "MachineBusyError", "deep": "ResourceError",
         "afterwards": "panic",
     }  # fmt: skip
+
+
+def test_stops(in_pyodide: Check) -> None:
+    exits = [["stopped", gas] for gas in (91, 91, 88, 10, 99, 96)]
+    assert in_pyodide("stops") == {tier: [exits, "MachineClosedError"] for tier in ("interpreter", "recompiler")}
