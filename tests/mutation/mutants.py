@@ -184,7 +184,7 @@ _MACHINE: Edits = {
         ("A1.out-of-gas", "if self._gas - self._floor < cost:", "if self._gas - self._floor <= cost:"),
         ("A1.gas-first", "        if not self._charge():\n",
          '        if not self._charge() and self._instruction(self._pc).row.name != "trap":\n'),
-        ("D.gas-order", "if self._gas < cost:", "if self._gas < cost and cost > 1:"),
+        ("D.gas-order", "if self._gas - self._floor < cost:", "if self._gas - self._floor < cost and cost > 1:"),
         ("D.gas-sign", "                self._gas = 0\n", "                self._gas = min(1, self._gas)\n"),
         ("A1.final", "        for field, value in register_values:\n",
          "        for field, value in () if isinstance(next_pc, _Ended) else register_values:\n"),
