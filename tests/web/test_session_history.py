@@ -162,3 +162,72 @@ page:
     assert view(ended) == view(again)
     assert int(before["gas"]) == int(ended["gas"]) + 100_001
     assert int(before["registers"][5]) % 4096 == 0 and int(before["registers"][5]) < int(ended["registers"][5])
+
+
+def test_answers_given_by_hand_are_kept_on_going_back() -> None:
+    answer = request("answer", registers={7: Big(134)}, writes=[])
+    start, run = request("back", unit="start"), request("run")
+    (results,) = drive([[load(CALL_7), run, answer, run, start, request("later"), run, request("log"), run, run]])
+    ended, at_start, later, at_call = results[3:7]
+    assert ended["exit"]["reason"] == "panic" and ended["registers"][5:7] == ["135", "136"]
+    assert at_start["can_forward"] and not at_start["can_back"] and at_start["furthest"] == ended["gas_used"]
+    assert [call["number"] for call in later] == ["7"]
+    assert view(at_call) == view(ended) and not at_call["can_forward"]
+    assert results[7][0]["answer"]["registers"] == {"7": "134"}
+
+
+def test_what_is_kept_of_the_future_goes_when_something_else_is_done() -> None:
+    answer, other = (request("answer", registers={7: Big(value)}) for value in (134, 7))
+    start, run, call = request("back", unit="start"), request("run"), request("back", unit="call")
+    (results,) = drive([[load(CALL_7), run, answer, run, call, other, request("view"), run, start, run]])
+    at_call, answered, _, ended, _, again = results[4:]
+    assert at_call["pending"]["registers"] == {"7": "134"}
+    assert not answered["can_forward"]
+    assert ended["registers"][5] == again["registers"][5] == "8"
+    (results,) = drive([[load(CALL_7), run, answer, run, start, request("set", registers={9: Big(1)}), run]])
+    assert not results[5]["can_forward"] and results[6]["exit"]["reason"] == "host-call"
+    assert results[6]["pending"] is None
+
+
+@pytest.mark.parametrize("metering", ["instruction", "block"])
+def test_edits_are_made_again_where_they_were_made(metering: str) -> None:
+    edit = request("set", registers={9: Big(40)})
+    source = ".code\n" + "    add_imm_64 s0, s0, 1\n" * 9 + "    add_imm_64 s1, a2, 2\n    trap\n"
+    steps, start, run = request("step", count=5), request("back", unit="start"), request("run")
+    (results,) = drive([[load(source, metering), steps, edit, run, start, run, request("back", count=3), run]])
+    assert results[3]["registers"][9] == "40" and view(results[5]) == view(results[3]) == view(results[7])
+
+
+def test_back_to_a_far_breakpoint_costs_what_running_there_does() -> None:
+    source = """
+.code
+    load_imm s0, 0
+    fallthrough
+once:
+    load_imm t1, 3000000
+    fallthrough
+again:
+    add_imm_64 s0, s0, 1
+    branch_lt_u s0, t1, again
+    trap
+"""
+    run, twice = request("run"), request("step", count=2)
+    back = request("back", unit="breakpoint", breakpoints=[3])
+    for metering in ("instruction", "block"):
+        (results,) = drive([[load(source, metering), twice, run, back, run]])
+        assert results[3]["pc"] == results[1]["pc"] == 3 and results[3]["registers"][5] == "0", metering
+        assert view(results[4]) == view(results[2])
+
+
+def test_places_of_the_line_of_time_are_gone_to() -> None:
+    answer = request("answer", registers={7: Big(134)})
+    run, back = request("run"), request("back", unit="start")
+    requests = [load(CALL_7), run, answer, run, back, request("seek", call=0), request("timeline"), run,
+                request("seek", used=Big(1)), request("seek"), request("timeline")]
+    (results,) = drive([requests])
+    ended, at_call, line, one, end = results[3], results[5], results[6], results[8], results[9]
+    assert at_call["exit"]["reason"] == "host-call" and at_call["pending"] is not None
+    assert [(call["number"], call["later"]) for call in line["calls"]] == [("7", False)]
+    assert line["used"] == at_call["gas_used"] and line["furthest"] == ended["gas_used"]
+    assert one["gas_used"] == "1" and view(end) == view(ended)
+    assert line["ending"] == results[10]["ending"] == "panic"

@@ -4,56 +4,41 @@
  * In: requests with the names of its methods (`worker.mjs`). Out: a `View` of the machine, or what was asked for.
  */
 
-import { Log, callDifference, endDifference, recordedAnswer } from "./calls.mjs";
-import { checkNumber, checkRegisters } from "./checks.mjs";
-import { History, compare, placesOf } from "./history.mjs";
+import { CallLog } from "./call_log.mjs";
+import { Log } from "./calls.mjs";
+import { answering, mapping, readMemory, setting, writing } from "./edits.mjs";
+import { History } from "./history.mjs";
+import { compare, isSame } from "./positions.mjs";
+import { Recorded } from "./recorded.mjs";
+import { Slices } from "./slices.mjs";
 import { Abi, Machine, SLICE } from "../shared/host.mjs";
 import { countsByPc, pageRuns, searchBytes } from "./inspect.mjs";
-import { HostError, PAGE_SIZE } from "../shared/memory.mjs";
+import { HostError } from "../shared/memory.mjs";
 
 const RESULT = 1 << 16; // bytes of a result that a view holds
-const LONGEST_LOG = 10_000; // entries that are kept of the host calls
-const FIRST_BUDGET = 1n << 14n; // gas of the first slice; then as much as takes SLICE_TIME
-const SLICE_TIME = 6; // milliseconds
+const MOST_STOPS = 1000; // stops at breakpoints that are kept for the line of time
 const REPORT_TIME = 50; // milliseconds between two reports of a run
-const MOST_ACCESS = 1 << 24; // bytes that one request reads or maps at most
-
-/**
- * @typedef {object} View
- * @property {number} pc
- * @property {bigint} gas
- * @property {BigUint64Array} registers
- * @property {import("../shared/host.mjs").Exit|null} exit
- * @property {null|"step"|"breakpoint"|"stop"|"budget"|"divergence"|"block"} stopped
- * @property {"interpreter"|"recompiler"} tier
- * @property {boolean} can_back
- * @property {number} time how many times the host has intervened before
- * @property {bigint} gas_used by the guest since the start; what host calls cost is not in it
- * @property {number} milliseconds of generated code in the last request
- * @property {bigint} heap_end
- * @property {Uint8Array|null} result
- * @property {bigint} result_length
- * @property {{call: number|null, line: number, message: string}|null} divergence
- * @property {import("./calls.mjs").Answer|null} pending what the call at which it stands is answered when it goes on
- */
 
 export class Session {
   /** @type {Machine} */
   #machine;
   /** @type {History} */
   #history;
-  #answers = null;
+  /** @type {Recorded|null} */
+  #recorded = null;
   #exit = null;
   #stopped = null;
-  #divergence = null;
-  #divergedAt = null;
+  /** How the run ended, and when. */
+  #ending = null;
+  /** When the run stopped at breakpoints. @type {{used: bigint, pc: number, position: object}[]} */
+  #stops = [];
   #start = null;
   #tier = "interpreter";
   #counts = false;
   #stepCounts = new Map();
   #milliseconds = 0;
-  /** @type {object[]} */
-  #log = [];
+  /** @type {CallLog} */
+  #log;
   /** @type {Log} */
   #logCall;
   #isRunning = false;
@@ -68,18 +53,18 @@ export class Session {
     this.#machine = new Machine(new Abi(abi), counted ? counting : interpreter, image, { counts: counted });
     this.#counts = counted;
     this.#stepCounts.clear();
-    this.#answers = answers && { trace: answers.trace, verify: answers.verify ?? true };
-    this.#log = [];
+    this.#recorded = answers && new Recorded(answers);
+    this.#log = new CallLog();
+    [this.#stops, this.#ending] = [[], null];
     this.#logCall = new Log(abi.HOST_CALLS, image.spec);
     this.#history = new History(this.#machine);
     this.#start = { pc: this.#machine.pc, gas: this.#machine.gas, registers: this.#machine.registers.slice() };
-    this.#divergence = null;
     this.#end(null, null);
     this.#milliseconds = 0;
     return this.view();
   }
 
-  /** @returns {View} */
+  /** @returns {import("./view.mjs").View} */
   view() {
     const machine = this.#loaded;
     const { registers } = machine;
@@ -87,16 +72,17 @@ export class Session {
     return {
       pc: machine.pc, gas: machine.gas, registers: registers.slice(),
       exit: this.#exit, stopped: this.#stopped, tier: this.#tier,
-      can_back: this.#history.canGoBack, time: this.#history.interventions,
+      can_back: this.#history.canGoBack, can_forward: this.#history.canGoForward,
+      time: this.#history.interventions, furthest: this.#history.usedAt(this.#history.furthest),
       gas_used: this.#history.gasUsed, milliseconds: this.#milliseconds, heap_end: machine.get("heap_end"),
       result: isHalt ? machine.result(RESULT) : null, result_length: isHalt ? registers[8] : 0n,
-      divergence: this.#divergence, pending: this.#pending?.pending ?? null,
+      divergence: this.#recorded?.shownAt(this.#history.position) ?? null, pending: this.#pending?.pending ?? null,
     };
   }
 
   /** The log's entry of the call at which the machine stands, if that is to be answered at once when it goes on. */
   get #pending() {
-    const entry = this.#log.at(-1);
+    const entry = this.#log.last;
     return entry?.pending && !entry.answer && this.#machine.get("called") ? entry : null;
   }
 
@@ -112,6 +98,11 @@ export class Session {
   #end(exit, stopped) {
     this.#exit = exit;
     this.#stopped = stopped;
+    const { position, gasUsed: used } = this.#history;
+    if (exit && exit.reason !== "host-call") this.#ending = { position, exit };
+    const isKnown = this.#stops.some((stop) => isSame(stop.position, position));
+    if (stopped !== "breakpoint" || isKnown || this.#stops.length >= MOST_STOPS) return;
+    this.#stops.push({ used, pc: this.#machine.pc, position });
   }
 
   /** Run a translation where possible from now on; null: interpret. May come while the program runs. */
@@ -154,49 +145,46 @@ export class Session {
     let reported = begin;
     let logged = this.#log.length;
     let usedBefore = this.#history.gasUsed;
-    let slice = FIRST_BUDGET;
-    let most = pace && BigInt(Math.max(1, Math.round((pace * SLICE_TIME) / 1000)));
+    const slices = new Slices(pace, left);
     if (until === "block") return this.#finishBlock();
-    this.#answerPending();
+    if (this.#answerPending()) return undefined;
     // Off the breakpoint where it stands.
     if (places.length && this.#once(until)) return undefined;
     if (places.includes(this.#machine.pc)) return this.#end(null, "breakpoint");
     for (;;) {
       if (this.#stopAsked) return this.#end(null, "stop");
-      if (left !== null && left <= 0n) return this.#end(null, "budget");
-      let granted = left !== null && left < slice ? left : slice;
-      if (pace) granted = min(granted, most);
+      if (slices.isOver) return this.#end(null, "budget");
       const gas = this.#machine.gas;
+      const { room } = this.#history; // up to what was changed by hand, and is again
+      if (room !== null && room <= 0n) {
+        if (this.#once(until)) return undefined;
+        if (this.#isThere(places)) return undefined;
+        slices.ran(false, gas - this.#machine.gas, 0, 0n);
+        continue;
+      }
+      const granted = slices.next(room);
       const start = performance.now();
       const code = this.#machine.advanceTo(granted, places);
       const took = performance.now() - start;
       this.#milliseconds += took;
       this.#tier = this.#machine.isLinked && !places.length ? "recompiler" : "interpreter";
       const used = gas - this.#machine.gas;
-      if (left !== null) left -= used;
       if (this.#isDone(code, places, until)) return undefined;
-      if (code === SLICE && used === 0n) [slice, most] = [slice * 2n, most && most * 2n]; // a block that costs more
-      else if (took < SLICE_TIME / 2 && used * 2n > slice) slice *= 2n;
-      else if (took > SLICE_TIME * 2 && slice > FIRST_BUDGET) slice /= 2n;
-      if (left !== null && code === SLICE && used === 0n && granted === left) return this.#end(null, "budget");
+      if (code === SLICE && used === 0n && granted === room && this.#once(until)) return undefined;
+      if (slices.ran(code === SLICE, used, took, granted)) return this.#end(null, "budget");
       this.#history.ran(took);
       const now = performance.now();
       if (now - reported >= REPORT_TIME) {
         const spent = this.#history.gasUsed;
         report({
-          view: this.view(), log: this.log().slice(logged),
+          view: this.view(), log: this.#log.plain(logged),
           instructions_per_second: (Number(spent - usedBefore) * 1000) / (now - reported),
         });
         [reported, logged, usedBefore] = [now, this.#log.length, spent];
       }
-      if (pace) await this.#pause((Number(used) * 1000) / pace - took);
+      await slices.wait(used, took, () => this.#stopAsked);
       await turn();
     }
-  }
-
-  async #pause(milliseconds) {
-    const end = performance.now() + milliseconds;
-    while (performance.now() < end && !this.#stopAsked) await pause(min(end - performance.now(), REPORT_TIME));
   }
 
   /** Deal with what ended a slice; whether the run ends with it. */
@@ -220,14 +208,16 @@ export class Session {
   }
 
   #finish(code) {
-    this.#end(this.#machine.exitOf(code), null);
-    this.#compareEnd();
+    const exit = this.#machine.exitOf(code);
+    const { answers, position, gasUsed } = this.#history;
+    const isAsRecorded = this.#recorded?.verifyEnd(this.#machine, answers, exit, position, gasUsed) ?? true;
+    this.#end(exit, isAsRecorded ? null : "divergence");
     return true;
   }
 
   /** Run one instruction; whether the run ends with it. */
   #once(until = "exit") {
-    this.#answerPending();
+    if (this.#answerPending()) return true;
     const machine = this.#machine;
     const { pc, gas } = machine;
     const start = performance.now();
@@ -240,7 +230,7 @@ export class Session {
   }
 
   #finishBlock() {
-    this.#answerPending();
+    if (this.#answerPending()) return;
     const code = this.#machine.finishBlock();
     this.#tier = "interpreter";
     if (code === this.#machine.abi.STOPPED) this.#end(null, "block");
@@ -275,35 +265,82 @@ export class Session {
 
   // --- backwards -----------------------------------------------------------------------------------------------------
 
-  /** Go back by so many instructions or blocks, to the last host call or breakpoint, or to the start. */
+  /**
+   * Go back by so many instructions or blocks, to the last host call or breakpoint, or to the start. What came after
+   * is kept until something else is done. `report` gets how much of the way is looked through.
+   */
   async back({ count = 1, unit = "instruction", breakpoints = [] }, report, turn) {
     return this.#alone(async () => {
       const here = this.#history.position;
       if (unit === "start") this.#history.seek(this.#history.first);
       else {
-        for (const _ of this.#history.back(count, placesOf(unit, breakpoints))) {
+        let reported = performance.now();
+        for (const left of this.#history.back(count, unit, breakpoints)) {
+          if (performance.now() - reported > REPORT_TIME) {
+            reported = performance.now();
+            report({ fraction: 1 - left });
+          }
           await turn();
           if (!this.#stopAsked) continue;
           this.#history.seek(here);
-          this.#end(null, "stop");
+          this.#arrive("stop");
           return;
         }
       }
-      this.#end(null, "step");
-      const now = this.#history.position;
-      if (this.#divergence && compare(now, this.#divergedAt) < 0) this.#divergence = null;
-      this.#log = this.#log.filter(({ position }) => compare(position, now) <= 0);
-      if (now.called && !this.#history.isAnswered) this.#standAtCall();
+      this.#arrive("step");
     });
+  }
+
+  /** Go to a place in the known run: a host call by its index, gas used, or the end of what is known. */
+  async seek({ call = null, used = null }) {
+    return this.#alone(async () => {
+      if (call !== null) {
+        const entry = this.#log.find(call);
+        if (!entry) throw new HostError(`host call ${call} is not among those that are kept`);
+        this.#history.seek(entry.position);
+      } else if (used !== null) this.#history.seekUsed(used);
+      else this.#history.seek(this.#history.furthest);
+      this.#arrive("step");
+    });
+  }
+
+  /** The machine is at another place of the run: say how it stands there. */
+  #arrive(stopped) {
+    const now = this.#history.position;
+    this.#log.moved(now);
+    this.#end(null, stopped);
+    if (this.#ending && isSame(this.#ending.position, now)) this.#end(this.#ending.exit, null);
+    else if (now.called && !this.#history.isAnswered) this.#standAtCall();
+  }
+
+  /** Something else is done than what is kept of the future. */
+  #cut() {
+    const now = this.#history.position;
+    this.#log.cut();
+    this.#recorded?.cut(now);
+    this.#stops = this.#stops.filter(({ position }) => compare(position, now) <= 0);
+    if (this.#ending && compare(this.#ending.position, now) >= 0) this.#ending = null;
   }
 
   /** The machine stands at a call that was made before and is made again. */
   #standAtCall() {
-    const entry = this.#log.at(-1);
-    const isNoted = entry && compare(entry.position, this.#history.calledAt) === 0;
+    const entry = this.#log.last;
+    const isNoted = entry && isSame(entry.position, this.#history.calledAt);
     if (isNoted) Object.assign(entry, { answer: null, pending: this.#answerOf(entry) });
     else this.#noteCall(); // it was one of many, and left out
     this.#end(this.#callExit(), null);
+  }
+
+  /** Where everything is on the line of time: in gas that the guest had used. */
+  timeline() {
+    const { position, gasUsed, furthest } = this.#history;
+    const { divergence } = this.#recorded ?? { divergence: null };
+    return {
+      used: gasUsed, furthest: this.#history.usedAt(furthest), calls: this.#log.marks(),
+      stops: this.#stops.map((stop) => ({ used: stop.used, pc: stop.pc, later: compare(stop.position, position) > 0 })),
+      divergence: divergence && { used: divergence.used, message: divergence.message },
+      ending: this.#ending && this.#ending.exit.reason,
+    };
   }
 
   #callExit() {
@@ -315,159 +352,112 @@ export class Session {
   /** A host call was made: answer it if possible; whether the run ends with it. */
   #call(until) {
     const entry = this.#noteCall();
-    const isAsExpected = this.#verifyCall(entry);
+    const { answers, position } = this.#history;
+    const isAsExpected = this.#recorded?.verifyCall(this.#machine, answers, entry.number, position, entry.used) ?? true;
     this.#end(this.#callExit(), isAsExpected ? null : "divergence");
     if (entry.pending === null || !isAsExpected || until === "call") return true;
-    this.#answerPending();
-    const { end } = entry.answer;
-    if (end === null) this.#end(null, null);
-    else this.#endBy(end);
-    return end !== null;
+    const hasEnded = this.#answerPending();
+    if (!hasEnded) this.#end(null, null);
+    return hasEnded;
   }
 
-  /** The log's last entry is the call at which the machine stands, also where others before it are left out. */
+  /** Note the call at which the machine stands. */
   #noteCall() {
     const machine = this.#machine;
     const number = machine.get("call");
-    const position = this.#history.calledAt;
-    const isFull = this.#log.length >= LONGEST_LOG;
-    if (isFull || (this.#log.length && compare(this.#log.at(-1).position, position) === 0)) this.#log.pop();
-    const entry = {
-      index: Math.max((this.#log.at(-1)?.index ?? -1) + 1, this.#history.answers),
-      number, pc: machine.pc, gas: machine.gas, registers: machine.registers.slice(),
-      position, answer: null, pending: null, text: number === this.#logCall.number ? this.#logCall.text(machine) : null,
-    };
+    const entry = this.#log.note(this.#history.calledAt, this.#history.answers, {
+      number, pc: machine.pc, gas: machine.gas, registers: machine.registers.slice(), used: this.#history.gasUsed,
+      text: number === this.#logCall.number ? this.#logCall.text(machine) : null,
+    });
     entry.pending = this.#answerOf(entry);
-    this.#log.push(entry);
     return entry;
   }
 
-  /** Give the call at which the machine stands the answer that is known for it, if it has got none yet. */
+  /**
+   * Give the call at which the machine stands the answer that is known for it, if it has got none yet, and do again
+   * what else was done here. Whether the run ends with that.
+   */
   #answerPending() {
     const entry = this.#pending;
-    if (!entry) return;
-    entry.answer = entry.pending;
-    this.#apply(entry.pending, "automatic");
+    if (!this.#history.next) {
+      if (!entry) return false;
+      entry.answer = entry.pending;
+      this.#apply(entry.pending, "automatic");
+      return this.#endsBy(entry.answer);
+    }
+    while (this.#history.next) {
+      const { answer } = this.#history.redo();
+      if (!answer) continue;
+      this.#log.last.answer = answer;
+      if (this.#endsBy(answer)) return true;
+    }
+    return false;
   }
 
   #answerOf(entry) {
-    if (this.#answers) return recordedAnswer(this.#answers.trace.calls[this.#history.answers]);
+    const kept = this.#history.keptAnswer;
+    if (kept) return kept;
+    if (this.#recorded) return this.#recorded.answer(this.#history.answers);
     return entry.number === this.#logCall.number ? this.#logCall.answer(entry.gas) : null;
-  }
-
-  /** Whether a call is as recorded. Only the first difference is told: who goes on wants to see where that leads. */
-  #verifyCall(entry) {
-    if (!this.#answers?.verify || this.#divergence) return true;
-    const { trace } = this.#answers;
-    const at = this.#history.answers;
-    const message = callDifference(trace.calls[at], entry.number, this.#machine);
-    if (message) this.#diverge(at, (trace.calls[at] ?? trace.end).line, message);
-    return !message;
-  }
-
-  #compareEnd() {
-    if (!this.#answers?.verify || this.#divergence) return;
-    const { trace } = this.#answers;
-    const at = this.#history.answers;
-    const call = trace.calls[at];
-    const message = endDifference(trace, call, this.#exit, this.#machine);
-    if (!message) return;
-    this.#diverge(call ? at : null, (call ?? trace.end).line, message);
-    this.#stopped = "divergence";
-  }
-
-  #diverge(call, line, message) {
-    this.#divergence = { call, line, message };
-    this.#divergedAt = this.#history.position;
   }
 
   /** Answer the host call at which the machine stands, and go past it; with `end`, the run ends with that. */
   answer({ registers = {}, writes = [], gas = null, end = null }) {
     this.#refuseWhileRunning();
-    const machine = this.#loaded;
-    if (!machine.get("called")) throw new HostError("the program stands at no host call");
-    checkRegisters(registers);
-    checkNumber("gas", gas, 64n);
-    for (const { address, bytes } of writes) machine.memory.view(address, bytes.length);
     const answer = { registers, writes, gas, end };
-    const entry = this.#log.at(-1);
-    if (entry) entry.answer = answer;
+    answering(this.#loaded, answer);
+    this.#cut();
+    if (this.#log.last) this.#log.last.answer = answer;
     this.#apply(answer, "answer");
-    if (end === null) this.#end(null, "step");
-    else this.#endBy(end);
+    if (!this.#endsBy(answer)) this.#end(null, "step");
     return this.view();
   }
 
-  /** The run ends with the answer to the call at which the machine stands. */
-  #endBy(reason) {
+  /** Whether the run ends with the answer to the call at which the machine stands. */
+  #endsBy({ end: reason }) {
     const { pc, gas } = this.#machine;
-    this.#end({ reason, pc, gas, address: null, call: null }, null);
+    if (reason !== null) this.#end({ reason, pc, gas, address: null, call: null }, null);
+    return reason !== null;
   }
 
-  #apply({ registers, writes, gas }, kind) {
-    this.#history.intervene(
-      (machine) => {
-        for (const { address, bytes } of writes) machine.memory.write(address, bytes);
-        for (const [number, value] of Object.entries(registers)) machine.registers[number] = value;
-        if (gas !== null) machine.gas = gas;
-      },
-      writes.map(({ address, bytes }) => ({ address, length: bytes.length })), kind,
-    );
+  #apply(answer, kind) {
+    const { apply, touched } = answering(this.#machine, answer);
+    this.#history.intervene(apply, touched, kind, answer);
   }
 
-  /** The host calls so far, without where in history they were. */
+  /** The host calls so far. */
   log() {
-    return this.#log.map(({ position, pending, ...entry }) => entry);
+    return this.#log.plain();
+  }
+
+  /** Those that came after, as far as they are kept. */
+  later() {
+    return this.#log.later();
   }
 
   // --- looking and editing -------------------------------------------------------------------------------------------
 
-  read({ address, length }) {
-    if (length > MOST_ACCESS) throw new HostError(`${length} bytes are more than are read at once`);
-    const { memory } = this.#loaded;
-    const bytes = memory.read(address, length);
-    const first = Math.floor(address / PAGE_SIZE);
-    const count = length ? Math.floor((address + length - 1) / PAGE_SIZE) - first + 1 : 0;
-    const codes = { null: 0, r: 1, rw: 3 };
-    return { bytes, access: Uint8Array.from({ length: count }, (_, at) => codes[String(memory.accessOf(first + at))]) };
+  read(range) {
+    return readMemory(this.#loaded, range);
   }
 
-  write({ address, bytes }) {
-    return this.#edit((machine) => machine.memory.write(address, bytes), () => {
-      this.#machine.memory.view(address, bytes.length);
-      return [{ address, length: bytes.length }];
-    });
+  write(change) {
+    return this.#edit(writing, change);
   }
 
-  set({ registers = {}, gas = null, pc = null }) {
-    return this.#edit(
-      (machine) => {
-        for (const [number, value] of Object.entries(registers)) machine.registers[number] = value;
-        if (gas !== null) machine.gas = gas;
-        if (pc !== null) machine.pc = pc;
-      },
-      () => {
-        checkRegisters(registers);
-        checkNumber("gas", gas, 64n);
-        checkNumber("pc", pc === null ? null : BigInt(pc), 32n);
-        return [];
-      },
-    );
+  set(change) {
+    return this.#edit(setting, change);
   }
 
-  map({ address, length, access }) {
-    return this.#edit((machine) => machine.memory.map(address, length, access), () => {
-      if (access !== null && access !== "r" && access !== "rw") throw new HostError(`access ${access}`);
-      if (length > MOST_ACCESS) throw new HostError(`${length} bytes are more than are mapped at once`);
-      this.#machine.memory.view(address, length);
-      return [{ address, length }];
-    });
+  map(change) {
+    return this.#edit(mapping, change);
   }
 
-  #edit(apply, check) {
+  #edit(kind, change) {
     this.#refuseWhileRunning();
-    this.#loaded;
-    this.#history.intervene(apply, check());
+    const { apply, touched } = kind(this.#loaded, change);
+    this.#cut();
+    this.#history.intervene(apply, touched);
     if (this.#exit?.reason === "host-call" && this.#machine.get("called")) this.#end(this.#callExit(), this.#stopped);
     else this.#end(null, "step");
     return this.view();
@@ -491,14 +481,9 @@ export class Session {
   /** What `trace_text` of the Python worker writes as an ecalli trace; null while the run has not ended. */
   recording() {
     const { registers } = this.#loaded;
-    if (this.#log.length && this.#log.at(-1).index >= this.#log.length) {
-      throw new HostError(`the run made more host calls than the ${LONGEST_LOG} that are kept of it`);
-    }
+    if (this.#log.isCut) throw new HostError(`the run made more host calls than the ${this.#log.length} that are kept`);
     const hasEnded = this.#exit && this.#exit.reason !== "host-call";
     const end = hasEnded ? { ...this.#exit, registers: registers.slice() } : null;
     return { start: this.#start, calls: this.log(), end };
   }
 }
-
-const min = (first, second) => (first < second ? first : second);
-const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));

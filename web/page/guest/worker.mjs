@@ -9,7 +9,7 @@ import { Session } from "./session.mjs";
 
 const METHODS = [
   "load", "link", "run", "step", "back", "stop", "view", "read", "write", "set", "map", "pages", "search", "counts",
-  "answer", "log", "recording",
+  "answer", "log", "later", "recording", "seek", "timeline",
 ];
 
 const session = new Session();

@@ -5,8 +5,7 @@
  * "settings", "breakpoints", "progress" ({log, instructions_per_second} while running), "problem" ({where, message}).
  */
 
-import { WorkerClient } from "../shared/workers.mjs";
-import { Emitter } from "./events.mjs";
+import { Guest } from "./guest.mjs";
 import { HostCalls } from "./host_calls.mjs";
 import { Opener } from "./opening.mjs";
 import { recall, remember } from "./remembered.mjs";
@@ -19,7 +18,7 @@ const REPLACED_AGAIN = 5000; // milliseconds after which a worker that is gone i
 const MEASURABLE = 100_000; // instructions from which on the speed of a run can be told
 const SHOWN_AFTER = 200; // milliseconds after which a step that still goes on is shown as running, to be stopped
 
-export class Debugger extends Emitter {
+export class Debugger extends Guest {
   /** @type {import("./program.mjs").Program|null} */
   program = null;
   /** @type {import("./types.mjs").View|null} */
@@ -52,7 +51,6 @@ export class Debugger extends Emitter {
     metering: recall("metering", "instruction"),
     tier: recall("tier", "auto"),
   };
-  #guest;
   #opener;
   #images = new Images();
   #pending = null;
@@ -69,8 +67,7 @@ export class Debugger extends Emitter {
     this.python = python;
     this.#opener = new Opener(python);
     this.translations = new Translations(this);
-    this.#guest = new WorkerClient(new URL("../guest/worker.mjs", import.meta.url), { name: "guest" });
-    this.#guest.onevent(
+    this.guest.onevent(
       ({ event, message }) => event === "error" && this.#replace(`The machine's worker has ended: ${message}.`),
     );
     python.on("restarted", () => {
@@ -188,7 +185,7 @@ export class Debugger extends Emitter {
       const counts = this.heat && this.settings.tier !== "recompiler";
       this.isCounting = counts;
       this.#began = trace ? { memory: trace.memory } : { args: this.args };
-      const view = await this.#guest.call("load", {
+      const view = await this.guest.call("load", {
         ...parts,
         counting: counts ? parts.counting : null,
         image,
@@ -265,7 +262,7 @@ export class Debugger extends Emitter {
         await this.translations.prepare();
         for (;;) {
           this.#repace = false;
-          const view = await this.#guest.call(
+          const view = await this.guest.call(
             "run",
             { ...params, budget, pace: this.pace },
             {
@@ -285,21 +282,31 @@ export class Debugger extends Emitter {
     // Metered by block, an instruction is no unit of gas.
     const canRun = unit === "instruction" && this.settings.metering === "instruction" && !this.stale;
     if (canRun && count > STEPS_BY_RUNNING) return this.run({ budget: BigInt(count) });
-    await this.#move("Stepping", () => this.#guest.call("step", { count, unit }));
+    await this.#move("Stepping", () => this.guest.call("step", { count, unit }));
   }
 
   /** @param {"instruction"|"block"|"call"|"breakpoint"|"start"} unit @param {number} count */
   async back(unit, count = 1) {
     if (!this.canBack) return;
-    await this.#move("Going back", () =>
-      this.#guest.call("back", { count, unit, breakpoints: Uint32Array.from(this.breakpoints) }),
-    );
+    const onprogress = ({ fraction }) => this.says(`Going back: ${Math.round(100 * fraction)} %`);
+    const params = { count, unit, breakpoints: Uint32Array.from(this.breakpoints) };
+    await this.#move("Going back", () => this.guest.call("back", params, { onprogress }));
+  }
+
+  /** Whether the machine can be taken to another place of the known run. */
+  get canSeek() {
+    return (this.state === "paused" || this.state === "ended") && this.#pending === null;
+  }
+
+  /** Takes the machine to a host call by its index, to gas used, or to the end of what is known of the run. */
+  async seek(target) {
+    if (this.canSeek) await this.#move("Going there", () => this.guest.call("seek", target));
   }
 
   /** Answers the host call at which the machine stands. */
   async answer(answer) {
     if (!this.atCall || this.#pending) return;
-    await this.#move("Answering", () => this.#guest.call("answer", answer));
+    await this.#move("Answering", () => this.guest.call("answer", answer));
   }
 
   /** Ends a run. If the worker does not answer in time it is ended, and the machine starts anew. */
@@ -308,7 +315,7 @@ export class Debugger extends Emitter {
     if (!pending) return;
     this.#repace = false;
     this.translations.cancel();
-    this.#guest.call("stop", {}).catch(() => {});
+    this.guest.call("stop", {}).catch(() => {});
     const stopped = await Promise.race([
       pending.then(() => true),
       new Promise((resolve) => {
@@ -320,7 +327,7 @@ export class Debugger extends Emitter {
 
   /** Another worker for one that is gone, and a machine in it, unless that has just been tried. */
   async #replace(reason) {
-    this.#guest.restart();
+    this.guest.restart();
     this.#pending = null;
     this.view = this.before = null;
     const now = performance.now();
@@ -337,7 +344,7 @@ export class Debugger extends Emitter {
     this.pace = pace;
     if (this.state !== "running" || this.#repace) return;
     this.#repace = true;
-    this.#guest.call("stop", {}).catch(() => {});
+    this.guest.call("stop", {}).catch(() => {});
   }
 
   async #move(doing, work, state = null) {
@@ -347,8 +354,10 @@ export class Debugger extends Emitter {
       finish = () => resolve(undefined);
     });
     this.#pending = pending;
-    const usedBefore = this.view?.gas_used ?? 0n;
+    const from = this.view;
+    const usedBefore = from?.gas_used ?? 0n;
     this.rate = 0;
+    this.before = from;
     const timer = setTimeout(
       () => this.#pending === pending && this.#setState("running", doing),
       state ? 0 : SHOWN_AFTER,
@@ -359,7 +368,7 @@ export class Debugger extends Emitter {
       if (this.#pending === pending) this.#pending = null;
       const used = Number(view.gas_used - usedBefore);
       this.rate = view.milliseconds > 0 && used >= MEASURABLE ? (used * 1000) / view.milliseconds : 0;
-      if (generation === this.#generation) this.#accept(view);
+      if (generation === this.#generation) this.#accept(view, from);
     } catch (error) {
       if (this.#pending === pending) {
         this.#pending = null;
@@ -375,13 +384,13 @@ export class Debugger extends Emitter {
   #progress({ view, log, instructions_per_second: rate }) {
     this.rate = rate;
     this.translations.lasted(view.milliseconds);
-    this.before = this.view;
     this.view = view;
     this.emit("progress", { log });
   }
 
-  #accept(view) {
-    this.before = this.view;
+  /** @param {object|null} from how the machine was before: what has changed is told against that */
+  #accept(view, from = this.view) {
+    this.before = from;
     this.view = view;
     this.#rest();
     this.emit("view", view);
@@ -408,61 +417,35 @@ export class Debugger extends Emitter {
 
   // --- looking and changing ----------------------------------------------------------------------------------------
 
-  /** @returns {Promise<{bytes: Uint8Array, access: Uint8Array}>} */
-  read(address, length) {
-    return this.#guest.call("read", { address, length });
-  }
-
-  /** @returns {Promise<{address: number, length: number, access: number}[]>} */
-  pages() {
-    return this.#guest.call("pages", {});
-  }
-
-  search(bytes, from, backwards) {
-    return this.#guest.call("search", { bytes, from, backwards });
-  }
-
-  counts() {
-    return this.#guest.call("counts", {});
-  }
-
-  log() {
-    return this.#guest.call("log", {});
-  }
-
   /** The run so far, for `trace_text`: with what lay in memory at its start. */
   async recording() {
-    const { start, ...rest } = await this.#guest.call("recording", {});
+    const { start, ...rest } = await this.guest.call("recording", {});
     return { start: start.memory ? start : { ...start, ...this.#began }, ...rest };
-  }
-
-  link(translation) {
-    return this.#guest.call("link", { translation });
   }
 
   /** Changes registers, gas or pc of the paused machine. */
   async set(change) {
-    await this.#edit(() => this.#guest.call("set", { registers: {}, gas: null, pc: null, ...change }));
+    await this.#edit(() => this.guest.call("set", { registers: {}, gas: null, pc: null, ...change }));
   }
 
   /** Changes one byte to what `work` makes of it. */
   async changeByte(address, work) {
     await this.#edit(async () => {
       const { bytes } = await this.read(address, 1);
-      await this.#guest.call("write", { address, bytes: Uint8Array.of(work(bytes[0])) });
+      await this.guest.call("write", { address, bytes: Uint8Array.of(work(bytes[0])) });
       return null;
     });
   }
 
   async write(address, bytes) {
     await this.#edit(async () => {
-      await this.#guest.call("write", { address, bytes });
+      await this.guest.call("write", { address, bytes });
       return null;
     });
   }
 
   async map(address, length, access) {
-    await this.#edit(() => this.#guest.call("map", { address, length, access }));
+    await this.#edit(() => this.guest.call("map", { address, length, access }));
   }
 
   async #edit(work) {

@@ -18,6 +18,7 @@ import { Python } from "./python.mjs";
 import { Registers } from "./registers.mjs";
 import { splitter } from "./splitters.mjs";
 import { Tabs } from "./tabs.mjs";
+import { Timeline } from "./timeline.mjs";
 import { heatSwitch, startForm, toolbar } from "./toolbar.mjs";
 import { Verdict } from "./verdict.mjs";
 import { Wat } from "./wat.mjs";
@@ -50,6 +51,7 @@ async function start() {
   new Explain(model, listing, showMemory);
   const calls = new Calls(model, tabs, showMemory, () => byId("file").click());
   new Verdict(model, calls);
+  new Timeline(model, calls);
   await breath();
   new Pixels(model, tabs, showMemory);
   new Editor(model, tabs, listing);

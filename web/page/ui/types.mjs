@@ -4,7 +4,7 @@
  *
  * @typedef {{reason: string, pc: number, gas: bigint, address: number|null, call: bigint|null}} Exit
  * @typedef {{pc: number, gas: bigint, registers: BigUint64Array, exit: Exit|null, stopped: string|null, tier: string,
- *   can_back: boolean, gas_used: bigint, milliseconds: number, heap_end: bigint,
+ *   can_back: boolean, can_forward: boolean, gas_used: bigint, furthest: bigint, milliseconds: number, heap_end: bigint,
  *   result: Uint8Array|null, result_length: bigint, divergence: {call: number|null, line: number, message:
  * string}|null, pending: object|null}} View
  * @typedef {{handle: string, kind: string, name: string, format: string, spec: string, metadata: string|null,

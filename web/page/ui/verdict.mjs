@@ -52,8 +52,6 @@ export class Verdict {
     setText(chip, name);
     setText(byId("result"), text);
     byId("result").title = text;
-    const gas = view ? gasOf(model) : null;
-    byId("gas-bar").style.setProperty("--used", gas ? String(gas.share) : "0");
     setText(this.left, view ? grouped(view.gas) : "–");
     setText(byId("gas-used"), view ? grouped(view.gas_used) : "–");
     setText(byId("time"), view && state !== "loading" ? speed(model) : "");
@@ -70,7 +68,7 @@ export class Verdict {
     if (view.divergence && view.stopped === "divergence") return ["bad", "Divergence", divergenceText(view.divergence)];
     if (view.exit)
       return [
-        view.exit.reason === "halt" ? "good" : view.exit.reason === "host-call" ? "wait" : "bad",
+        view.exit.reason === "halt" && !view.divergence ? "good" : view.exit.reason === "host-call" ? "wait" : "bad",
         NAMES[view.exit.reason],
         this.#exit(view),
       ];
@@ -97,7 +95,9 @@ export class Verdict {
       "out-of-gas": () => `At pc ${pc}: ${grouped(view.gas)} left is not enough. Edit the gas to go on.`,
     };
     const text = texts[reason]();
-    return model.replays ? `${text.replace(/\.$/, "")}. Every call and the end are as recorded.` : text;
+    const plain = text.replace(/\.$/, "");
+    if (view.divergence) return `${plain}. It had parted from the recorded run: ${divergenceText(view.divergence)}`;
+    return model.replays ? `${plain}. Every call and the end are as recorded.` : text;
   }
 }
 
@@ -111,12 +111,6 @@ function result(view) {
   const number =
     length <= 8n ? ` = ${grouped(view.result.reduceRight((sum, byte) => sum * 256n + BigInt(byte), 0n))}` : "";
   return `${bytes}${length > SHOWN_BYTES ? ` … (${plural(length, "byte")})` : number}`;
-}
-
-function gasOf(model) {
-  const { gas, gas_used: used } = model.view;
-  const all = gas + used;
-  return { share: all > 0n ? Number((used * 1000n) / all) / 1000 : 0 };
 }
 
 function speed(model) {
