@@ -22,7 +22,7 @@ def opened(page: Page, name: str) -> None:
 
 def current(page: Page) -> Locator:
     """The line of the listing where the machine stands."""
-    return page.locator("#listing .row.current")
+    return page.locator("#listing .row.current:not([hidden])")
 
 
 def pc(page: Page) -> int:

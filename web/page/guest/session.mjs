@@ -300,16 +300,18 @@ export class Session {
         this.#history.seek(entry.position);
       } else if (used !== null) this.#history.seekUsed(used);
       else this.#history.seek(this.#history.furthest);
-      this.#arrive("step");
+      this.#arrive("step", !this.#history.canGoForward);
     });
   }
 
   /** The machine is at another place of the run: say how it stands there. */
-  #arrive(stopped) {
+  #arrive(stopped, isEnd = false) {
     const now = this.#history.position;
     this.#log.moved(now);
     this.#end(null, stopped);
-    if (this.#ending && isSame(this.#ending.position, now)) this.#end(this.#ending.exit, null);
+    // An end that changed nothing, such as of a program that may not begin, is at the place before it.
+    const isEnding = (isEnd || now.ended) && this.#ending && isSame(this.#ending.position, now);
+    if (isEnding) this.#end(this.#ending.exit, null);
     else if (now.called && !this.#history.isAnswered) this.#standAtCall();
   }
 
