@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from threading import get_ident
 
+from pvm.counting import Counting
 from pvm.gas import block_costs, choose_metering
 from pvm.gas.metering import INSTRUCTION
 from pvm.isa.expr import (
@@ -336,17 +337,24 @@ class ReferenceMachine(Machine):
         return old
 
 
+class CountingReferenceMachine(Counting, ReferenceMachine):
+    """One that counts instructions."""
+
+
 class ReferenceEngine:
     """Makes machines that the rows themselves drive, in Python alone.
 
     `spec` is "0.7.2" or "0.8.0"; `metering` is "instruction", "block" or "pipeline" and `gas` "flat" or "pipeline",
-    each None for the version's own (`pvm.gas.choose_metering`). Raises InputError for other values.
+    each None for the version's own (`pvm.gas.choose_metering`). With `counting`, machines count how often each
+    instruction is carried out (`pvm.observe`). Raises InputError for other values.
     """
 
     tier = "reference"
 
-    def __init__(self, spec: str = "0.7.2", metering: str | None = None, gas: str | None = None) -> None:
-        self.spec = find_spec(spec)
+    def __init__(
+        self, spec: str = "0.7.2", metering: str | None = None, gas: str | None = None, counting: bool = False
+    ) -> None:
+        self.spec, self.counting = find_spec(spec), counting
         self.metering = choose_metering(self.spec, metering, gas)
 
     def instantiate(
@@ -370,7 +378,8 @@ class ReferenceEngine:
         return machine
 
     def _machine(self, program: Program, start: Start) -> ReferenceMachine:
-        machine = ReferenceMachine(program, self.spec, self.metering, start)
+        kind = CountingReferenceMachine if self.counting else ReferenceMachine
+        machine = kind(program, self.spec, self.metering, start)
         machine.engine = self
         return machine
 

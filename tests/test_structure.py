@@ -19,8 +19,8 @@ ORDER = (
     "pvm.wasm",  # knows nothing about the PVM
     "pvm.isa", "pvm.jam.host_calls.table", "pvm.program", "pvm.link", "pvm.gas", "pvm.memory", "pvm.registers",
     "pvm.saved", "pvm.starts",
-    "pvm.machine", "pvm.abi", "pvm.reference",
-    "pvm.invocation", "pvm.log", "pvm.vectors", "pvm.trace", "pvm.jam", "pvm.fuzz",
+    "pvm.machine", "pvm.counting", "pvm.breaking", "pvm.abi", "pvm.reference",
+    "pvm.invocation", "pvm.log", "pvm.vectors", "pvm.observe", "pvm.trace", "pvm.jam", "pvm.fuzz",
     "pvm.examples", "pvm.flow", "pvm.emit", "pvm.emit.interpreter", "pvm.emit.recompiler", "pvm.standalone",
     "wasm_host.forks", "wasm_host.code", "wasm_host.machine", "wasm_host.translating", "wasm_host.engine",
     "wasm_host.jobs", "wasm_host", "pvm_web",

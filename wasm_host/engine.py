@@ -17,12 +17,12 @@ from pvm.program import Program
 from pvm.saved import State
 from pvm.suggestions import unknown
 from wasm_host.code.cache import CacheChoice, key_of, open_cache
-from wasm_host.code.modules import Compiled, interpreter
+from wasm_host.code.modules import Compiled, counting_interpreter, interpreter
 from wasm_host.code.portable import PortableCode, export_code, import_code, load_program, store_program
 from wasm_host.code.room import room_for
 from wasm_host.code.translations import Compile, Translations
 from wasm_host.machine.ffi import caller
-from wasm_host.machine.interpreted import WasmMachine
+from wasm_host.machine.interpreted import CountingMachine, WasmMachine
 from wasm_host.machine.protection import obstacle
 from wasm_host.machine.snapshots import Images
 from wasm_host.machine.translated import AutoMachine, RecompilerMachine
@@ -50,6 +50,9 @@ class Engine:
       processor does; not on every host) or "auto" (hardware where that works)
     - `gas`: "flat" (1 an instruction) or "pipeline", instead of `metering` (`pvm.gas.choose_metering`)
 
+    - `counting`: machines count how often each instruction is carried out (`pvm.observe`). They are interpreted, on
+      every tier, and take up to 1.5 times as long
+
     They stay as they are: what an engine keeps of its programs belongs to them. Raises InputError for other values.
     Threads may share an engine, and the child of a fork goes on with it and its machines; what another thread was
     translating at that moment is begun anew there.
@@ -66,6 +69,7 @@ class Engine:
         cache: CacheChoice = True,
         protection: str = "auto",
         gas: str | None = None,
+        counting: bool = False,
     ) -> None:
         if tier not in TIERS:
             raise InputError(unknown("tier", tier, TIERS))
@@ -74,7 +78,7 @@ class Engine:
         caller(calls)
         self.spec, self.tier, self.calls = find_spec(spec), tier, calls
         self.metering = choose_metering(self.spec, metering, gas)
-        self.protection = protection
+        self.protection, self.counting = protection, counting
         self.cache = open_cache(cache)
         self._images = Images()
         self._translations = {
@@ -139,8 +143,11 @@ class Engine:
         return machine
 
     def _new_machine(self, program: Program, start: Start) -> WasmMachine:
-        interpreter(self.cache)
         options = (program, self.spec, self.metering, start, self.calls, self._images)
+        if self.counting:
+            counting_interpreter(self.cache)
+            return CountingMachine(*options)
+        interpreter(self.cache)
         if self.tier == "interpreter" or not is_translatable(program.blob, self.spec):
             return WasmMachine(*options)
         mode = self._mode()

@@ -18,7 +18,7 @@ from pvm.gas import Costs
 from pvm.gas.metering import PIPELINE
 from pvm.isa import Spec
 from pvm.program import Program
-from wasm_host.code.modules import Compiled, compile_module, wasmtime_engine
+from wasm_host.code.modules import Compiled, compile_module, interpreter, wasmtime_engine
 from wasm_host.machine.ffi import caller
 from wasm_host.machine.interpreted import function, load_program, new_instance
 from wasm_host.machine.memory import EngineState
@@ -43,7 +43,7 @@ def compile_program(
 def decoded_costs(program: Program, spec: Spec, calls: str = "auto") -> DecodedCosts:
     """The costs of a program's blocks. Raises ResourceError without address space for a machine."""
     store = wasmtime.Store(wasmtime_engine())
-    exports = new_instance(store).exports(store)
+    exports = new_instance(store, interpreter()).exports(store)
     memory = exports[abi.ENGINE_MEMORY]
     assert isinstance(memory, wasmtime.Memory)
     state = EngineState(memory, store, {})

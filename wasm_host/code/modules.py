@@ -84,6 +84,7 @@ class _Process:
         self.interpreter: wasmtime.Module | None = None
         self.stores: dict[int, None] = {}  # those that are alive, by `id`
         self.most_stores = _STORES
+        self.counting: wasmtime.Module | None = None
 
     def was_forked(self) -> None:
         """Go on in the copy of a process."""
@@ -117,6 +118,14 @@ def interpreter(code_cache: CodeCache | None = None) -> wasmtime.Module:
         if _PROCESS.interpreter is None:
             _PROCESS.interpreter = _load_interpreter(code_cache)
         return _PROCESS.interpreter
+
+
+def counting_interpreter(code_cache: CodeCache | None = None) -> wasmtime.Module:
+    """The compiled interpreter that counts instructions, as `interpreter` has the other one."""
+    with _PROCESS.lock:
+        if _PROCESS.counting is None:
+            _PROCESS.counting = _load_interpreter(code_cache, counts=True)
+        return _PROCESS.counting
 
 
 def compile_module(module: bytes, in_parallel: bool = True) -> wasmtime.Module:
@@ -225,13 +234,13 @@ def _hint_branches(config: wasmtime.Config) -> None:
         ffi.wasmtime_config_wasm_branch_hinting_set(config.ptr(), True)
 
 
-def _load_interpreter(code_cache: CodeCache | None) -> wasmtime.Module:
+def _load_interpreter(code_cache: CodeCache | None, counts: bool = False) -> wasmtime.Module:
     # The key says nothing of the bytes, which follow from our sources: to generate them takes 4 ms.
-    key = None if code_cache is None else key_of("interpreter")
+    key = None if code_cache is None else key_of("interpreter", "counts") if counts else key_of("interpreter")
     found = load_code(code_cache, key)
     if found is not None and not found[1] and has_names(found[0], _INTERPRETER_EXPORTS):
         return found[0]
     with room_for_interpreter() as in_parallel:
-        module = compile_module(interpreter_bytes(), in_parallel)
+        module = compile_module(interpreter_bytes(counts), in_parallel)
     store_code(code_cache, key, module)
     return module

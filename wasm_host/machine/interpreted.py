@@ -6,20 +6,24 @@ In: a program and its start. Out: `WasmMachine`, with the interface of `pvm.Mach
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterable
 
 import wasmtime
 
 from pvm import abi
+from pvm.breaking import Breaking, Visit
+from pvm.counting import Counting
 from pvm.emit.interpreter import program_image
 from pvm.errors import ResourceError
 from pvm.gas.metering import INSTRUCTION
 from pvm.isa import Spec
-from pvm.machine import Exit, Machine, Reason, Start, check_gas, check_pc, check_reason, load_segments
+from pvm.machine import Exit, Reason, Start, check_gas, check_pc, check_reason, load_segments
 from pvm.program import Program, is_entry, is_valid
-from wasm_host.code.modules import Store, interpreter, wasmtime_engine
+from wasm_host.code.modules import Store, counting_interpreter, interpreter, wasmtime_engine
 from wasm_host.forks import steadily
 from wasm_host.machine.ffi import Call, caller
 from wasm_host.machine.memory import EngineState, GuestMemory
+from wasm_host.machine.observing import read_counts, reserve_counts, run_to
 from wasm_host.machine.protection import ProtectedMemory
 from wasm_host.machine.snapshots import Images
 
@@ -30,7 +34,7 @@ _OUT_OF_GAS = abi.EXIT_CODES[Reason.OUT_OF_GAS]
 _HOST_CALL = abi.EXIT_CODES[Reason.HOST_CALL]
 
 
-class WasmMachine(Machine):
+class WasmMachine(Breaking):
     """A machine of the interpreter tier.
 
     `images` are those of machines with the same spec and metering. `protects` is whether the guest's pages can be
@@ -45,7 +49,7 @@ class WasmMachine(Machine):
         self.program, self.spec, self.metering = program, spec, metering
         store = steadily(Store, wasmtime_engine())
         self._store, self._make_call = store, caller(calls)
-        exports = self._exports = new_instance(store).exports(store)
+        exports = self._exports = new_instance(store, self._interpreter()).exports(store)
         engine_memory, guest_memory = exports[abi.ENGINE_MEMORY], exports[abi.GUEST_MEMORY]
         assert isinstance(engine_memory, wasmtime.Memory) and isinstance(guest_memory, wasmtime.Memory)
         self._state = EngineState(engine_memory, store, self._turns)
@@ -67,6 +71,10 @@ class WasmMachine(Machine):
             self._load_program()
             images.note(program, self._state)
         self._load_start(start)
+
+    @staticmethod
+    def _interpreter() -> wasmtime.Module:
+        return interpreter()
 
     def _load_program(self) -> None:
         """Put the program into the engine memory and have it decoded."""
@@ -199,6 +207,9 @@ class WasmMachine(Machine):
             self._follow_heap()
         return None if code == abi.STOPPED else self._exit(code)
 
+    def _run_to(self, places: frozenset[int], visit: Visit | None) -> Exit | None:
+        return run_to(self, places, visit)
+
     def _runner(self) -> Call:
         """What `run` goes on with, again and again: it ends with an exit, or stops at the end of a block."""
         return self._call_run
@@ -238,6 +249,22 @@ class WasmMachine(Machine):
         return Exit(reason, self.pc, self.gas, address, call)
 
 
+class CountingMachine(Counting, WasmMachine):
+    """A machine of the interpreter that counts instructions."""
+
+    @staticmethod
+    def _interpreter() -> wasmtime.Module:
+        return counting_interpreter()
+
+    def _load_program(self) -> None:
+        load_program(self._state, self.program, self.spec, self.metering)
+        reserve_counts(self)
+        self._call_prepare()
+
+    def _generated_counts(self) -> Iterable[tuple[int, int]]:
+        return read_counts(self)
+
+
 def load_program(state: EngineState, program: Program, spec: Spec, metering: str) -> None:
     """Put a program and the opcode tables into an engine memory, to be decoded."""
     place = program_image(program, spec, metering)
@@ -248,14 +275,14 @@ def load_program(state: EngineState, program: Program, spec: Spec, metering: str
         state.field[name].value = number
 
 
-def new_instance(store: wasmtime.Store) -> wasmtime.Instance:
+def new_instance(store: wasmtime.Store, module: wasmtime.Module) -> wasmtime.Instance:
     """An instance of the interpreter. Raises ResourceError when there is no address space for its memories."""
     try:
-        return steadily(wasmtime.Instance, store, interpreter(), [])
+        return steadily(wasmtime.Instance, store, module, [])
     except wasmtime.WasmtimeError:
         gc.collect()  # machines in reference cycles keep theirs until then
     try:
-        return steadily(wasmtime.Instance, store, interpreter(), [])
+        return steadily(wasmtime.Instance, store, module, [])
     except wasmtime.WasmtimeError as error:
         first = str(error).splitlines()[0]
         raise ResourceError(

@@ -14,6 +14,7 @@ from typing import Protocol
 import wasmtime
 
 from pvm import abi
+from pvm.breaking import Visit
 from pvm.errors import EngineError, ResourceError
 from pvm.gas.metering import INSTRUCTION
 from pvm.isa import Spec
@@ -177,6 +178,13 @@ class RecompilerMachine(WasmMachine):
             self._guest.settle()
         self._settle()
         return super()._step()
+
+    def _run_to(self, places: frozenset[int], visit: Visit | None) -> Exit | None:
+        if isinstance(self._guest, ProtectedMemory):
+            self._guest.settle()
+        self._settle()
+        self._was_interrupted = False
+        return super()._run_to(places, visit)
 
     def _unprotect(self) -> None:
         """Go on without protection by the hardware. First of all, the translation that relies on it is let go."""
