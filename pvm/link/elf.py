@@ -17,7 +17,8 @@ LOCAL, GLOBAL, WEAK = 0, 1, 2  # binding of a symbol
 SECTION_SYMBOL, FILE_SYMBOL, TLS_SYMBOL = 3, 4, 6  # kinds of symbols
 FUNCTION_SYMBOL = 2
 PROGBITS, SYMBOLS, STRINGS, RELA, NOBITS, REL = 1, 2, 3, 4, 8, 9  # kinds of sections
-INIT_ARRAY = 14
+INIT_ARRAY, FINI_ARRAY = 14, 15
+INDIRECT_SYMBOL = 10  # a function that says which function is meant (IFUNC)
 WRITE, ALLOCATE, EXECUTE, TLS = 1, 2, 4, 0x400  # flags of sections
 RELOCATABLE, EXECUTABLE = 1, 2  # kinds of files
 MAX_ADDRESS = 1 << 32  # sizes and alignments beyond the PVM's memory are refused
@@ -181,6 +182,7 @@ def _read_symbols(
     if strings >= len(raw) or len(contents[table]) % _SYMBOL.size:
         raise InputError("the symbol table is malformed")
     large = next((contents[n] for n, section in enumerate(raw) if section.kind == 18 and section.link == table), b"")
+    threads = min((s.address for s in raw if s.flags & TLS and s.flags & ALLOCATE), default=0)
     symbols = []
     for number, (name, info, _, section, value, size) in enumerate(_SYMBOL.iter_unpack(contents[table])):
         if section == 0xFFFF and 4 * number + 4 <= len(large):
@@ -192,7 +194,8 @@ def _read_symbols(
             raise InputError(f"symbol {number}: section {section} of {len(raw)}")
         title = _name(contents[strings], name, f"symbol {number}") if name else ""
         if is_real and is_placed:
-            value -= raw[section].address
+            is_thread = info & 15 == TLS_SYMBOL  # whose values count from the first section of thread-local storage
+            value -= raw[section].address - (threads if is_thread else 0)
         if is_real and not 0 <= value <= raw[section].size:
             if raw[section].flags & ALLOCATE and info >> 4 != LOCAL:
                 raise InputError(f"symbol {title or number}: {value:#x} is outside its section")

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pvm.errors import InputError
-from pvm.link.elf import NOBITS, WRITE, ElfFile, Relocation
+from pvm.link.elf import FINI_ARRAY, INIT_ARRAY, NOBITS, WRITE, ElfFile, Relocation
+from pvm.link.places import described
 from pvm.link.reach import LINKER_NAMES
 from pvm.link.relocations import DATA, IGNORED, name_of
 from pvm.link.resolve import COMMONS, LINKER, VALUE, Place, Resolved, definition_of
@@ -57,7 +58,8 @@ class Pointers:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self.indices: dict[Key, int] = {}
-        self.got: dict[Place, int] = {}  # slots of the global offset table
+        self.got: dict[tuple[Place, bool], int] = {}  # number of the slot in the global offset table, or of a pair
+        self._slots = 0
 
     def value(self, place: Place) -> int:
         """A place's address, or what points to it as code; a signed value below 2^63."""
@@ -71,9 +73,13 @@ class Pointers:
             return address + place.offset
         return 2 * (self.indices.setdefault(Key(*place), len(self.indices)) + 1)
 
-    def slot(self, place: Place) -> int:
-        """The address of the place's slot in the global offset table."""
-        return self._layout.got_start + 8 * self.got.setdefault(place, len(self.got))
+    def slot(self, place: Place, is_pair: bool = False) -> int:
+        """The address of the place's slot in the global offset table; of two slots, a module (0) and it."""
+        key = place, is_pair
+        if key not in self.got:
+            self.got[key] = self._slots
+            self._slots += 1 + is_pair
+        return self._layout.got_start + 8 * self.got[key]
 
 
 def lay_out(
@@ -83,27 +89,30 @@ def lay_out(
 
     Raises InputError when the data do not fit the format of standard programs (A.7).
     """
-    code, read_only, read_write, zeros, constructors = [], [], [], [], []
+    code, read_only, read_write, zeros, constructors, destructors = [], [], [], [], [], []
     for key in needed:
         section = resolved.files[key[0]].sections[key[1]]
         if section.is_code:
             code.append(key)
-        elif section.name.startswith(".init_array") or section.kind == 14:
+        elif section.name.startswith(".init_array") or section.kind == INIT_ARRAY:
             constructors.append(key)
+        elif section.name.startswith(".fini_array") or section.kind == FINI_ARRAY:
+            destructors.append(key)
         elif section.kind == NOBITS:
             zeros.append(key)
         elif section.flags & WRITE and not section.name.startswith((".data.rel.ro", ".relro")):
             read_write.append(key)
         else:
             read_only.append(key)
-    # `.init_array.N` come by N, those without one last.
-    constructors.sort(key=lambda key: _priority(resolved.files[key[0]].sections[key[1]].name))
     addresses: dict[tuple[int, int], int] = {}
     at = ZONE_SIZE
-    start_of_constructors = at
-    for key in constructors:
-        at = _put(addresses, resolved, key, at)
-    end_of_constructors = at
+    bounds = [at]
+    for table in (constructors, destructors):
+        # `.init_array.N` come by N, those without one last.
+        table.sort(key=lambda key: _priority(resolved.files[key[0]].sections[key[1]].name))
+        for key in table:
+            at = _put(addresses, resolved, key, at)
+        bounds.append(at)
     for key in read_only:
         at = _put(addresses, resolved, key, at)
     got_start = round_up(at, 8)
@@ -125,13 +134,14 @@ def lay_out(
     if at > 1 << 31:
         raise InputError(f"data: they end at {at:#x}, but must lie below 2^31")
     names = {
-        "__init_array_start": start_of_constructors, "__init_array_end": end_of_constructors, "_end": end,
+        "__init_array_start": bounds[0], "__init_array_end": bounds[1], "_end": end,
+        "__fini_array_start": bounds[1], "__fini_array_end": bounds[2],
         "__heap_base": round_up(end, 16), "__heap_end": round_up(end + heap, PAGE_SIZE),
         "__stack_top": STACK_END - (1 << 32), "__stack_bottom": STACK_END - round_up(stack, PAGE_SIZE) - (1 << 32),
     }  # fmt: skip
     return Layout(
-        resolved, addresses, names, tuple(code), (*constructors, *read_only), tuple(read_write), read_only_size, start,
-        data_size, end, got_start, scratch,
+        resolved, addresses, names, tuple(code), (*constructors, *destructors, *read_only), tuple(read_write),
+        read_only_size, start, data_size, end, got_start, scratch,
     )  # fmt: skip
 
 
@@ -165,8 +175,8 @@ def make_sections(layout: Layout, pointers: Pointers, heap: int, stack: int) -> 
     read_only, read_write = bytearray(layout.read_only_size), bytearray(layout.data_size)
     _fill(layout, pointers, layout.read_only, read_only, ZONE_SIZE)
     _fill(layout, pointers, layout.read_write, read_write, layout.data_start)
-    for place, number in pointers.got.items():
-        at = layout.got_start - ZONE_SIZE + 8 * number
+    for (place, is_pair), number in pointers.got.items():
+        at = layout.got_start - ZONE_SIZE + 8 * (number + is_pair)
         read_only[at : at + 8] = (pointers.value(place) & (1 << 64) - 1).to_bytes(8, "little")
     data = bytes(read_write).rstrip(b"\0")
     end = round_up(layout.end + heap, PAGE_SIZE)
@@ -193,12 +203,11 @@ def _apply(
     start: int,
 ) -> None:  # fmt: skip
     section = file.sections[key[1]]
-    where = f"{file.name}: {section.name}+{relocation.offset:#x}"
-    if relocation.kind not in DATA:
-        raise InputError(f"{where}: {name_of(relocation.kind)} is no relocation of data that is linked")
-    size, how = DATA[relocation.kind]
-    if relocation.offset + size > len(section.data):
-        raise InputError(f"{where}: {name_of(relocation.kind)} ends outside its section")
+    size, how = DATA.get(relocation.kind, (0, ""))
+    if not how or relocation.offset + size > len(section.data):
+        what = "ends outside its section" if how else "is no relocation of data that is linked"
+        where = f"{file.name}: {described(file, key[1], relocation.offset)}"
+        raise InputError(f"{where}: {name_of(relocation.kind)} {what}")
     address = layout.addresses[key] + relocation.offset
     value = pointers.value(layout.place(key[0], relocation))
     at = address - start

@@ -18,8 +18,8 @@ from pvm.link.layout import Key, Layout, Pointers, lay_out, make_sections, note_
 from pvm.link.lines import Row, line_rows
 from pvm.link.lower import label, lower
 from pvm.link.reach import LINKER_NAMES, entry_place, reach
-from pvm.link.relocations import GOT_HIGH
-from pvm.link.resolve import Resolved, definition_of, resolve
+from pvm.link.relocations import GOT_HIGH, PAIR_HIGH
+from pvm.link.resolve import Place, Resolved, definition_of, resolve
 from pvm.link.source_map import SourceMap, make_map
 from pvm.link.write import write
 from pvm.program.program import Program
@@ -132,14 +132,15 @@ def _found_entries(resolved: Resolved) -> tuple[str, ...]:
 
 
 def _got_slots(resolved: Resolved, needed: Sequence[tuple[int, int]]) -> int:
-    """How many symbols the global offset table must have at most."""
-    found = set()
+    """How many slots the global offset table must have at most."""
+    found: tuple[set[Place], set[Place]] = set(), set()
     for file, section in needed:
         for relocation in resolved.files[file].sections[section].relocations:
-            if relocation.kind == GOT_HIGH:
+            is_pair = relocation.kind == PAIR_HIGH
+            if is_pair or relocation.kind in GOT_HIGH:
                 place = definition_of(resolved, file, relocation.symbol, LINKER_NAMES)
-                found.add(place._replace(offset=place.offset + relocation.addend))
-    return len(found)
+                found[is_pair].add(place._replace(offset=place.offset + relocation.addend))
+    return len(found[0]) + 2 * len(found[1])
 
 
 def _functions(layout: Layout, origins: Sequence[tuple[int, int, int, int]]) -> tuple[tuple[int, str], ...]:

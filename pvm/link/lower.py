@@ -7,22 +7,23 @@ cannot be linked.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable
 from typing import NamedTuple
 
 from pvm.errors import InputError
 from pvm.link import relocations as kinds
 from pvm.link.compressed import expand
-from pvm.link.elf import FUNCTION_SYMBOL, Relocation
+from pvm.link.elf import Relocation
 from pvm.link.expansions import atomic, bit, or_combine, shift_add, zero_if
 from pvm.link.layout import Key, Layout, Pointers
 from pvm.link.ops import LABEL, ZERO, Op
+from pvm.link.places import described
 from pvm.link.relocations import name_of
 from pvm.link.resolve import Place
 from pvm.link.riscv import Decoded, decode
 
-# x0 to x15; gp and tp have no place among the PVM's 13 registers.
+# x0 to x15; gp and tp have no place among the PVM's 13 registers; tp is read as 0.
+TP = 4
 REGISTERS: tuple[int | None, ...] = (ZERO, 0, 1, None, None, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
 
 
@@ -48,22 +49,13 @@ class _Section:
         self.layout, self.number, self.pointers = layout, number, pointers
         self.file, self.index = layout.code[number]
         self.section = layout.resolved.files[self.file].sections[self.index]
-        self._functions: list[tuple[int, str]] | None = None
         self.found: list[Found] = []
         self.high: dict[int, int] = {}  # values that `auipc` begins, by its octet
 
     def error(self, offset: int, text: str) -> InputError:
         """The error about the instruction at an octet."""
-        if self._functions is None:
-            symbols = self.layout.resolved.files[self.file].symbols
-            self._functions = sorted(
-                (s.value, s.name) for s in symbols if s.section == self.index and s.kind == FUNCTION_SYMBOL
-            )
-        at = bisect_right(self._functions, (offset, "\U0010ffff")) - 1
-        start, name = self._functions[at] if at >= 0 else (0, self.section.name)
-        octets = self.section.data[offset : offset + 4][::-1].hex()
-        file = self.layout.resolved.files[self.file].name
-        return InputError(f"{file}: {name}+{offset - start:#x} ({octets}): {text}")
+        file = self.layout.resolved.files[self.file]
+        return InputError(f"{file.name}: {described(file, self.index, offset)}: {text}")
 
     def read(self) -> None:
         """Decode all of it, and note what `auipc` begins."""
@@ -95,10 +87,10 @@ class _Section:
             for relocation in here:
                 if relocation.kind in kinds.PC_HIGH:
                     place = self.place(relocation)
-                    is_slot = relocation.kind == kinds.GOT_HIGH
-                    self.high[offset] = self.pointers.slot(place) if is_slot else self.pointers.value(place)
-                    if is_slot:
-                        self.pointers.value(place)
+                    is_pair = relocation.kind == kinds.PAIR_HIGH
+                    is_slot = is_pair or relocation.kind in kinds.GOT_HIGH
+                    value = self.pointers.value(place)
+                    self.high[offset] = self.pointers.slot(place, is_pair) if is_slot else value
             offset += decoded.size
 
     def place(self, relocation: Relocation) -> Place:
@@ -220,7 +212,7 @@ class _Writer:
         section = self._section
         for relocation in found.relocations:
             kind = relocation.kind
-            if kind == kinds.HIGH:
+            if kind in kinds.HIGH:
                 imm = high(section.pointers.value(section.place(relocation)))
             elif kind in kinds.LOW:
                 imm = low(section.pointers.value(section.place(relocation)))
@@ -232,6 +224,9 @@ class _Writer:
                 target = self._target(section.place(relocation))
             else:
                 raise InputError(f"{name_of(kind)} is not linked")
+        if TP in (decoded.rs1, decoded.rs2):  # it is 0: thread-local storage has addresses of its own
+            rs1, rs2 = (0 if number == TP else number for number in (decoded.rs1, decoded.rs2))
+            decoded = decoded._replace(rs1=rs1, rs2=rs2)
         rule = decoded.row.rule
         if rule == "auipc" and not any(relocation.kind in kinds.PC_HIGH for relocation in found.relocations):
             raise InputError("auipc without a relocation: code has no address on the PVM")
@@ -270,7 +265,7 @@ def register(number: int) -> int:
     """The PVM's register. Raises InputError for one that there is not."""
     found = REGISTERS[number] if number < len(REGISTERS) else None
     if found is None:
-        why = "gp and tp have no register on the PVM" if number in (3, 4) else "RV64E has x0 to x15"
+        why = "gp and tp have no register on the PVM" if number in (3, TP) else "RV64E has x0 to x15"
         raise InputError(f"register x{number}: {why}")
     return found
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pvm.errors import InputError
-from pvm.link.elf import ALLOCATE, INIT_ARRAY, TLS
+from pvm.link.elf import ALLOCATE, FINI_ARRAY, INDIRECT_SYMBOL, INIT_ARRAY, UNDEFINED
+from pvm.link.places import described
 from pvm.link.relocations import IGNORED
 from pvm.link.resolve import Place, Resolved, definition_of
 from pvm.suggestions import did_you_mean
 
 LINKER_NAMES: tuple[str, ...] = (
     "__init_array_start", "__init_array_end", "__heap_base", "__heap_end", "_end", "__stack_top", "__stack_bottom",
+    "__fini_array_start", "__fini_array_end",
 )  # fmt: skip
 
 
@@ -32,6 +34,11 @@ def reach(resolved: Resolved, entries: Sequence[str]) -> tuple[tuple[tuple[int, 
     """The needed sections (file, section), and the needed COMMON symbols by number. Raises InputError."""
     found: set[tuple[int, int]] = set()
     queue: list[tuple[int, int]] = []
+    indirect = {
+        Place(number, symbol.section, symbol.value)
+        for number, file in enumerate(resolved.files) for symbol in file.symbols
+        if symbol.kind == INDIRECT_SYMBOL and symbol.section != UNDEFINED
+    }  # fmt: skip
 
     def need(place: Place) -> None:
         key = place.file, place.section
@@ -44,7 +51,8 @@ def reach(resolved: Resolved, entries: Sequence[str]) -> tuple[tuple[tuple[int, 
         need(entry_place(resolved, name))
     for number, file in enumerate(resolved.files):
         for index, section in enumerate(file.sections):
-            if section.kind == INIT_ARRAY or (section.name.startswith(".init_array") and section.flags & ALLOCATE):
+            is_table = section.name.startswith((".init_array", ".fini_array")) and section.flags & ALLOCATE
+            if section.kind in (INIT_ARRAY, FINI_ARRAY) or is_table:
                 need(Place(number, index, 0))
     while queue:
         number, index = queue.pop()
@@ -52,9 +60,16 @@ def reach(resolved: Resolved, entries: Sequence[str]) -> tuple[tuple[tuple[int, 
         section = file.sections[index]
         if not section.flags & ALLOCATE:
             raise InputError(f"{file.name}: section {section.name or index} is needed, and has no place in memory")
-        if section.flags & TLS:
-            raise InputError(f"{file.name}: {section.name}: no thread-local storage (-femulated-tls, or none)")
         for relocation in section.relocations:
-            if relocation.kind not in IGNORED:
-                need(definition_of(resolved, number, relocation.symbol, LINKER_NAMES))
+            if relocation.kind in IGNORED:
+                continue
+            try:
+                place = definition_of(resolved, number, relocation.symbol, LINKER_NAMES)
+                if place in indirect:
+                    name = file.symbols[relocation.symbol].name
+                    raise InputError(f"{file.name}: {name} is found when the program runs (IFUNC), which is not linked")
+            except InputError as error:
+                where = described(file, index, relocation.offset)
+                raise InputError(f"{error} (needed by {where})") from None
+            need(place)
     return tuple(sorted(key for key in found if key[0] >= 0)), tuple(sorted(key[1] for key in found if key[0] == -2))

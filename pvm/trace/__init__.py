@@ -1,7 +1,7 @@
 """Recorded runs, traces of host calls (ecalli) and of instructions: written, read, replayed, compared, answered."""
 
 from pvm.trace.answer_file import Listed, parse_answers, parse_default
-from pvm.trace.answers import UNANSWERED, Answer, Answers, Host, give
+from pvm.trace.answers import UNANSWERED, Answer, Answers, Host, give, growing_heap
 from pvm.trace.differ import Comparison, Difference, Side, compare_traces
 from pvm.trace.drive import Run
 from pvm.trace.ecalli import Call, End, MemoryChunk, State, Trace, format_trace, is_trace, parse_calls, parse_trace
@@ -12,6 +12,6 @@ from pvm.trace.replay import Replay, answer, replay, start_machine, start_of_tra
 __all__ = [
     "UNANSWERED", "Answer", "Answers", "Call", "Comparison", "Difference", "Divergence", "End", "Host", "Listed",
     "MemoryChunk", "Recorded", "Recording", "Replay", "Run", "Side", "State", "Trace", "answer", "compare_traces",
-    "format_trace", "give", "host_of", "is_trace", "parse_answers", "parse_calls", "parse_default", "parse_trace",
-    "record", "replay", "start_machine", "start_of_trace",
+    "format_trace", "give", "growing_heap", "host_of", "is_trace", "parse_answers", "parse_calls", "parse_default",
+    "parse_trace", "record", "replay", "start_machine", "start_of_trace",
 ]  # fmt: skip

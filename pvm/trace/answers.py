@@ -14,6 +14,7 @@ from typing import Protocol
 from pvm.isa import Spec
 from pvm.jam.host_calls.table import LOG_CALL, UNKNOWN_GAS, WHAT, HostCallRow, by_number
 from pvm.machine import GAS_LIMIT, Machine, Reason
+from pvm.program import PAGE_SIZE, Program
 from pvm.trace.ecalli import MemoryChunk
 
 FIRST_PARAMETER = 7  # the register of a call's first parameter
@@ -25,6 +26,7 @@ class Answer:
     """What the host does at a call. `gas` is what remains then (None: as it was), `end` how the run ends with it.
 
     `reads` is what it has read of the guest's memory, as a trace records it; None: what the call's parameters say.
+    `maps` are addresses and lengths of memory that becomes writable.
     """
 
     registers: tuple[tuple[int, int], ...] = ()
@@ -32,6 +34,7 @@ class Answer:
     reads: tuple[MemoryChunk, ...] | None = None
     gas: int | None = None
     end: Reason | None = None
+    maps: tuple[tuple[int, int], ...] = ()
 
 
 UNANSWERED = Answer(end=Reason.HOST_CALL)  # the call is left to nobody: the run ends there
@@ -66,6 +69,8 @@ def charged(machine: Machine, cost: int, answer: Answer) -> Answer:
 
 def give(machine: Machine, answer: Answer) -> None:
     """Let an answer take effect on the machine that stands at the call."""
+    for address, length in answer.maps:
+        machine.memory.map(address, length, "rw")
     for chunk in answer.writes:
         machine.memory.write(chunk.address, chunk.data)
     for register, value in answer.registers:
@@ -98,6 +103,38 @@ def log_answer(machine: Machine, spec: Spec) -> Answer:
     return charged(machine, UNKNOWN_GAS[spec.name], _LOG_ANSWER)
 
 
+@dataclass
+class GrowingHeap:
+    """Answers 0.8.0's `grow_heap` as the network does; `page` is the first behind the heap, `limit` the highest."""
+
+    page: int
+    limit: int
+    spec: Spec
+
+    def find(self, machine: Machine, number: int) -> Answer | None:
+        row = by_number(self.spec).get(number)
+        if row is None or row.name != "grow_heap":
+            return None
+        wanted, page = machine.registers[FIRST_PARAMETER], self.page
+        cost, grown = price(machine, number, self.spec), page < wanted <= self.limit
+        if not grown:
+            return charged(machine, cost, Answer(((FIRST_PARAMETER, page),)))
+        cost += (wanted - page) * row.prices_080[0].rates[0].rate
+        maps = ((page * PAGE_SIZE, (wanted - page) * PAGE_SIZE),)
+        answer = charged(machine, cost, Answer(((FIRST_PARAMETER, wanted),), maps=maps))
+        if answer.end is None:
+            self.page = wanted
+        return answer
+
+
+def growing_heap(program: Program, spec: Spec) -> GrowingHeap | None:
+    """The heap of a standard program; None for a plain one, which has none."""
+    sections = program.sections
+    if sections is None:
+        return None
+    return GrowingHeap(sections.heap_end // PAGE_SIZE, sections.grow_limit // PAGE_SIZE, spec)
+
+
 def reads_of(machine: Machine, row: HostCallRow | None) -> tuple[MemoryChunk, ...]:
     """What the host reads of the guest's memory at a call, by its parameters, where the guest may read it."""
     if row is None:
@@ -124,7 +161,7 @@ def parameters_of(machine: Machine, row: HostCallRow) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Host:
-    """Answers a run's host calls: as `given` says, else `log` itself, else by the default.
+    """Answers a run's host calls: as `given` says, else `log` and what the heap answers, else by the default.
 
     `log` gets the machine at each `log`; `pvm.log.log_text` is what it says.
     """
@@ -133,6 +170,7 @@ class Host:
     log: Callable[[Machine], None]
     given: Answers | None = None
     default: Answers | None = None
+    heap: Answers | None = None
 
     def find(self, machine: Machine, number: int) -> Answer | None:
         """The answer to the call that the machine stands at, which has not taken effect yet. None: the run ends."""
@@ -141,6 +179,7 @@ class Host:
             answer = answer or log_answer(machine, self.spec)
             if answer.end is None:
                 self.log(machine)
-        elif answer is None and self.default is not None:
-            answer = self.default.find(machine, number)
+        elif answer is None:
+            for answers in (self.heap, self.default):
+                answer = answers.find(machine, number) if answers is not None and answer is None else answer
         return None if answer is UNANSWERED else answer

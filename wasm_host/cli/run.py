@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -14,7 +15,7 @@ from pvm.link.source_map import Place
 from pvm.machine import DEFAULT_GAS
 from pvm.program import Program
 from pvm.program.facts import default_entry, find_entry
-from pvm.trace import MemoryChunk, Run
+from pvm.trace import MemoryChunk, Run, growing_heap
 from wasm_host.cli.engines import (
     format_option,
     json_option,
@@ -124,7 +125,8 @@ def command(
         machine = engine.instantiate(loaded.program, arguments, gas, pc)
     is_mapped = start.apply(machine)
     before = _recorded_memory(loaded.program, start, arguments, is_mapped) if record is not None else ()
-    run = Run(machine, loaded.program, version, hosting.host, memory=trace_memory)
+    host = replace(hosting.host, heap=growing_heap(loaded.program, version))
+    run = Run(machine, loaded.program, version, host, memory=trace_memory)
     outcome = _run(run, before, trace, record, gas, step)
     found = None if outcome.halted else map_beside(program, loaded.program)
     places = frames(found, loaded.program, machine, outcome.pc) if found is not None else []

@@ -11,8 +11,21 @@ from hypothesis import strategies as st
 from pvm import Exit, InputError, Reason, ReferenceEngine
 from pvm.isa import GP_072, GP_080, Spec
 from pvm.jam.host_calls.table import RESULTS, by_number
-from pvm.program import assemble
-from pvm.trace import Call, Host, Listed, MemoryChunk, Recorded, Run, State, parse_answers, parse_default
+from pvm.program import Program, assemble
+from pvm.program.standard import Sections
+from pvm.trace import (
+    Call,
+    Host,
+    Listed,
+    MemoryChunk,
+    Recorded,
+    Run,
+    State,
+    give,
+    growing_heap,
+    parse_answers,
+    parse_default,
+)
 
 NONE, WHAT = RESULTS["NONE"], RESULTS["WHAT"]
 FILES = {"data.bin": b"\1\2\3\4"}
@@ -208,3 +221,20 @@ def test_every_name_of_a_call_is_known() -> None:
     for spec in (GP_072, GP_080):
         for number, row in by_number(spec).items():
             assert list(listed(f"{row.name} -> 0", spec).rules) == [number]
+
+
+def test_the_heap_grows_for_its_price_and_not_beyond():
+    blob, sections = assemble("ecalli 1\ntrap\n").blob, Sections(b"", b"", 1, 4096)
+    program = Program(blob, sections)
+    machine = ReferenceEngine(spec="0.8.0").instantiate(program, gas=10_000)
+    heap = growing_heap(program, GP_080)
+    page = sections.heap_end // 4096
+    for wanted, found, cost in ((0, page, 275), (page + 3, page + 3, 275 + 3 * 121), (1 << 40, page + 3, 275)):
+        machine.registers[7], before = wanted, machine.gas
+        answer = heap.find(machine, 1)
+        give(machine, answer)
+        assert (machine.registers[7], before - machine.gas) == (found, cost)
+    assert machine.memory.is_writable(page * 4096, 3 * 4096) and not machine.memory.is_writable((page + 3) * 4096, 1)
+    machine.gas, machine.registers[7] = 275 + 120, page + 4
+    assert heap.find(machine, 1).end is Reason.OUT_OF_GAS and heap.page == page + 3
+    assert growing_heap(Program(blob), GP_080) is None and heap.find(machine, 0) is None

@@ -7,6 +7,7 @@
 #include <time.h>
 
 extern void (*const __init_array_start[])(void), (*const __init_array_end[])(void);
+extern void (*const __fini_array_start[])(void), (*const __fini_array_end[])(void);
 
 void *__dso_handle;
 int errno;
@@ -41,19 +42,35 @@ uint64_t pvm_natural(const uint8_t **at) {
     return value;
 }
 
-static void (*at_exit[32])(void);
-static int at_exit_count;
-
-int atexit(void (*function)(void)) {
-    if (at_exit_count == 32) return 1;
-    at_exit[at_exit_count++] = function;
-    return 0;
-}
+/* What runs at exit, last come first: functions of atexit, destructors of C++'s globals. The first 32 need no malloc. */
+struct at_exit {
+    struct at_exit *before;
+    int count;
+    struct { void (*function)(void *); void *argument; } entries[32];
+};
+static struct at_exit first_at_exit, *at_exit = &first_at_exit;
 
 int __cxa_atexit(void (*function)(void *), void *argument, void *handle) {
-    (void)function; (void)argument; (void)handle; /* destructors of globals do not run: memory goes as a whole */
+    (void)handle;
+    if (at_exit->count == 32) {
+        struct at_exit *more = malloc(sizeof *more);
+        if (!more) return 1;
+        more->before = at_exit, more->count = 0;
+        at_exit = more;
+    }
+    at_exit->entries[at_exit->count].function = function;
+    at_exit->entries[at_exit->count++].argument = argument;
     return 0;
 }
+
+int __cxa_thread_atexit(void (*function)(void *), void *argument, void *handle) {
+    return __cxa_atexit(function, argument, handle);
+}
+
+int atexit(void (*function)(void)) { return __cxa_atexit((void (*)(void *))function, 0, 0); }
+
+/* Thread-local storage is data: there is one hart. The linker puts 0 and the variable's address there. */
+void *__tls_get_addr(const size_t *place) { return (void *)(place[0] + place[1]); }
 
 void __cxa_pure_virtual(void) { abort(); }
 
@@ -65,7 +82,14 @@ void _Exit(int code) {
 }
 
 void exit(int code) {
-    while (at_exit_count) at_exit[--at_exit_count]();
+    while (at_exit->count || at_exit->before) {
+        if (!at_exit->count) at_exit = at_exit->before;
+        else {
+            int n = --at_exit->count;
+            at_exit->entries[n].function(at_exit->entries[n].argument);
+        }
+    }
+    for (size_t n = __fini_array_end - __fini_array_start; n--;) __fini_array_start[n]();
     fflush(0);
     _Exit(code);
 }
