@@ -7,8 +7,9 @@ the engine that runs Pyodide, through `page/shared/host.mjs`. This file alone im
 from __future__ import annotations
 
 import re
+import struct
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from importlib import resources
 from time import perf_counter
@@ -19,6 +20,8 @@ from pyodide.code import run_js
 from pyodide.ffi import JsException, to_js
 
 from pvm import abi
+from pvm.breaking import Breaking, Visit
+from pvm.counting import Counting
 from pvm.emit.interpreter import interpreter_bytes, program_image
 from pvm.emit.interpreter.decoded import DecodedCosts, index_size
 from pvm.emit.recompiler import Recompiled, is_translatable, recompile
@@ -31,7 +34,6 @@ from pvm.machine import (
     DEFAULT_GAS,
     Exit,
     Handler,
-    Machine,
     Reason,
     Start,
     check_gas,
@@ -69,16 +71,18 @@ class Engine:
     - `tier`: "interpreter", "recompiler" (translates the program before it runs; programs that are too large are left
       to the interpreter), or "auto" (interprets, and translates what was interpreted for as long as that takes)
     - `metering`: "instruction", "block" or "pipeline", None for the version's own; or `gas`: "flat" or "pipeline"
+    - `counting`: machines count how often each instruction is carried out, and are interpreted (`pvm.observe`)
 
     Raises InputError for other values.
     """
 
     def __init__(
-        self, spec: str = "0.7.2", tier: str = "auto", metering: str | None = None, gas: str | None = None
-    ) -> None:
+        self, spec: str = "0.7.2", tier: str = "auto", metering: str | None = None, gas: str | None = None,
+        counting: bool = False,
+    ) -> None:  # fmt: skip
         if tier not in TIERS:
             raise InputError(unknown("tier", tier, TIERS))
-        self.spec, self.tier = find_spec(spec), tier
+        self.spec, self.tier, self.counting = find_spec(spec), tier, counting
         self.metering = choose_metering(self.spec, metering, gas)
         self._translations: OrderedDict[bytes, Any] = OrderedDict()
 
@@ -107,7 +111,7 @@ class Engine:
         return machine
 
     def _machine(self, program: Program, start: Start) -> HostMachine:
-        machine = HostMachine(self, program, start)
+        machine = (CountingHostMachine if self.counting else HostMachine)(self, program, start)
         machine.engine = self
         if self.tier == "recompiler":
             machine.translate()
@@ -128,7 +132,7 @@ class Engine:
         return self._translations[key]
 
 
-class HostMachine(Machine):
+class HostMachine(Breaking):
     """A machine of `page/shared/host.mjs`. All of its state is there."""
 
     def __init__(self, engine: Engine, program: Program, start: Start) -> None:
@@ -139,7 +143,8 @@ class HostMachine(Machine):
         self._interpreted = 0.0  # seconds
         image = _js_image(program, engine.spec, engine.metering, start)
         try:
-            self._js = _host().Machine.new(_js_abi(), _interpreter(), image)
+            counts = isinstance(self, Counting)
+            self._js = _host().Machine.new(_js_abi(), _interpreter(counts), image, _object({"counts": counts}))
         except JsException as error:
             raise ResourceError(str(error).removeprefix("Error: ")) from None
         self._memory = HostMemory(self._js)
@@ -242,6 +247,27 @@ class HostMachine(Machine):
                 if self._interpreted >= TRANSLATION_TIME * self.program.blob.starts.count(1):
                     self.translate()
 
+    def _run_to(self, places: frozenset[int], visit: Visit | None) -> Exit | None:
+        pcs, slice_ = to_js(sorted(places)), SLICE
+        while True:
+            exit = self._step_and_answer()
+            if exit is not None:
+                return exit
+            code = None
+            while code != abi.BREAKPOINT:
+                if self.poll is not None:
+                    self.poll(self)
+                if self._stops:
+                    return self._stopped()
+                before = self.gas
+                code = int(self._js.advanceBy(slice_, pcs))
+                if code == _host().SLICE:
+                    slice_ = SLICE if self.gas != before else slice_ * 2
+                elif code != abi.BREAKPOINT and (exit := self._answer(self._exit(code))) is not None:
+                    return exit
+            if visit is None or visit(self):
+                return None
+
     def _step(self) -> Exit | None:
         code = int(self._js.step())
         return None if code == abi.STOPPED else self._exit(code)
@@ -255,6 +281,18 @@ class HostMachine(Machine):
         address = self._number("address") if reason is Reason.PAGE_FAULT else None
         call = self._number("call") if reason is Reason.HOST_CALL else None
         return Exit(reason, self.pc, self.gas, address, call)
+
+
+class CountingHostMachine(Counting, HostMachine):
+    """A machine of the interpreter that counts instructions."""
+
+    def translate(self) -> None:
+        """It stays interpreted."""
+
+    def _generated_counts(self) -> Iterable[tuple[int, int]]:
+        length = len(self.program.blob.code) + 1
+        data = self._js.bytes(self._number("counts"), 8 * length).to_bytes()
+        return ((pc, change) for pc, change in enumerate(struct.unpack(f"<{length}q", data)) if change)
 
 
 class HostMemory(Memory):
@@ -355,8 +393,8 @@ def _js_abi() -> Any:
 
 
 @cache
-def _interpreter() -> Any:
-    return _compiled(interpreter_bytes())
+def _interpreter(counts: bool) -> Any:
+    return _compiled(interpreter_bytes(counts))
 
 
 def _compiled(module: bytes) -> Any:
@@ -396,7 +434,7 @@ def find_costs(program: Program, spec: Spec) -> Costs | None:
     """What a program's blocks cost by the pipeline model; None without address space for a machine to decode it."""
     try:
         image = _js_image(program, spec, PIPELINE, start_of(program, b"", 0, 0, None))
-        return _costs_of(_host().Machine.new(_js_abi(), _interpreter(), image))
+        return _costs_of(_host().Machine.new(_js_abi(), _interpreter(False), image))
     except JsException:
         return None
 

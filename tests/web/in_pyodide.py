@@ -4,8 +4,10 @@ from pathlib import Path
 
 from pvm import ReferenceEngine
 from pvm.examples import EXAMPLES
+from pvm.examples import example as find_example
 from pvm.fuzz import memory_case, random_case, transcript
-from pvm.program import assemble
+from pvm.observe import Debugger, counts_of, profile, symbols_of
+from pvm.program import assemble, survey
 from pvm.trace import parse_trace, replay
 from pvm.vectors import parse_vector, run_vector
 from pvm_web.host import Engine
@@ -104,4 +106,28 @@ def stops():
             machine.run()
         except Exception as error:
             found[tier] = [[exit.reason.value, exit.gas] for exit in exits], type(error).__name__
+    return found
+
+
+def observed():
+    """What counts, breakpoints, watchpoints and profiles say that they do not say of the reference engine, by tier."""
+    known, found = find_example("fibonacci"), {}
+    program = assemble(known.source)
+    labels = symbols_of(program, survey(known.source))
+    for tier in ("interpreter", "recompiler", "auto"):
+        seen = []
+        for engine, counting in (
+            (Engine(tier=tier), Engine(tier=tier, counting=True)), (ReferenceEngine(), ReferenceEngine(counting=True)),
+        ):  # fmt: skip
+            machine = counting.instantiate(program, b"\x06")
+            exit, counts = machine.run(), counts_of(machine)
+            debugger = Debugger(engine.instantiate(program, b"\x06"), {max(counts, key=counts.get)})
+            stops = [debugger.run() for _ in range(10)]
+            debugger.breakpoints.clear()
+            debugger.watch(debugger.machine.registers[1] - 64, 64)
+            stops += [debugger.run() for _ in range(10)]
+            folded = profile(engine.instantiate(program, b"\x06"), labels).folded()
+            seen.append((exit, counts, stops, folded))
+        names = ("exit", "counts", "stops", "folded")
+        found[tier] = [name for name, ours, theirs in zip(names, *seen, strict=True) if ours != theirs]
     return found

@@ -63,3 +63,7 @@ def test_refusals(in_pyodide: Check) -> None:
 def test_stops(in_pyodide: Check) -> None:
     exits = [["stopped", gas] for gas in (91, 91, 88, 10, 99, 96)]
     assert in_pyodide("stops") == {tier: [exits, "MachineClosedError"] for tier in ("interpreter", "recompiler")}
+
+
+def test_observing(in_pyodide: Check) -> None:
+    assert in_pyodide("observed") == {"interpreter": [], "recompiler": [], "auto": []}

@@ -260,9 +260,15 @@ export class Machine {
     }
   }
 
-  /** The same for a budget that is a Number. @param {number} budget @returns {number} */
-  advanceBy(budget) {
-    return this.advance(BigInt(budget));
+  /**
+   * The same, or `advanceTo`, for a budget that is a Number.
+   *
+   * @param {number} budget
+   * @param {Iterable<number>} breakpoints
+   * @returns {number}
+   */
+  advanceBy(budget, breakpoints = []) {
+    return this.advanceTo(BigInt(budget), breakpoints);
   }
 
   #advance(interprets) {
