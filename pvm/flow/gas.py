@@ -1,7 +1,7 @@
-"""Where a region looks whether gas is left.
+"""Gas checks: which blocks of a region check that gas is left, and for how much.
 
-In: what its blocks cost. Out: what each of them needs before it. Not every block has to look: one that can only be come
-to by jumps forwards is paid for by those before it, which see that the dearest way to the next look can be paid.
+In: what its blocks cost. Out: what each check requires. A block reached only by forward edges needs no check: a
+predecessor's check covers the most expensive path to the next one.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from collections.abc import Container, Sequence
 
 from pvm.flow.blocks import Flow
 
-# A block from which the way to the next look costs more than this looks itself. Below what it needs, a region is left
-# to the interpreter, which should not have much to do.
+# A block from which the path to the next check costs more than this has a check of its own. With less gas than a check
+# requires, the region is left to the interpreter, which should not have much to do.
 FARTHEST = 2048
 
 
 def gas_needs(
     flow: Flow, first: int, end: int, looks: Container[int], costs: Sequence[int]
 ) -> dict[int, int]:
-    """For each block of [first, end) that looks: the gas that the dearest way to the next look costs.
+    """For each block of [first, end) with a check: the gas that the most expensive path to the next check takes.
 
-    `looks` are the blocks that have to: those that are come to by jumps backwards, or from elsewhere.
+    `looks` are the blocks that must have one: targets of back edges, and those that are entered from other regions.
     """
-    ahead: dict[int, int] = {}  # what a block before has to see to
+    ahead: dict[int, int] = {}  # what a predecessor's check has to cover
     needs: dict[int, int] = {}
     for number in range(end - 1, first - 1, -1):
         block = flow.blocks[number]

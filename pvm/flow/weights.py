@@ -2,7 +2,7 @@
 
 In: a row, a spec. Out: numbers from 1 to `HEAVIEST`. Hosts compile a function in more than linear time and memory, so
 functions and blocks are bounded by weight. Measured with wasmtime 50, functions of 4,000 instructions of one row each,
-the dearest of several choices of operands, in MiB beyond what an empty module takes:
+the most expensive of several choices of operands, in MiB beyond what an empty module takes:
 
 - most rows: up to 8, immediate operands up to 15;
 - what cranelift rewrites again and again (sums with an immediate, differences from one, exclusive ors with one,

@@ -107,7 +107,7 @@ class Listed:
 
 
 def answer_of(machine: Machine, number: int, effects: Effects, spec: Spec) -> Answer:
-    """What the effects come to at the call that the machine stands at: a panic where memory cannot be written."""
+    """The effects as an answer to the call that the machine stands at: a panic where memory cannot be written."""
     if effects.stops:
         return UNANSWERED
     row = by_number(spec).get(number)

@@ -23,7 +23,7 @@ CHOICES: tuple[str, ...] = ("any", "one register", "alike")
 
 _NEAR = 90  # blocks, at most so far away
 _LONGEST_RUN = 600  # instructions of a row in a row, in mixes
-_DEAR = (
+_EXPENSIVE = (
     "mul_upper", "div", "rem", "rot", "load_ind", "store_ind", "add_imm", "xor_imm", "or_imm", "reverse_bytes", "sbrk",
     "ecalli", "branch_eq", "cmov_iz_imm", "load_imm_jump_ind",
 )  # fmt: skip
@@ -47,12 +47,12 @@ class Subject:
 
 
 def _mixes(count: int) -> tuple[Subject, ...]:
-    """Of two to six rows. Every other one is of those alone that are dear to compile, or that branch."""
-    dear = [row for row in GP_072.rows if row.name.startswith(_DEAR)]
+    """Of two to six rows. Every other one is of those alone that are expensive to compile, or that branch."""
+    expensive = [row for row in GP_072.rows if row.name.startswith(_EXPENSIVE)]
     found = []
     for seed in range(1, count + 1):
         random = Random(seed)
-        rows = tuple(random.sample(dear if seed % 2 else GP_072.rows, random.randrange(2, 7)))
+        rows = tuple(random.sample(expensive if seed % 2 else GP_072.rows, random.randrange(2, 7)))
         found.append(Subject(f"mix {seed}", rows, tuple(random.random() for _ in rows), seed))
     return tuple(found)
 

@@ -1,4 +1,4 @@
-"""What translating costs, instruction by instruction: the largest programs that are taken, and how near they come to
+"""What translating costs, instruction by instruction: the largest programs that are taken, and how close they are to
 the most that `wasm_host.code.room` states.
 
 In: a subject of `hostile_rows`. Out: a part of the section. Each sample is taken in a process of its own, on 1, 2 and 8
