@@ -3,13 +3,13 @@
 It works with the machines of every engine, and they give the same answers. What is not asked for costs nothing.
 """
 
+from pvm.analysis.symbols import Symbols, symbols_of
 from pvm.breaking import Visit, run_to
 from pvm.counting import counts_of
 from pvm.observe.debugger import Access, Breakpoint, Debugger, Watch
 from pvm.observe.gas_report import BlockLine, GasReport, NamedLine, gas_report
 from pvm.observe.heat import Coverage, coverage_of, heat_lines
 from pvm.observe.profile import Profile, profile
-from pvm.observe.symbols import Symbols, symbols_of
 
 __all__ = [
     "Access", "BlockLine", "Breakpoint", "Coverage", "Debugger", "GasReport", "NamedLine", "Profile", "Symbols",

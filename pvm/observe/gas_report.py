@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pvm.analysis.symbols import Symbols
 from pvm.gas import block_costs, choose_metering
 from pvm.gas.metering import INSTRUCTION
 from pvm.isa.spec import Spec
 from pvm.isa.spec import spec as find_spec
-from pvm.observe.symbols import Symbols
 from pvm.program import Program
 
 

@@ -10,18 +10,18 @@ each; between them it is interpreted at full speed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pvm.analysis.functions import DIRECT, call_sites, jump_target
+from pvm.analysis.symbols import Symbols
 from pvm.breaking import run_to
 from pvm.gas.metering import INSTRUCTION
 from pvm.machine import Exit, Machine
-from pvm.observe.symbols import Symbols
-from pvm.program import Blob, Instruction, decode
+from pvm.program import Instruction
 
 DEEPEST = 256  # calls of a stack that are told apart
 _STACK_POINTER = 1
-_CALLS = ("load_imm_jump", "load_imm_jump_ind")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class _Walk:
 
     def __init__(self, machine: Machine, symbols: Symbols) -> None:
         self._machine, self._symbols, self._blob = machine, symbols, machine.program.blob
-        self._calls = {call.pc: (call, pc) for call, pc in _calls(machine)}
+        self._calls = {call.pc: (call, pc) for call, pc in call_sites(self._blob, machine.spec)}
         self._returns = {pc for _, pc in self._calls.values()}
         self.stops = self._calls.keys() | self._returns
         self.stacks: Counter[tuple[str, ...]] = Counter()
@@ -108,29 +108,13 @@ class _Walk:
         self._key = (self._first, *(frame.name for frame in self._frames[:DEEPEST]))
 
     def _target(self, call: Instruction) -> int | None:
-        if call.row.name == "load_imm_jump":
+        if call.row.name == DIRECT:
             return call.y
         address = (self._machine.registers[call.b] + call.y) % (1 << 32)
-        return _jump_target(self._blob, address)
+        return jump_target(self._blob, address)
 
     def _name(self, pc: int) -> str:
         return self._symbols.label(pc) or f"pc {pc}"
-
-
-def _calls(machine: Machine) -> Iterator[tuple[Instruction, int]]:
-    """The calls of a program, each with the pc that it returns to."""
-    blob = machine.program.blob
-    for instruction in decode(blob, machine.spec):
-        if instruction.row.name in _CALLS:
-            pc = _jump_target(blob, instruction.x)
-            if pc is not None:
-                yield instruction, pc
-
-
-def _jump_target(blob: Blob, address: int) -> int | None:
-    """The pc that a dynamic jump to an address leads to; None where there is none."""
-    index, odd = divmod(address, 2)
-    return None if odd or not 1 <= index <= blob.jump_count else blob.jump_table[index - 1]
 
 
 def _plain(name: str) -> str:

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from array import array
-from collections import Counter
-from collections.abc import Iterator
-from itertools import compress, islice
+from itertools import islice
 from typing import Any
 
 import click
 from rich.table import Table
 
-from pvm.flow.index import CALL, TRAP, Index, index_of
-from pvm.isa import GP_080, Spec
+from pvm.analysis import summary
+from pvm.isa import Spec
 from pvm.isa import spec as find_spec
 from pvm.printable import escaped
 from pvm.program import (
-    Blob,
     Instruction,
     Program,
-    decode_at,
     format_instruction,
-    invalid_at,
-    is_valid,
 )
-from pvm.program.facts import ENTRY_POINTS, call_symbol, metadata_text, shown_name
+from pvm.program.facts import call_symbol, metadata_text, shown_name
 from wasm_host.cli.container import (
     SHOWN_EXPORTS,
     container_rows,
@@ -75,40 +68,25 @@ def command(program: str, spec: str, format_: str, as_json: bool) -> int:
 
 def gather(program: Program, spec: Spec) -> dict[str, Any]:
     """Everything that the command shows, as its JSON object."""
-    blob = program.blob
-    index, starts = index_of(blob, spec), blob.starts
-    traps = array("I", compress(index.pcs, (kind == TRAP for kind in index.kinds)))
-    names = Counter(_opcode_names(blob, spec, index))
-    calls = _host_calls(blob, spec, index)
+    found = summary(program, spec)
+    calls = {number: found.calls[number] for number in sorted(found.calls)}
     return {
-        "format": program.format, "spec": spec.name, "size": len(program.encode()),
+        "format": found.format, "spec": found.spec, "size": found.size,
         "metadata": _metadata(program.metadata), **_memory(program),
-        "entry_points": _entry_points(program, spec),
-        "code_bytes": len(blob.code), "instructions": len(index.pcs),
-        "basic_blocks": index.blocks.count(1),
+        "entry_points": [
+            {"pc": one.pc, "purpose": one.purpose, "instruction": one.instruction and _text(one.instruction)}
+            for one in found.entries
+        ],
+        "code_bytes": found.code_bytes, "instructions": found.instructions, "basic_blocks": found.blocks,
         "jump_table": {
-            "entries": blob.jump_count, "entry_size": blob.jump_entry_size,
-            "no_block_starts": sorted(pc for pc in blob.jump_targets if not index.starts_block(pc)),
+            "entries": found.jump_entries, "entry_size": found.jump_entry_size, "no_block_starts": [*found.bad_targets],
         },
-        "instruction_mix": dict(names.most_common()),
-        "invalid_opcodes": [pc for pc in traps if starts[pc] and spec.by_opcode[blob.code[pc]] is None],
-        "unmarked": [pc for pc in traps if not starts[pc]],
-        "host_calls": {str(number): calls[number] for number in sorted(calls)},
-        "host_call_names": {str(number): call_symbol(program, number, spec) for number in sorted(calls)},
-        "polkavm": gather_container(program, calls),
-        "valid_080": is_valid(blob, GP_080), "invalid_080": invalid_at(blob, GP_080),
+        "instruction_mix": dict(found.mix), "invalid_opcodes": [*found.invalid], "unmarked": [*found.unmarked],
+        "host_calls": {str(number): count for number, count in calls.items()},
+        "host_call_names": {str(number): call_symbol(program, number, spec) for number in calls},
+        "polkavm": gather_container(program, found.calls),
+        "valid_080": found.invalid_080 is None, "invalid_080": found.invalid_080,
     }  # fmt: skip
-
-
-def _opcode_names(blob: Blob, spec: Spec, index: Index) -> Iterator[str]:
-    """The name of each instruction."""
-    names, starts = [_INVALID if row is None else row.name for row in spec.by_opcode], blob.starts
-    return (names[blob.code[pc]] if starts[pc] else _UNMARKED for pc in index.pcs)
-
-
-def _host_calls(blob: Blob, spec: Spec, index: Index) -> Counter[int]:
-    """How often the code makes each call."""
-    return Counter(decode_at(blob, spec, pc).x for pc in compress(index.pcs, (kind == CALL for kind in index.kinds)))
 
 
 def _metadata(metadata: bytes | None) -> dict[str, Any] | None:
@@ -132,18 +110,6 @@ def _memory(program: Program) -> dict[str, Any]:
         ],
         "heap": {"start": sections.heap_end, "limit": sections.heap_limit},
     }  # fmt: skip
-
-
-def _entry_points(program: Program, spec: Spec) -> list[dict[str, Any]]:
-    """What stands at the entry points, or exports; None where no instruction begins."""
-    blob = program.blob
-    found = program.polkavm
-    entries = ENTRY_POINTS if found is None else tuple((export.pc, export.name) for export in found.exports)
-    begins = {pc for pc, _ in entries if any(blob.starts[pc : pc + 1])}
-    return [
-        {"pc": pc, "purpose": purpose, "instruction": _text(decode_at(blob, spec, pc)) if pc in begins else None}
-        for pc, purpose in entries
-    ]
 
 
 def _text(instruction: Instruction) -> str:

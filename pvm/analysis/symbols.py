@@ -32,6 +32,10 @@ class Symbols:
     def line(self, pc: int) -> str:
         """The source line of the code at a pc, "" where nothing is known."""
         return _at(self.lines, self._starts[1], pc)
+    def start(self, pc: int) -> int:
+        """Where the code that a pc belongs to begins: the pc of its label, 0 before the first."""
+        place = bisect_right(self._starts[0], pc) - 1
+        return self.labels[place][0] if place >= 0 else 0
 
 
 def symbols_of(
