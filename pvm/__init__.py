@@ -4,6 +4,9 @@ This package imports the standard library alone and runs unchanged in Pyodide. T
 `wasm_host.Engine`, which has the interface of `ReferenceEngine`.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from pvm.errors import (
     AddressError,
     AssemblyError,
@@ -29,3 +32,20 @@ __all__ = [
     "MachineBusyError", "MachineClosedError", "Memory", "Program", "ProgramError", "PvmError", "Reason",
     "ReferenceEngine", "ResourceError", "State", "TraceError", "VectorError", "__version__",
 ]  # fmt: skip
+
+_PARTS = (
+    "analysis", "examples", "flow", "gas", "isa", "jam", "link", "observe", "program", "standalone", "trace",
+)  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return sorted((*__all__, *_PARTS))
+
+
+if not TYPE_CHECKING:  # who checks types sees what is imported
+
+    def __getattr__(name: str) -> object:
+        """The packages in this one, when they are first asked for."""
+        if name in _PARTS:
+            return import_module(f"pvm.{name}")
+        raise AttributeError(f"module 'pvm' has no attribute {name!r}")

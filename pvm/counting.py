@@ -25,6 +25,9 @@ class Counting(Machine):
         self._stepped: Counter[int] = Counter()
         super().__init__(*arguments)
 
+    def __dir__(self) -> list[str]:
+        return sorted([*super().__dir__(), "counts"])
+
     def counts(self) -> dict[int, int]:
         """How often each instruction was carried out since the machine was made, by pc, where that is not 0.
 

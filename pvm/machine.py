@@ -18,6 +18,7 @@ from pvm.exits import Reason as Reason
 from pvm.exits import check_reason as check_reason
 from pvm.gas.metering import METERINGS as METERINGS
 from pvm.gas.metering import check_metering as check_metering
+from pvm.interface import public_names
 from pvm.isa.spec import Spec
 from pvm.memory import Memory
 from pvm.program.program import Program
@@ -99,6 +100,9 @@ class Machine(ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} pc={self.pc} gas={self.gas}>"
+
+    def __dir__(self) -> list[str]:
+        return public_names(Machine)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a machine can be neither copied nor pickled: make another one from its program")

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from pvm.errors import AddressError, InputError
+from pvm.interface import public_names
 from pvm.printable import shown
 from pvm.program.standard import ADDRESS_SPACE, PAGE_SIZE, ZONE_SIZE
 
@@ -18,6 +19,9 @@ ACCESSES: tuple[str | None, ...] = (None, "r", "rw")
 
 class Memory(ABC):
     """The guest's 4 GiB as the host sees them: reads and writes ignore the guest's access rights."""
+
+    def __dir__(self) -> list[str]:
+        return public_names(Memory)
 
     @abstractmethod
     def read(self, address: int, length: int) -> bytes:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import pydoc
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
 import pytest
 
+import pvm
+import wasm_host
 from pvm import InputError
 from pvm.emit.recompiler import recompile
 from pvm.emit.recompiler.outline import outline_of
@@ -29,6 +34,7 @@ from pvm.program import (
     why_panic,
 )
 from pvm.standalone import interpreter_command, program_command
+from pvm.trace import growing_heap
 
 PACKAGES = ("pvm.gas", "pvm.jam.host_calls", "pvm.program", "pvm.standalone", "pvm.trace", "wasm_host")
 SOURCE = "load_imm r1, 5\njump end\nend: trap"
@@ -43,6 +49,7 @@ CALLS: dict[str, Callable[[Any], object]] = {
     "decode": lambda spec: list(decode(BLOB, spec)),
     "decode_at": lambda spec: decode_at(BLOB, spec, 0),
     "disassemble": lambda spec: disassemble(PROGRAM, spec),
+    "growing_heap": lambda spec: growing_heap(assemble(".standard\n" + SOURCE, spec), spec),
     "interpreter_command": lambda spec: interpreter_command(spec, "block"),
     "invalid_at": lambda spec: invalid_at(BLOB, spec),
     "is_entry": lambda spec: is_entry(BLOB, spec, 0),
@@ -91,3 +98,41 @@ def test_a_metering_that_nobody_knows_is_refused(make: Callable[..., bytes]) -> 
 def test_a_protection_that_nobody_knows_is_refused() -> None:
     with pytest.raises(InputError, match="unknown protection 'hard'"):
         recompile(BLOB, "0.7.2", "block", "hard")
+
+
+# --- what completions and help() show ------------------------------------------------------------------------------
+
+SHOWN = (
+    "pvm.analysis", "pvm.examples", "pvm.flow", "pvm.fuzz", "pvm.gas", "pvm.isa", "pvm.jam.testing", "pvm.link",
+    "pvm.observe", "pvm.program", "pvm.standalone", "pvm.trace", "wasm_host",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["pvm", *SHOWN])
+def test_packages_show_their_interface_and_nothing_else(name: str) -> None:
+    package = import_module(name)
+    parts = package._PARTS if name == "pvm" else ()
+    assert dir(package) == sorted((*package.__all__, *parts))
+    for shown in dir(package):
+        assert hasattr(package, shown), shown
+    text = pydoc.render_doc(package)
+    limit = 400_000 if name == "pvm.program" else 100_000
+    assert len(text) < limit, f"help({name}) has {len(text)} characters"
+
+
+def test_parts_are_there_after_import_pvm() -> None:
+    code = "import pvm; assert pvm.trace.record and pvm.examples.EXAMPLES and pvm.observe.Debugger; pvm.nothing"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "module 'pvm' has no attribute 'nothing'" in run.stderr
+
+
+def test_objects_show_their_interface_and_nothing_else() -> None:
+    engine = wasm_host.Engine(tier="interpreter")
+    machine, reference = engine.instantiate(PROGRAM), pvm.ReferenceEngine().instantiate(PROGRAM)
+    assert dir(machine) == dir(reference) and {"run", "step", "save", "stop", "program", "memory"} <= set(dir(machine))
+    assert dir(machine.memory) == dir(reference.memory) and "mapped" in dir(machine.memory)
+    counting = wasm_host.Engine(counting=True).instantiate(PROGRAM)
+    assert set(dir(counting)) - set(dir(machine)) == {"counts"}
+    assert not [name for one in (engine, machine, machine.memory) for name in dir(one) if name.startswith("_")]
+    for one in (engine, machine, machine.memory, counting):
+        assert all(hasattr(one, name) for name in dir(one) if name != "heap_limit")

@@ -16,6 +16,7 @@ PACKAGES = {"pvm": "pvm", "wasm_host": "wasm_host", "pvm_web": "web"}  # and the
 # Each place may import from those before it, and from its own folder. `pvm` is listed by its parts.
 ORDER = (
     "pvm.version", "pvm.errors", "pvm.turns", "pvm.lazy", "pvm.printable", "pvm.suggestions", "pvm.report", "pvm.exits",
+    "pvm.interface",
     "pvm.wasm",  # knows nothing about the PVM
     "pvm.isa", "pvm.jam.host_calls.table", "pvm.program", "pvm.link", "pvm.gas", "pvm.memory", "pvm.registers",
     "pvm.saved", "pvm.starts",

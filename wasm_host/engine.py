@@ -86,6 +86,10 @@ class Engine:
             for mode in (SOFTWARE, HARDWARE)
         }
 
+    def __dir__(self) -> list[str]:
+        options = ("cache", "calls", "counting", "metering", "protection", "spec", "tier")
+        return sorted((*options, "instantiate", "request", "resume"))
+
     def _translate(self, protection: str, program: Program, pause: Callable[[], object], compile: Compile) -> Compiled:
         """A program's translation, out of the cache or made and put there.
 

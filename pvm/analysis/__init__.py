@@ -12,3 +12,7 @@ __all__ = [
     "BasicBlock", "CallGraph", "Entry", "Summary", "Symbols", "blocks_of", "call_graph", "calls_of", "jumps_to",
     "sizes_of", "summary", "symbols_of",
 ]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return __all__

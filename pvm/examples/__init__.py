@@ -18,6 +18,12 @@ from pvm.errors import InputError
 from pvm.jam.host_calls.table import LOG_CALL as LOG_CALL  # the host call by which `hello` logs
 from pvm.suggestions import unknown
 
+__all__ = ["EXAMPLES", "LOG_CALL", "Example", "Pixels", "example", "life_args"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 @dataclass(frozen=True)
 class Pixels:

@@ -25,3 +25,7 @@ __all__ = [
     "SBRK", "SPLIT", "STRAIGHT", "Block", "Ending", "Flow", "Follows", "Limits", "Loop", "Shape", "arranged",
     "flow_of", "frequencies", "gas_needs", "opcodes_of", "shape_of", "target_of", "visited_code", "weights_of",
 ]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -17,3 +17,7 @@ __all__ = [
     "CORNERS", "Case", "Disagreement", "Make", "Observation", "compare", "corner_case", "format_case", "memory_case",
     "mutated_case", "observe", "observed_pages", "parse_case", "random_case", "shrink", "start", "transcript",
 ]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -8,3 +8,7 @@ from pvm.gas.flat import STRAY_COST
 from pvm.gas.metering import METERINGS, check_metering, choose_metering
 
 __all__ = ["METERINGS", "STRAY_COST", "BlockCosts", "Costs", "block_costs", "check_metering", "choose_metering"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -8,3 +8,7 @@ __all__ = [
     "BY_NAME", "FORMATS", "GAS_VECTORS", "GP_072", "GP_080", "ROWS", "SPECS", "SPEC_NAMES", "Format", "Row", "Spec",
     "spec",
 ]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return __all__

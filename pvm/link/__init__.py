@@ -9,3 +9,7 @@ mean, `reach` keeps what the entry points need, `layout` gives addresses, `lower
 from pvm.link.link import Linked, Options, is_linkable, link
 
 __all__ = ["Linked", "Options", "is_linkable", "link"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -15,3 +15,7 @@ __all__ = [
     "Access", "BlockLine", "Breakpoint", "Coverage", "Debugger", "GasReport", "NamedLine", "Profile", "Symbols",
     "Visit", "Watch", "counts_of", "coverage_of", "gas_report", "heat_lines", "profile", "run_to", "symbols_of",
 ]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -42,3 +42,7 @@ __all__ = [
     "survey",
     "why_panic",
 ]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return __all__

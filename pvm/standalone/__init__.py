@@ -6,3 +6,7 @@ from pvm.standalone.program import INTERPRETED
 from pvm.standalone.wasi import STATUSES
 
 __all__ = ["INTERPRETED", "STATUSES", "Defaults", "interpreter_command", "program_command"]
+
+
+def __dir__() -> list[str]:
+    return __all__

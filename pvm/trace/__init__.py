@@ -15,3 +15,7 @@ __all__ = [
     "format_trace", "give", "growing_heap", "host_of", "is_trace", "parse_answers", "parse_calls", "parse_default",
     "parse_trace", "record", "replay", "start_machine", "start_of_trace",
 ]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pvm.isa import Spec
+from pvm.isa import spec as find_spec
 from pvm.jam.host_calls.table import LOG_CALL, UNKNOWN_GAS, WHAT, HostCallRow, by_number
 from pvm.machine import GAS_LIMIT, Machine, Reason
 from pvm.program import PAGE_SIZE, Program
@@ -127,12 +128,12 @@ class GrowingHeap:
         return answer
 
 
-def growing_heap(program: Program, spec: Spec) -> GrowingHeap | None:
-    """The heap of a standard program; None for a plain one, which has none."""
+def growing_heap(program: Program, spec: Spec | str) -> GrowingHeap | None:
+    """The heap of a standard program; None for a plain one, which has none. Raises InputError for unknown versions."""
     sections = program.sections
     if sections is None:
         return None
-    return GrowingHeap(sections.heap_end // PAGE_SIZE, sections.grow_limit // PAGE_SIZE, spec)
+    return GrowingHeap(sections.heap_end // PAGE_SIZE, sections.grow_limit // PAGE_SIZE, find_spec(spec))
 
 
 def reads_of(machine: Machine, row: HostCallRow | None) -> tuple[MemoryChunk, ...]:

@@ -16,3 +16,7 @@ __all__ = [
     "Change", "Invocation", "Outcome", "Privileges", "Refinement", "Run", "Service", "ServiceFailed", "Transfer",
     "WorkError", "World",
 ]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return __all__
