@@ -25,11 +25,12 @@ from wasm_host.machine.ffi import caller
 from wasm_host.machine.interpreted import CountingMachine, WasmMachine
 from wasm_host.machine.protection import obstacle
 from wasm_host.machine.snapshots import Images
-from wasm_host.machine.translated import AutoMachine, RecompilerMachine
+from wasm_host.machine.translated import AutoMachine, Bare, RecompilerMachine
 from wasm_host.translating import compile_program
 
 TIERS: tuple[str, ...] = ("auto", "interpreter", "recompiler")
 SOFTWARE, HARDWARE = "software", "hardware"
+_BARE = "bare"  # what the hardware protects goes on in, while it computes
 PROTECTIONS: tuple[str, ...] = ("auto", SOFTWARE, HARDWARE)
 
 
@@ -59,6 +60,7 @@ class Engine:
     """
 
     region_blocks = REGION_BLOCKS
+    calm_slices = 1  # see `wasm_host.machine.translated.Bare`
 
     def __init__(
         self,
@@ -83,7 +85,7 @@ class Engine:
         self._images = Images()
         self._translations = {
             mode: Translations(partial(self._translate, mode), partial(self._is_stored, mode))
-            for mode in (SOFTWARE, HARDWARE)
+            for mode in (SOFTWARE, HARDWARE, _BARE)
         }
 
     def __dir__(self) -> list[str]:
@@ -158,9 +160,13 @@ class Engine:
         translations, software = self._translations[mode], partial(self._translations[SOFTWARE].get, program)
         protects = mode == HARDWARE
         if self.tier == "recompiler":
-            return RecompilerMachine(*options, protects, partial(translations.get, program), software)
+            bare = Bare(lambda seconds: self._translations[_BARE].request(program), self.calm_slices)
+            made = partial(translations.get, program)
+            return RecompilerMachine(*options, protects, made, software, bare if protects else None)
+        bare = Bare(partial(self._translations[_BARE].spend, program), self.calm_slices)
         spend, checked = (partial(self._translations[name].spend, program) for name in (mode, SOFTWARE))
-        return AutoMachine(*options, protects, spend, translations.found(program), checked, software)
+        found = translations.found(program)
+        return AutoMachine(*options, protects, spend, found, checked, software, bare if protects else None)
 
     def request(self, program: Program) -> None:
         """Have a program translated in the background, or its stored translation loaded, before a machine needs it.

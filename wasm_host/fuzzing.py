@@ -85,7 +85,30 @@ class _Switching(Engine):
 
     def __init__(self, spec: str, metering: str, cache: bool) -> None:
         super().__init__(spec, "auto", metering, cache=cache)
-        self._translations = {mode: _AtOnce(partial(self._translate, mode)) for mode in (SOFTWARE, HARDWARE)}
+        self._translations = {mode: _AtOnce(partial(self._translate, mode)) for mode in self._translations}
+
+
+class _Bare(Engine):
+    """Whatever it translates it runs in bare code at once, and again after each answer of the host."""
+
+    calm_slices = 0
+
+    def __init__(self, spec: str, metering: str, region_blocks: int | None = None) -> None:
+        super().__init__(spec, "recompiler", metering, cache=False, protection=HARDWARE)
+        self.region_blocks = region_blocks or self.region_blocks
+        self._translations = {mode: _Made(partial(self._translate, mode)) for mode in self._translations}
+
+
+class _Made(Translations):
+    """What is asked for is there at once."""
+
+    def request(self, program: Program) -> Translation:
+        return Translation(self.get(program))
+
+
+def bare_engine(spec: str, metering: str, region_blocks: int | None = None) -> Engine:
+    """An engine whose machines run bare code whenever they can, from their first instruction on."""
+    return _Bare(spec, metering, region_blocks)
 
 
 def engines() -> dict[str, Make]:
@@ -99,6 +122,8 @@ def engines() -> dict[str, Make]:
     }
     if obstacle() is None:
         found["recompiler, hardware"] = partial(_recompiler, Engine, HARDWARE)
+        found["bare"] = lambda case: bare_engine(case.spec, case.metering)
+        found["small regions, bare"] = lambda case: bare_engine(case.spec, case.metering, 2)
         found["small regions, hardware"] = partial(_recompiler, _SmallRegions, HARDWARE)
     return found
 

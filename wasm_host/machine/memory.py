@@ -88,7 +88,7 @@ class GuestMemory(Memory):
         self, guest: wasmtime.Memory, engine: EngineState, store: wasmtime.Store, turns: Turns = NOBODY
     ) -> None:
         self._store, self._engine, self._turns = store, engine, turns
-        self._base = base_address(guest, store)
+        self._base = self.base = base_address(guest, store)  # in this process
         self._table = engine.base + abi.PAGE_TABLE
         # For handlers: a third of the time that ctypes' functions take.
         self._octets = memoryview((ctypes.c_char * ADDRESS_SPACE).from_address(self._base)).cast("B")

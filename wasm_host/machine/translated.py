@@ -7,6 +7,7 @@ In: a program, its translation, its start. Out: `RecompilerMachine`, whose trans
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from threading import get_ident
 from time import perf_counter
 from typing import Protocol
@@ -24,6 +25,7 @@ from wasm_host.code.modules import TRANSLATION_IMPORTS, Compiled
 from wasm_host.forks import steadily
 from wasm_host.machine.ffi import Call, MemoryTrap
 from wasm_host.machine.interpreted import WasmMachine, function
+from wasm_host.machine.moments import Moment, moment_of, writable_bytes
 from wasm_host.machine.protection import ProtectedMemory, obstacle
 from wasm_host.machine.snapshots import Images
 
@@ -43,6 +45,21 @@ class Promised(Protocol):
 
 Spend = Callable[[float], Promised | None]
 _GUEST_SIZE = abi.GUEST_PAGES * abi.WASM_PAGE
+_HOST_CALL = abi.EXIT_CODES[Reason.HOST_CALL]
+
+# A slice of gas (0.1 to 0.4 ms) in which the host has no part says that a machine is computing. So many such slices
+# come before it goes on in bare code, more where there is more to keep in case that it has to begin again.
+CALM_SLICE = 1 << 20
+_KEPT_IN_A_SLICE = 1 << 19  # bytes
+
+
+@dataclass(frozen=True)
+class Bare:
+    """Where a machine's bare translation comes from, told for how long it would have been of use, and after how many
+    calm slices it is used."""
+
+    spend: Spend
+    slices: int = 1
 
 
 class RecompilerMachine(WasmMachine):
@@ -51,6 +68,10 @@ class RecompilerMachine(WasmMachine):
     With `protects`, translations do not check accesses: a refused one traps, and the interpreter goes on from the last
     checkpoint (`checkpoints`) to the same fault. `software` yields a translation that checks, for when the
     protection is lost.
+
+    `bare` yields one that neither checks nor keeps anything, in which the machine computes for as long as the host has
+    no part in it. When an access is refused there, or a signal comes, the machine is what it was before that again, and
+    goes on in the other one, to the same fault.
     """
 
     _is_linked = False
@@ -58,8 +79,15 @@ class RecompilerMachine(WasmMachine):
 
     def __init__(
         self, program: Program, spec: Spec, metering: str, start: Start, calls: str, images: Images, protects: bool,
-        compiled: Callable[[], Compiled] | None, software: Callable[[], Compiled],
+        compiled: Callable[[], Compiled] | None, software: Callable[[], Compiled], bare: Bare | None = None,
     ) -> None:  # fmt: skip
+        self._bare = bare
+        self._calm, self._needed = 0, bare.slices if bare else 0
+        self._calm_since = perf_counter()
+        self._call_bare: Call | None = None
+        self._is_bare = False
+        self._is_behind = False  # whether the state is that of the moment, and memory may not be
+        self._moment: Moment | None = None  # from which bare code has run
         super().__init__(program, spec, metering, start, calls, images, protects)
         self._protects, self._software = protects, software
         self._by_block = metering != INSTRUCTION
@@ -82,7 +110,8 @@ class RecompilerMachine(WasmMachine):
         self._call_recompiled = self._make_call(self._store, function(instance.exports(self._store)[abi.RUN]))
         self._call_finish = self._make_call(self._store, function(self._exports[abi.FINISH]))
         self._entries, self._resumes = compiled.recompiled.entries, compiled.recompiled.resumes
-        self._state.write(self._field["entries"].value, compiled.recompiled.jumps)
+        self._jumps = compiled.recompiled.jumps
+        self._state.write(self._field["entries"].value, self._jumps)
         self._is_linked = True
 
     def _runner(self) -> Call:
@@ -91,6 +120,10 @@ class RecompilerMachine(WasmMachine):
             guest.settle()
             if guest.is_on and (not self._protects or obstacle() is not None):
                 self._unprotect()
+        if self._is_behind:
+            self._begin_again()
+        self._leave_bare()
+        self._needed = self._bare.slices if self._bare else 0
         return self._go_on
 
     def _go_on(self) -> int:
@@ -104,18 +137,14 @@ class RecompilerMachine(WasmMachine):
             except ResourceError:
                 return self._call_run()
         field = self._field
+        if self._is_bare or (self._bare is not None and 0 <= self._needed <= self._calm and self._can_be_bare()):
+            return self._go_bare()
         if self._was_interrupted:
             # A trap may have been lost. From the last checkpoint to the same fault, with an exit that cannot be.
             self._was_interrupted = False
             self._settle()
             return self._call_run()
-        pc = field["pc"].value
-        if field["called"].value:
-            entry = self._resumes.get(pc)
-        elif self._by_block and field["charged"].value:
-            entry = None
-        else:
-            entry = self._entries.get(pc)
+        entry = self._entry()
         if entry is None:
             return self._call_finish()
         try:
@@ -129,7 +158,101 @@ class RecompilerMachine(WasmMachine):
         except BaseException:
             self._was_interrupted = not self._exit_code.value
             raise
+        if code == _HOST_CALL:
+            self._calm = 0
         return self._call_finish() if code == abi.BAIL else code
+
+    def _entry(self) -> int | None:
+        """Where translations can be entered to go on, if they can."""
+        field = self._field
+        pc = field["pc"].value
+        if field["called"].value:
+            return self._resumes.get(pc)
+        return None if self._by_block and field["charged"].value else self._entries.get(pc)
+
+    # --- bare code -------------------------------------------------------------------------------------------------
+
+    def _slice(self) -> int:
+        return super()._slice() if self._bare is None or self._is_bare else CALM_SLICE
+
+    def _refill(self) -> None:
+        super()._refill()
+        if self._bare is None or self._is_bare or not self._is_linked or self._needed < 0:
+            return
+        if not self._calm:
+            self._needed = self._bare.slices and self._bare.slices + writable_bytes(self._guest) // _KEPT_IN_A_SLICE
+            self._calm_since = perf_counter()
+        self._calm += 1
+
+    def _follow_heap(self) -> None:
+        super()._follow_heap()
+        self._leave_bare()
+
+    def _can_be_bare(self) -> bool:
+        """Whether the machine can go on in bare code. A host that polls may do anything meanwhile."""
+        guest = self._guest
+        if not self._protects or not guest.is_on or self.poll is not None or self._was_interrupted:
+            return False
+        if isinstance(guest, ProtectedMemory):
+            guest.settle()
+        if self._call_bare is None:
+            now = perf_counter()
+            assert self._bare is not None
+            promised = self._bare.spend(now - self._calm_since)
+            self._calm_since = now
+            compiled = promised.compiled if promised is not None else None
+            if compiled is None:
+                return False
+            if compiled.recompiled.jumps != self._jumps or compiled.recompiled.entries != self._entries:
+                self._bare = None
+                return False
+            imports = [self._exports[name] for name in TRANSLATION_IMPORTS]
+            instance = steadily(wasmtime.Instance, self._store, compiled.module, imports)
+            self._call_bare = self._make_call(self._store, function(instance.exports(self._store)[abi.RUN]))
+        self._moment = moment_of(self._state, guest, self._reserve)
+        if self._moment is None:
+            self._needed = -1
+        self._is_bare = self._moment is not None
+        return self._is_bare
+
+    def _go_bare(self) -> int:
+        """`_go_on` in bare code, from a moment on that is kept."""
+        field, entry = self._field, self._entry()
+        if entry is None:
+            code = self._call_finish()
+        else:
+            assert self._call_bare is not None
+            try:
+                self._is_behind = True
+                field["entry"].value = entry
+                field["at_entry"].value = 1
+                code = self._call_bare()
+                self._is_behind = False
+            except BaseException as error:  # a signal's may have come at any time
+                self._begin_again()
+                if isinstance(error, MemoryTrap) and error.size == _GUEST_SIZE:
+                    self._needed = -1  # not in this run any more
+                    return self._go_on()
+                raise
+            if code == abi.BAIL:
+                code = self._call_finish()
+        if code == _HOST_CALL:
+            self._leave_bare()
+        return code
+
+    def _leave_bare(self) -> None:
+        self._is_bare, self._moment, self._calm = False, None, 0
+
+    def _begin_again(self) -> None:
+        """Be what the machine was before the bare code. A signal may end this anywhere, and then it is done again."""
+        moment = self._moment
+        assert moment is not None
+        moment.restore(self._state, self._guest)
+        self._reserve = moment.reserve
+        self._is_behind = False
+        self._leave_bare()
+
+    # --- faults ----------------------------------------------------------------------------------------------------
 
     def _run_again(self, trap: MemoryTrap) -> int:
         """Interpret from the last checkpoint to the fault that trapped. Any other exit says that the trap was ours."""
@@ -176,6 +299,8 @@ class RecompilerMachine(WasmMachine):
     def _step(self) -> Exit | None:
         if isinstance(self._guest, ProtectedMemory):
             self._guest.settle()
+        if self._is_behind:
+            self._begin_again()
         self._settle()
         return super()._step()
 
@@ -189,7 +314,8 @@ class RecompilerMachine(WasmMachine):
     def _unprotect(self) -> None:
         """Go on without protection by the hardware. First of all, the translation that relies on it is let go."""
         self._is_linked = False
-        self._protects = False
+        self._protects, self._bare = False, None
+        self._leave_bare()
         self._settle()
         self._field["protects"].value = 0
         if isinstance(self._guest, ProtectedMemory) and self._guest.is_on:
@@ -207,11 +333,12 @@ class AutoMachine(RecompilerMachine):
     def __init__(
         self, program: Program, spec: Spec, metering: str, start: Start, calls: str, images: Images, protects: bool,
         spend: Spend, promised: Promised | None, spend_software: Spend, software: Callable[[], Compiled],
+        bare: Bare | None = None,
     ) -> None:  # fmt: skip
         self._spend, self._promised, self._spend_software = spend, promised, spend_software
         self._countdown = AUTO_TURNS
         self._since = 0.0
-        super().__init__(program, spec, metering, start, calls, images, protects, None, software)
+        super().__init__(program, spec, metering, start, calls, images, protects, None, software, bare)
 
     def _slice(self) -> int:
         return super()._slice() if self._is_linked else AUTO_SLICE

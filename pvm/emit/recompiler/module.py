@@ -72,7 +72,7 @@ REGION_ACCESSES = 1024  # each may be checked, and then it leaves the function, 
 MAX_INSTRUCTIONS = 1 << 18
 MAX_PROGRAM_WEIGHT = 3 << 17
 
-_PROTECTIONS = ("software", "hardware")
+_PROTECTIONS = ("software", "hardware", "bare")
 _SBRK_TYPE = FunctionType((I64,), (I64,))
 _RUN_TYPE = FunctionType((), (I32,))
 _SBRK, _RUN = range(2)  # function indices: the imported sbrk; regions follow
@@ -139,7 +139,8 @@ def recompile(
 ) -> Recompiled:
     """Translate a program, in regions of at most `region_blocks` blocks.
 
-    `protection` is "software", where the code checks its accesses, or "hardware", where a refused access traps: see
+    `protection` is "software", where the code checks its accesses, "hardware", where a refused access traps, or
+    "bare", where it traps and nothing is kept, so that whoever runs it has to begin again elsewhere: see
     `checkpoints`. Where `spec` validates programs, the caller has to see that an invalid one never runs.
     `pause` is called every few blocks, so that a translation in the background can let other threads run. `costs` are
     what blocks cost by the pipeline model, where the caller knows them: to work them out here takes about as long as to
@@ -222,7 +223,7 @@ def context_of(
     addresses, _ = abi.program_layout(len(blob.code), jump_count, 0)
     return Context(
         flow, spec, by_block, checks, codes_of(blob, flow, spec), costs_of(flow, spec, by_block, costs), ids,
-        jump_count, addresses["entries"], sbrk, pause,
+        jump_count, addresses["entries"], sbrk, pause, protection == "bare",
     )  # fmt: skip
 
 

@@ -96,7 +96,8 @@ class Region:
         self.lasts = {lp.header: lp.last for lp in shape.loops}
         looks = {*shape.entries, *self.lasts}
         self.needs = gas_needs(program.flow, shape.first, shape.end, looks, program.costs)
-        self.checkpoints = NONE if program.checks else checkpoints(program.flow, shape, program.codes)
+        keeps = not program.checks and not program.is_bare
+        self.checkpoints = checkpoints(program.flow, shape, program.codes) if keeps else NONE
         self.out: list[bytes] = []
         self.start = 0  # of the first piece of `out` in the function's body
         self.unlikely: list[int] = []  # pieces of `out` that begin with a branch seldom taken
@@ -113,7 +114,7 @@ class Region:
         begin = (
             _load(used) + get_state("gas") + local_set(GAS)
             # Of a page fault: the last checkpoint was where the region was entered.
-            + (b"" if program.checks else set_state("at_entry", i32_const(1)))
+            + (b"" if program.checks or program.is_bare else set_state("at_entry", i32_const(1)))
             + set_state("called", i32_const(0)) + open_block() + _FRAME_START
         )  # fmt: skip
         end = (

@@ -21,6 +21,7 @@ class Context:
     `costs` is what blocks take. `ids` are the entries: region << 16 | place in its dispatcher. `checks` is whether all
     accesses are checked in the code. `jump_count` is how many entries the engine memory has for dynamic jumps,
     `jump_entries` where the host puts theirs. `sbrk` is a function's index. `pause` is called for every block.
+    `is_bare` is whether nothing is kept for the case that an access is refused.
     """
 
     flow: Flow
@@ -34,6 +35,7 @@ class Context:
     jump_entries: int
     sbrk: int
     pause: Callable[[], object]
+    is_bare: bool = False
 
 
 def charges(block: Block, by_block: bool) -> bool:

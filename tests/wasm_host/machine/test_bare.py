@@ -1,0 +1,192 @@
+"""Bare code: that machines which compute go on in it, and that what happens there is what happens anywhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pvm import Exit, Reason, ReferenceEngine
+from pvm.fuzz import memory_case, random_case
+from pvm.fuzz.compare import compare
+from pvm.program import assemble
+from wasm_host import Engine
+from wasm_host.code.modules import wasmtime_engine
+from wasm_host.fuzzing import bare_engine, engines
+from wasm_host.machine import moments, translated
+from wasm_host.machine.ffi import MemoryTrap
+from wasm_host.machine.protection import obstacle
+
+wasmtime_engine()
+pytestmark = pytest.mark.skipif(obstacle() is not None, reason=f"no protection by the hardware: {obstacle()}")
+
+# Counts r7 down, adding what memory holds to itself, in a loop that loads before it stores.
+LOOP = """
+.code
+loop:
+    load_ind_u64 r9, [r8]
+    add_64 r9, r9, r7
+    store_ind_u64 [r8], r9
+    add_imm_64 r7, r7, -1
+    branch_ne_imm r7, 0, loop
+"""
+WRITABLE = 0x20000
+
+
+def started(source: str, rounds: int, engine: Any = None, gas: int = 1 << 40, **options: Any) -> Any:
+    machine = (engine or bare_engine("0.7.2", "instruction")).instantiate(assemble(source), gas=gas, **options)
+    machine.memory.map(WRITABLE, 4096, "rw")
+    machine.registers[7], machine.registers[8] = rounds, WRITABLE
+    return machine
+
+
+def outcome(machine: Any) -> tuple[Any, ...]:
+    return machine.run(), list(machine.registers), machine.memory.read(WRITABLE, 4096), list(machine.memory.mapped())
+
+
+@pytest.fixture
+def again(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Grows with each time that a machine begins again."""
+    found: list[int] = []
+    before = translated.RecompilerMachine._begin_again
+
+    def begin_again(machine: translated.RecompilerMachine) -> None:
+        found.append(machine.gas)
+        before(machine)
+
+    monkeypatch.setattr(translated.RecompilerMachine, "_begin_again", begin_again)
+    return found
+
+
+@pytest.mark.parametrize("end", [
+    "load_u8 r3, [0x30000]", "store_u8 [0x30000], r3", "store_ind_u64 [r8 + 4090], r9", "load_ind_u64 r8, [r9]",
+    "sbrk r3, r7\nstore_u8 [0x30000], r3", "ecalli 3", "trap", "jump_ind r9", "load_u8 r3, [0]",
+], ids=["load", "store", "across", "itself", "sbrk", "call", "panic", "jump", "low"])  # fmt: skip
+@pytest.mark.parametrize("metering", ["instruction", "block"])
+def test_whatever_ends_a_run_is_exact(end: str, metering: str) -> None:
+    source = f"{LOOP}{end}\n{LOOP.replace('.code', '').replace('loop', 'again')}trap\n"
+    reference = ReferenceEngine("0.7.2", metering)
+    assert outcome(started(source, 50, bare_engine("0.7.2", metering))) == outcome(started(source, 50, reference))
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_a_fault_in_each_position_of_a_loop(place: int, again: list[int]) -> None:
+    """At the 40th round an access leaves the page; whatever was stored before stays, in registers and memory."""
+    lines = [
+        "add_imm_64 r8, r8, 104", "load_ind_u64 r9, [r8]", "xor r9, r9, r8", "store_ind_u64 [r8 + 8], r9",
+        "load_ind_u32 r4, [r8 + 8]", "store_ind_u8 [r8 + 3], r4", "add_imm_64 r5, r5, 3",
+    ]  # fmt: skip
+    source = "\n".join([".code", "loop:", *lines[place:], *lines[:place], "jump loop", ""])
+    ours, reference = started(source, 0), started(source, 0, ReferenceEngine())
+    found = outcome(ours)
+    assert found == outcome(reference) and found[0].reason is Reason.PAGE_FAULT and len(again) == 1
+    for machine in (ours, reference):
+        machine.memory.map(WRITABLE + 4096, 4096, "rw")
+    assert outcome(ours)[:3] == outcome(reference)[:3]
+    assert ours.memory.read(WRITABLE + 4096, 4096) == reference.memory.read(WRITABLE + 4096, 4096)
+
+
+def test_after_a_host_call_that_writes() -> None:
+    """What the host wrote is not taken back with what came after it."""
+    second = LOOP.replace(".code", "").replace("loop", "again")
+    source = f"{LOOP}ecalli 1\nfallthrough\n{second}load_u8 r3, [0x30000]\ntrap\n"
+
+    def answer(machine: Any) -> None:
+        machine.registers[7] = 20
+        machine.memory.write(WRITABLE, (77).to_bytes(8, "little"))
+        machine.memory.map(0x40000, 4096, "rw")
+        machine.gas -= 5
+
+    made = [started(source, 30, engine, host={1: answer}) for engine in (None, ReferenceEngine())]
+    ours, reference = map(outcome, made)
+    assert ours == reference and ours[0].reason is Reason.PAGE_FAULT
+
+
+def test_gas_ends_at_every_value() -> None:
+    source = f"{LOOP}load_u8 r3, [0x30000]\ntrap\n"
+    for gas in range(1, 40):
+        ours = outcome(started(source, 6, gas=gas))
+        assert ours == outcome(started(source, 6, ReferenceEngine(), gas=gas))
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_signal(after: bool, again: list[int]) -> None:
+    """It finds the machine where it was before, and what follows is the same."""
+    source = f"{LOOP}load_u8 r3, [0x30000]\ntrap\n"
+    expected = outcome(started(source, 500, ReferenceEngine()))
+    machine = started(source, 500)
+    assert machine._can_be_bare()
+    machine._leave_bare()
+    call = machine._call_bare
+
+    def interrupted() -> int:
+        machine._call_bare = call
+        if after:
+            with pytest.raises(MemoryTrap):
+                call()
+        raise KeyboardInterrupt
+
+    machine._call_bare = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        machine.run()
+    assert machine.pc == 0 and machine.registers[7] == 500 and len(again) == 1
+    assert machine.memory.read(WRITABLE, 4096) == bytes(4096)
+    assert outcome(machine) == expected
+
+
+@pytest.mark.parametrize("goes_on", ["run", "step"])
+def test_a_signal_while_it_begins_again(goes_on: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = f"{LOOP}load_u8 r3, [0x30000]\ntrap\n"
+    machine, reference = started(source, 500), started(source, 500, ReferenceEngine())
+    restore = moments.Moment.restore
+
+    def interrupted(moment: moments.Moment, *arguments: Any) -> None:
+        monkeypatch.setattr(moments.Moment, "restore", restore)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(moments.Moment, "restore", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        machine.run()
+    if goes_on == "step":
+        assert machine.step() is None and reference.step() is None
+        assert machine.registers[7] == 500
+    assert outcome(machine) == outcome(reference)
+
+
+def test_a_machine_that_computes_goes_bare_by_itself() -> None:
+    """Not at once, not while its translation is missing, and with the same result."""
+    engine = Engine(tier="recompiler", cache=False, protection="hardware")
+    program = assemble(f"{LOOP}trap\n")
+    assert engine._translations["bare"].get(program)
+    machine: Any = engine.instantiate(program, gas=1 << 40)
+    machine.memory.map(WRITABLE, 4096, "rw")
+    machine.registers[7], machine.registers[8] = 4_000_000, WRITABLE
+    before, slices = machine._go_bare, []
+
+    def go_bare() -> int:
+        slices.append(machine.gas)
+        return before()
+
+    machine._go_bare = go_bare
+    assert machine.run() == Exit(Reason.PANIC, len(program.code) - 1, (1 << 40) - 20_000_001)
+    assert slices and (1 << 40) - slices[0] >= translated.CALM_SLICE
+
+
+def test_not_where_the_host_polls_or_much_would_be_kept(monkeypatch: pytest.MonkeyPatch, again: list[int]) -> None:
+    source = f"{LOOP}load_u8 r3, [0x30000]\ntrap\n"
+    polled = started(source, 50)
+    polled.poll = lambda machine: None
+    assert polled.run().reason is Reason.PAGE_FAULT and not again
+    monkeypatch.setattr(moments, "LARGEST", 4095)
+    assert started(source, 50).run().reason is Reason.PAGE_FAULT and not again
+    monkeypatch.setattr(moments, "LARGEST", 4096)
+    assert started(source, 50).run().reason is Reason.PAGE_FAULT and again
+
+
+@pytest.mark.parametrize("make", [random_case, memory_case])
+def test_random_programs(make: Any, again: list[int]) -> None:
+    ours = {name: maker for name, maker in engines().items() if "bare" in name}
+    assert len(ours) == 2
+    for seed in range(5000, 5040):
+        assert compare(make(seed), ours) is None, seed
+    assert len(again) > 10
