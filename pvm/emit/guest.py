@@ -15,9 +15,9 @@ def guest_load(width: int, signed: bool) -> bytes:
     return load("i64.load" if width == 8 else f"i64.load{8 * width}_{'s' if signed else 'u'}", 0, GUEST, align=0)
 
 
-def guest_store(width: int) -> bytes:
-    """Store the low `width` octets of the i64 on the stack at the address below it."""
-    return store("i64.store" if width == 8 else f"i64.store{8 * width}", 0, GUEST, align=0)
+def guest_store(width: int, offset: int = 0) -> bytes:
+    """Store the low `width` octets of the i64 on the stack at the address below it, plus an offset."""
+    return store("i64.store" if width == 8 else f"i64.store{8 * width}", offset, GUEST, align=0)
 
 
 def is_refused(address: int, length: int, bit: int) -> bytes:

@@ -9,7 +9,8 @@ import os
 import re
 import shutil
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from importlib import import_module
 
 import click
 
@@ -82,6 +83,38 @@ def _wrapped(text: str, room: int, indent: int) -> list[str]:
 
 class Context(click.Context):
     formatter_class = Formatter
+
+
+class Unloaded(MutableMapping[str, click.Command]):
+    """Commands by name, each imported from its place (file and name in it) in a package when it is first asked for."""
+
+    def __init__(self, package: str, places: Mapping[str, str]) -> None:
+        self._package = package
+        self._places: dict[str, str | click.Command] = dict(places)
+
+    def __getitem__(self, name: str) -> click.Command:
+        found = self._places[name]
+        if isinstance(found, str):
+            module, _, attribute = found.partition(".")
+            command: click.Command = getattr(import_module(f"{self._package}.{module}"), attribute)
+            command.context_class = Context
+            self._places[name] = found = command
+        return found
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        self._places[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._places[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._places
 
 
 class Commands(click.Group):

@@ -19,6 +19,7 @@ import wasmtime
 
 from pvm.program import Program
 from wasm_host.code.modules import Compiled, compile_here, compile_module, with_stack
+from wasm_host.code.room import compile_threads
 from wasm_host.forks import follow_forks
 
 KEPT = 16  # programs, the last ones used
@@ -36,6 +37,10 @@ BURST = 0.3e-3
 REST = 1e-3
 
 _LOWEST_PRIORITY = 19
+
+# Up to so many compile threads, background work takes none of wasmtime's, but its own thread: that gives way to all
+# others, and theirs have the priority of whoever compiled first, who waited for it.
+_FEW_THREADS = 4
 
 Compile = Callable[[bytes, bool], wasmtime.Module]  # of `wasm_host.code.modules.compile_module`
 Translate = Callable[[Program, Callable[[], object], Compile], Compiled]
@@ -160,11 +165,14 @@ def _pacer() -> Callable[[], object]:
 
 
 def _compile_aside(module: bytes, in_parallel: bool) -> wasmtime.Module:
-    """Compile in a thread that gives way to all others. It holds no lock of Python's, so that none waits for it."""
+    """Compile in a thread that gives way to all others. It holds no lock of Python's, so that none waits for it.
+
+    Where there are more processors than a program keeps busy, wasmtime's own threads take part.
+    """
 
     def compile() -> wasmtime.Module:
         if sys.platform == "linux":  # elsewhere a thread has no priority of its own
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
-        return compile_here(module, in_parallel)
+        return compile_here(module, in_parallel and compile_threads() > _FEW_THREADS)
 
     return with_stack(compile)

@@ -47,10 +47,10 @@ Spend = Callable[[float], Promised | None]
 _GUEST_SIZE = abi.GUEST_PAGES * abi.WASM_PAGE
 _HOST_CALL = abi.EXIT_CODES[Reason.HOST_CALL]
 
-# A slice of gas (0.1 to 0.4 ms) in which the host has no part says that a machine is computing. So many such slices
+# A slice of gas (0.05 to 0.2 ms) in which the host has no part says that a machine is computing. So many such slices
 # come before it goes on in bare code, more where there is more to keep in case that it has to begin again.
-CALM_SLICE = 1 << 20
-_KEPT_IN_A_SLICE = 1 << 19  # bytes
+CALM_SLICE = 1 << 19
+_KEPT_IN_A_SLICE = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -230,7 +230,7 @@ class RecompilerMachine(WasmMachine):
                 self._is_behind = False
             except BaseException as error:  # a signal's may have come at any time
                 self._begin_again()
-                if isinstance(error, MemoryTrap) and error.size == _GUEST_SIZE:
+                if isinstance(error, EngineError):  # a trap, also of a store whose address wrapped around
                     self._needed = -1  # not in this run any more
                     return self._go_on()
                 raise

@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from pvm.emit.guest import is_refused_at
-from pvm.emit.recompiler.templates import Holed, Template, access_of, head_length, template_of
+from pvm.emit.recompiler.templates import WRITES, Holed, Template, access_of, head_length, template_of
 from pvm.flow import Flow
 from pvm.isa.spec import Spec
 from pvm.program.blob import Blob
@@ -68,8 +68,8 @@ class Codes:
         return [self._guards[self.octets[number]] for number in accesses]
 
 
-def codes_of(blob: Blob, flow: Flow, spec: Spec) -> Codes:
-    """The codes of all instructions."""
+def codes_of(blob: Blob, flow: Flow, spec: Spec, is_bare: bool = False) -> Codes:
+    """The codes of all instructions; where `is_bare`, stores are `Template.bare`."""
     code, pcs = flow.code, flow.pcs
     octets = [code[pc:end] for pc, end in pairwise(pcs)]
     octets.append(flow.opcodes[-1:])
@@ -82,9 +82,9 @@ def codes_of(blob: Blob, flow: Flow, spec: Spec) -> Codes:
     constants = _Constants()
     texts = {}
     for own, template in known.items():
-        text, places = template.text
+        text, places = holed = template.bare if is_bare and template.access == WRITES else template.text
         if places:  # one, as a rule
-            text = text % constants[own[places[0]]] if len(places) == 1 else constants.fill(template.text, own)
+            text = text % constants[own[places[0]]] if len(places) == 1 else constants.fill(holed, own)
         texts[own] = text
     templates = list(map(known.__getitem__, octets))
     return Codes(

@@ -221,9 +221,10 @@ def context_of(
     costs = costs or block_costs(blob, spec, metering) if metering == PIPELINE else None
     jump_count = len(blob.stored_entries)
     addresses, _ = abi.program_layout(len(blob.code), jump_count, 0)
+    is_bare = protection == "bare"
     return Context(
-        flow, spec, by_block, checks, codes_of(blob, flow, spec), costs_of(flow, spec, by_block, costs), ids,
-        jump_count, addresses["entries"], sbrk, pause, protection == "bare",
+        flow, spec, by_block, checks, codes_of(blob, flow, spec, is_bare), costs_of(flow, spec, by_block, costs), ids,
+        jump_count, addresses["entries"], sbrk, pause, is_bare,
     )  # fmt: skip
 
 

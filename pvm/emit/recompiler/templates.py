@@ -34,6 +34,8 @@ LOCAL_TYPES = (I32,) * 3 + (I64,) * (1 + LOCALS + REGISTER_COUNT)
 # `Template.access`
 READS, WRITES = abi.READABLE, abi.WRITABLE
 
+_UNLIKE = 8  # any offset below the first pages that a guest may access
+
 # Holes: markers that no instruction's encoding contains by chance.
 _MARK = b"\xff\xff\xff\xff\xff"
 _GUARD = _MARK + b"g"
@@ -75,6 +77,17 @@ class Template:
         careful = Operands(self.registers, True)
         guard, _, rest = b"".join(effect_code(effect, careful) for effect in self.row.effects).partition(_GUARD)
         return _holed(guard, self.x, self.y), _holed(rest, self.x, self.y)
+
+
+    @lazy
+    def bare(self) -> Holed:
+        """A store that nothing checks and no checkpoint comes before.
+
+        Its address is written otherwise than a load's. Where compilers see that a store puts back what was loaded from
+        the same address, they leave it out: memory of WebAssembly that can be read can be written, but not the guest's.
+        """
+        unlike = Operands(self.registers, False, _UNLIKE)
+        return _holed(b"".join(effect_code(effect, unlike) for effect in self.row.effects), self.x, self.y)
 
 
 @lru_cache(maxsize=1 << 15)
@@ -163,11 +176,12 @@ class Operands:
     """Operands of a template: `pvm.emit.lower.Binding` for the recompiler.
 
     Registers are locals, immediates holes. The marker `_GUARD` stands behind what tells whether an access is refused,
-    when accesses are checked.
+    when accesses are checked. Stores have `offset` in the instruction, and their address is that much lower; so it
+    may be beyond the memory when it should be in its first octets, which no guest may access.
     """
 
-    def __init__(self, registers: dict[str, int], checks: bool) -> None:
-        self.registers, self.checks = registers, checks
+    def __init__(self, registers: dict[str, int], checks: bool, offset: int = 0) -> None:
+        self.registers, self.checks, self.offset = registers, checks, offset
         self.used: set[int] = set()
         self.written: set[int] = set()
 
@@ -197,7 +211,7 @@ class Operands:
     def checked(self, address: bytes, width: int, bit: int) -> bytes:
         """Push the address; before that, when accesses are checked, whether the guest has no access there."""
         if not self.checks:
-            return address
+            return address + i32_const(-self.offset) + op("i32.add") if self.offset and bit == WRITES else address
         return address + local_set(ADDRESS) + is_refused(ADDRESS, width, bit) + _GUARD + local_get(ADDRESS)
 
     def helper(self, name: str) -> bytes:
@@ -210,7 +224,7 @@ def effect_code(effect: Effect, bind: Operands) -> bytes:
         case SetReg(field, expr):
             return value(expr, bind) + bind.set_register(field)
         case Store(width, address, expr):
-            return bind.checked(low(address, bind), width, WRITES) + value(expr, bind) + guest_store(width)
+            return bind.checked(low(address, bind), width, WRITES) + value(expr, bind) + guest_store(width, bind.offset)
         case _:
             return b""
 

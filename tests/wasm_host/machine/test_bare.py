@@ -86,6 +86,27 @@ def test_a_fault_in_each_position_of_a_loop(place: int, again: list[int]) -> Non
     assert ours.memory.read(WRITABLE + 4096, 4096) == reference.memory.read(WRITABLE + 4096, 4096)
 
 
+@pytest.mark.parametrize("width", [8, 16, 32, 64])
+@pytest.mark.parametrize("address", ["[r8]", "[r8 + 8]", "[0x20000]"])
+def test_what_is_put_back_where_it_came_from_faults_too(width: int, address: str) -> None:
+    """Compilers leave such stores out, but the page may be one that can only be read."""
+    kind = "_ind" if "r8" in address else ""
+    source = f".code\nload{kind}_u{width} r9, {address}\nstore{kind}_u{width} {address}, r9\ntrap\n"
+    found = []
+    hardware = Engine(tier="recompiler", protection="hardware")
+    for engine in (bare_engine("0.7.2", "instruction"), hardware, ReferenceEngine()):
+        machine = started(source, 1, engine)
+        machine.memory.map(WRITABLE, 4096, "r")
+        found.append(outcome(machine))
+    assert found[0] == found[1] == found[2] and found[0][0].reason is Reason.PAGE_FAULT
+
+
+@pytest.mark.parametrize("address", [0, 3, 7, 0xFFFFFFF9])
+def test_stores_around_the_end_of_memory(address: int) -> None:
+    source = ".code\nstore_ind_u64 [r7], r8\ntrap\n"
+    assert outcome(started(source, address)) == outcome(started(source, address, ReferenceEngine()))
+
+
 def test_after_a_host_call_that_writes() -> None:
     """What the host wrote is not taken back with what came after it."""
     second = LOOP.replace(".code", "").replace("loop", "again")
