@@ -1,5 +1,6 @@
 """Checks that run inside Pyodide (`in_pyodide.mjs`). Each function returns plain values, which the tests look at."""
 
+import re
 from pathlib import Path
 
 from pvm import ReferenceEngine
@@ -131,3 +132,11 @@ def observed():
         names = ("exit", "counts", "stops", "folded")
         found[tier] = [name for name, ours, theirs in zip(names, *seen, strict=True) if ours != theirs]
     return found
+
+
+def guide():
+    """Runs the guide's code for Pyodide, and how many pieces that were."""
+    found = re.findall(r"```pyodide\n(.*?)```", (SHARED / "GUIDE.md").read_text(), re.DOTALL)
+    for source in found:
+        exec(source, {})
+    return len(found)

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+import wasm_host
+
 SCRIPT = Path(__file__).with_name("in_pyodide.mjs")
 Check = Callable[..., Any]
 
@@ -67,3 +69,7 @@ def test_stops(in_pyodide: Check) -> None:
 
 def test_observing(in_pyodide: Check) -> None:
     assert in_pyodide("observed") == {"interpreter": [], "recompiler": [], "auto": []}
+
+
+def test_the_guide(in_pyodide: Check) -> None:
+    assert in_pyodide("guide", Path(wasm_host.__file__).parent) == 1
