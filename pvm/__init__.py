@@ -14,23 +14,26 @@ from pvm.errors import (
     InputError,
     MachineBusyError,
     MachineClosedError,
+    NoResultError,
     ProgramError,
     PvmError,
     ResourceError,
     TraceError,
     VectorError,
 )
-from pvm.machine import AnyEngine, Exit, Handler, Machine, Reason
+from pvm.machine import AnyEngine, AsyncHandler, Exit, Handler, Machine, Other, Reason
 from pvm.memory import Memory
 from pvm.program import Program
 from pvm.reference import ReferenceEngine
+from pvm.registers import Registers
 from pvm.saved import State
 from pvm.version import __version__
 
 __all__ = [
-    "AddressError", "AnyEngine", "AssemblyError", "EngineError", "Exit", "Handler", "InputError", "Machine",
-    "MachineBusyError", "MachineClosedError", "Memory", "Program", "ProgramError", "PvmError", "Reason",
-    "ReferenceEngine", "ResourceError", "State", "TraceError", "VectorError", "__version__",
+    "AddressError", "AnyEngine", "AssemblyError", "AsyncHandler", "EngineError", "Exit", "Handler", "InputError",
+    "Machine", "MachineBusyError", "MachineClosedError", "Memory", "NoResultError", "Other", "Program", "ProgramError",
+    "PvmError", "Reason", "ReferenceEngine", "Registers", "ResourceError", "State", "TraceError", "VectorError",
+    "__version__",
 ]  # fmt: skip
 
 _PARTS = (

@@ -72,4 +72,5 @@ def in_turn(machine: Machine, work: Callable[[], R]) -> R:
     finally:
         turns.pop(thread, None)
     machine._exit_code.value = 0
+    machine._last = found if isinstance(found, Exit) else None
     return found

@@ -105,6 +105,10 @@ class MachineBusyError(PvmError):
     """A machine was to be run or changed by another thread than the one that runs it, or to be run by its handler."""
 
 
+class NoResultError(PvmError):
+    """The result was asked for of a machine that has not halted."""
+
+
 class MachineClosedError(PvmError):
     """Something was asked of a machine that was closed."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from inspect import isawaitable
+from typing import Any
 
 
 class Reason(Enum):
@@ -32,8 +34,27 @@ class Exit:
     call: int | None = None
 
 
+class AsyncHandlerError(TypeError):
+    """A handler is a coroutine function, whose answer has to be awaited."""
+
+    def __init__(self, answer: Any) -> None:
+        super().__init__("an async handler answers in `await machine.run_async()` alone")
+        self.answer = answer
+
+    def close(self) -> None:
+        """Nobody is going to await it."""
+        close = getattr(self.answer, "close", None)
+        if close is not None:
+            close()
+
+
 def check_reason(reason: object) -> Reason:
-    """What a handler returned. Raises TypeError unless it is a reason that a host call may end a run with."""
+    """What a handler returned. Raises TypeError unless it is a reason that a host call may end a run with.
+
+    AsyncHandlerError is one: whoever can awaits the answer.
+    """
+    if isawaitable(reason):
+        raise AsyncHandlerError(reason)
     if reason not in (Reason.HALT, Reason.PANIC, Reason.OUT_OF_GAS):
         raise TypeError(f"a handler returns None or Reason.HALT, PANIC or OUT_OF_GAS, not {reason!r}")
     assert isinstance(reason, Reason)

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from pvm.errors import ProgramError
-from pvm.machine import AnyEngine, Exit, Handler, Machine, Reason, check_reason
+from pvm.machine import AnyEngine, Exit, Handler, Machine, Reason
+from pvm.machine import Other as Other
 from pvm.program.program import Program
 from pvm.program.standard import INPUT_SIZE
-
-Other = Callable[[Machine, int], "Reason | None"]
-"""Answers the calls that have no handler, as one would: gets the machine and the call's number."""
 
 _PARSED = 16  # programs whose parsed form is kept; a service of 137 kB takes 2 to 5 ms to parse
 _LARGEST = 1 << 22  # octets of a program that is kept
@@ -49,14 +47,8 @@ def invoke(
     machine = engine.instantiate(program, args, gas, pc, host)
     if watch is not None:
         watch(machine)
-    while True:
-        exit = machine.run()
-        if exit.call is None or other is None:
-            break
-        reason = other(machine, exit.call)
-        if reason is not None:
-            exit = Exit(check_reason(reason), machine.pc, machine.gas)
-            break
+    machine.other = other
+    exit = machine.run()
     return Invoked(gas - exit.gas if exit.gas < gas else 0, _result(machine, exit), exit, machine)
 
 

@@ -7,17 +7,20 @@ An engine subclasses `Machine` and `Memory`; everything that does not depend on 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from functools import partial
 from threading import get_ident
-from typing import Any, NoReturn, Protocol, Self
+from time import perf_counter
+from typing import Any, NoReturn, Protocol, Self, runtime_checkable
 
-from pvm.errors import EngineError, MachineClosedError
+from pvm.errors import EngineError, MachineClosedError, NoResultError
+from pvm.exits import AsyncHandlerError
 from pvm.exits import Exit as Exit
 from pvm.exits import Reason as Reason
 from pvm.exits import check_reason as check_reason
 from pvm.gas.metering import METERINGS as METERINGS
 from pvm.gas.metering import check_metering as check_metering
+from pvm.handlers import Handlers, Turn
 from pvm.interface import public_names
 from pvm.isa.spec import Spec
 from pvm.memory import Memory
@@ -32,24 +35,35 @@ from pvm.starts import PC_LIMIT as PC_LIMIT
 from pvm.starts import Start as Start
 from pvm.starts import check_call as check_call
 from pvm.starts import check_gas as check_gas
+from pvm.starts import check_handlers
 from pvm.starts import check_pc as check_pc
 from pvm.starts import load_segments as load_segments
 from pvm.starts import start_again as start_again
 from pvm.starts import start_of as start_of
 from pvm.turns import Turns, nest, refuse, refuse_again
 
-Handler = Callable[[Any], "Reason | None"]
+Handler = Callable[["Machine"], "Reason | None"]
 """Answers a host call. It gets the machine, whose pc is at the call, and changes registers, memory and gas.
 
 Returning None continues after the call; returning HALT, PANIC or OUT_OF_GAS ends the run with it (A.6), with registers
 and gas as the handler left them. A call counts as made once its handler was entered: when it raises, the machine stands
 at the call, can be inspected, and goes on after it. `machine.pc = machine.pc` makes it call again. It may make and run
-other machines, some deep in each other (`pvm.turns.NESTED`), but not run or step the one that called it.
+other machines, some deep in each other (`pvm.turns.NESTED`), but not run or step the one that called it. It may stop
+it, and change its handlers.
 """
+AsyncHandler = Callable[["Machine"], "Awaitable[Reason | None]"]
+"""A handler for `Machine.run_async`. While it waits, the machine stands at the call, and nobody else can run it."""
+Other = Callable[["Machine", int], "Reason | None"]
+"""Answers the calls that have no handler, as one would: it gets the machine and the call's number."""
+Host = Mapping[int, Handler | AsyncHandler]
+"""Handlers by the number of their call."""
 
 
 Poll = Callable[["Machine"], object]
 """Gets a machine now and then while it runs. What it raises ends the run; the machine can be inspected, and go on."""
+
+
+_FIRST_SLICE = 1 << 10  # gas of a turn in an event loop, until it is known how long that takes
 
 
 class _Code:
@@ -75,9 +89,12 @@ class Machine(ABC):
     _memory: Memory
     _registers: Registers
     poll: Poll | None = None
+    other: Other | None = None
+    """Answers host calls without a handler; None for nobody. It may be changed at any time."""
 
-    def __init__(self, host: Mapping[int, Handler] | None = None) -> None:
-        self._handlers: dict[int, Handler] = dict(host or {})
+    def __init__(self, host: Host | None = None) -> None:
+        self._handlers: dict[int, Any] = dict(host or {})
+        self._last: Exit | None = None  # of the last run or step, until pc is set
         self._turns: Turns = {}
         self._stops: list[None] = []  # requests to stop
         self._floor = 0  # gas that the run leaves alone, because of its limit
@@ -97,6 +114,22 @@ class Machine(ABC):
     @registers.setter
     def registers(self, values: Sequence[int]) -> None:
         self._registers[:] = list(values)
+
+    @property
+    def host(self) -> MutableMapping[int, Handler | AsyncHandler]:
+        """The handlers by number, to be changed at any time: what a handler changes is so at the next call.
+
+        Assigning a mapping replaces all. Raises InputError for what is no handler of a call, MachineBusyError when
+        another thread runs the machine.
+        """
+        return Handlers(self._handlers, self._refuse_others)
+
+    @host.setter
+    def host(self, handlers: Host) -> None:
+        checked = check_handlers(handlers)
+        self._refuse_others()
+        self._handlers.clear()
+        self._handlers.update(checked)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} pc={self.pc} gas={self.gas}>"
@@ -158,6 +191,7 @@ class Machine(ABC):
         return State(
             self.program, self.spec.name, self.metering, pc, self.gas, tuple(self.registers[:]), self.heap_end,
             self.heap_limit, charged, called, tuple(joined_ranges(self.memory.mapped())), tuple(self.memory.contents()),
+            self._last is not None and self._last.reason is Reason.HALT,
         )  # fmt: skip
 
     def restore(self, state: State) -> None:
@@ -175,6 +209,7 @@ class Machine(ABC):
         for address, data in state.contents:
             memory.write(address, data)
         self._stand(state.pc, state.charged, state.called)
+        self._last = Exit(Reason.HALT, state.pc, state.gas) if state.halted else None
         self._set_start(state.registers, state.gas, state.heap_end, state.heap_limit)
 
     def clone(self) -> Machine:
@@ -184,7 +219,9 @@ class Machine(ABC):
         """
         if self.engine is None:
             raise EngineError("machine: no engine is known that could make another one")
-        return self.engine.resume(self.save(), self._handlers)
+        twin = self.engine.resume(self.save(), self._handlers)
+        twin.other = self.other
+        return twin
 
     def reset(self, args: bytes = b"", gas: int = DEFAULT_GAS, pc: int | None = None) -> None:
         """Start again, as `AnyEngine.instantiate` would; handlers stay.
@@ -254,11 +291,59 @@ class Machine(ABC):
             turns[thread] = None
             if len(turns) > 1 and list(turns)[0] != thread:  # noqa: RUF015 - in one step, as others come and go
                 refuse(turns)
-            exit = nest(self, run) if self._handlers or self.poll else run()
+            exit = self._last = nest(self, run) if self._handlers or self.poll or self.other else run()
+        except AsyncHandlerError as error:
+            error.close()
+            raise
         finally:
             turns.pop(thread, None)
         self._exit_code.value = 0
         return exit
+
+    async def run_async(self, limit: int | None = None, every: float = 0.002) -> Exit:
+        """Run to an exit as `run` does, and let other tasks of the event loop have a turn every so many seconds.
+
+        Handlers may be coroutine functions, which the machine waits for; others are called as ever. All of it is one
+        run: meanwhile the machine can be stopped, but not be run by others. When the task is cancelled, the machine
+        stands where it was, and can go on. Raises what `run` raises.
+        """
+        floor = 0 if limit is None else max(0, self.gas - check_gas(limit, "limit"))
+        turns, thread = self._turns, get_ident()
+        if thread in turns:
+            refuse_again()
+        try:
+            turns[thread] = None
+            if len(turns) > 1 and list(turns)[0] != thread:  # noqa: RUF015
+                refuse(turns)
+            exit = self._last = await self._run_by_turns(floor, every)
+        finally:
+            turns.pop(thread, None)
+        self._exit_code.value = 0
+        return exit
+
+    async def _run_by_turns(self, floor: int, every: float) -> Exit:
+        size = _FIRST_SLICE
+        while True:
+            before, begin = self.gas, perf_counter()
+            floor = min(floor, before)
+            slice_ = min(size, before - floor)
+            self._was_asked = False
+            try:
+                exit = nest(self, partial(self._run_limited, slice_))
+            except AsyncHandlerError as error:
+                reason = await error.answer
+                if reason is not None:
+                    ended = check_reason(reason)
+                    return Exit(ended, self.pc, self.gas)
+                continue
+            if exit.reason is not Reason.STOPPED or self._was_asked or slice_ == before - floor:
+                return exit
+            self._exit_code.value = 0
+            if self.gas == before or perf_counter() - begin < every / 2:  # or a block that costs more
+                size *= 2
+            elif perf_counter() - begin > 2 * every:
+                size = max(_FIRST_SLICE, size // 2)
+            await Turn()
 
     def _run_limited(self, limit: int) -> Exit:
         gas = self.gas
@@ -282,6 +367,7 @@ class Machine(ABC):
     def _stopped(self) -> Exit:
         """The exit of a run that was asked to end."""
         self._take_back_exit()
+        self._was_asked = True
         self._stops.clear()
         return Exit(Reason.STOPPED, self.pc, self.gas)
 
@@ -314,7 +400,11 @@ class Machine(ABC):
             turns[thread] = None
             if len(turns) > 1 and list(turns)[0] != thread:  # noqa: RUF015
                 refuse(turns)
-            exit = nest(self, self._step_and_answer) if self._handlers or self.poll else self._step()
+            step = self._step_and_answer if self._handlers or self.poll or self.other else self._step
+            exit = self._last = nest(self, step) if step is not self._step else step()
+        except AsyncHandlerError as error:
+            error.close()
+            raise
         finally:
             turns.pop(thread, None)
         self._exit_code.value = 0
@@ -333,15 +423,26 @@ class Machine(ABC):
         """None when a handler answered the exit; the exit, or the one that the handler chose, otherwise."""
         if exit.call is None:
             return exit
-        handler = self._handlers.get(exit.call)
+        handler = self._handlers.get(exit.call) or self._catch_all(exit.call)
         if handler is None:
             return exit
         self._exit_code.value = 0
         reason = handler(self)
         return None if reason is None else Exit(check_reason(reason), self.pc, self.gas)
 
+    def _catch_all(self, call: int) -> Callable[[Machine], Reason | None] | None:
+        """What answers a call without a handler."""
+        other = self.other
+        return None if other is None else lambda machine: other(machine, call)
+
     def result(self) -> bytes:
-        """After a halt: the r8 bytes from r7, b"" when the guest may not read all of them (A.8)."""
+        """After a halt: the r8 bytes from r7, b"" when the guest may not read all of them (A.8).
+
+        Raises NoResultError unless the last run or step has ended with a halt.
+        """
+        if self._last is None or self._last.reason is not Reason.HALT:
+            how = "has not run to an exit" if self._last is None else f"ended with {self._last.reason.value}"
+            raise NoResultError(f"machine: it {how}: there is a result after a halt alone")
         address, length = self.registers[7], self.registers[8]
         return self.memory.read(address, length) if length and self.memory.is_readable(address, length) else b""
 
@@ -367,21 +468,23 @@ class _Closed(Machine):
         return
 
 
+@runtime_checkable
 class AnyEngine(Protocol):
     """What every engine offers: machines. `pvm.ReferenceEngine` and `wasm_host.Engine` do."""
 
     def instantiate(
         self, program: Program, args: bytes = b"", gas: int = DEFAULT_GAS, pc: int | None = None,
-        host: Mapping[int, Handler] | None = None,
+        host: Host | None = None,
     ) -> Machine:  # fmt: skip
         """A machine at the program's start."""
         ...
 
 
+@runtime_checkable
 class Resumer(AnyEngine, Protocol):
     """An engine that takes machines over from others, as all of ours do."""
 
-    def resume(self, state: State, host: Mapping[int, Handler] | None = None) -> Machine:
+    def resume(self, state: State, host: Host | None = None) -> Machine:
         """A machine that goes on where another one was saved.
 
         Raises InputError for the state of another version or metering.

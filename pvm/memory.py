@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from typing import NoReturn
 
-from pvm.errors import AddressError, InputError
+from pvm.errors import AddressError, InputError, InputTypeError
 from pvm.interface import public_names
-from pvm.printable import shown
+from pvm.printable import counted, shown
 from pvm.program.standard import ADDRESS_SPACE, PAGE_SIZE, ZONE_SIZE
 
 _MOST_RANGES = 64  # noted one by one; a machine starts with some four
@@ -71,6 +72,13 @@ class Memory(ABC):
         self.clear()
         for address, length, _ in list(self.mapped()):
             self.map(address, length, None)
+
+    def __repr__(self) -> str:
+        pages = sum(length for _, length, _ in self.mapped()) // PAGE_SIZE
+        return f"<{type(self).__name__}, {counted(pages, 'page')} mapped>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("memory is that of a machine: Machine.save gives its contents as a value")
 
     def read_int(self, address: int, octets: int) -> int:
         """An unsigned little-endian number of so many octets. Raises AddressError beyond 2^32."""
@@ -158,6 +166,14 @@ def check_range(address: int, length: int) -> None:
         raise AddressError(f"address {shown(address)}, length {shown(length)}: integers are needed")
     if address < 0 or length < 0 or address + length > ADDRESS_SPACE:
         raise AddressError(f"address {address:#x}: {shown(length)} bytes from there do not lie within the 4 GiB")
+
+
+def octets_of(data: bytes | bytearray | memoryview) -> bytes:
+    """The data as bytes. Raises InputTypeError for what holds none."""
+    try:
+        return bytes(memoryview(data))
+    except TypeError:
+        raise InputTypeError(f"write: bytes are needed, not {type(data).__name__}") from None
 
 
 def check_access(access: str | None) -> None:

@@ -5,7 +5,7 @@ In: a `Program`. Out: machines with the interface of `pvm.machine`. Follows A.4,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import cache
 from threading import get_ident
 
@@ -39,7 +39,7 @@ from pvm.isa.table import Row
 from pvm.machine import (
     DEFAULT_GAS,
     Exit,
-    Handler,
+    Host,
     Machine,
     Reason,
     Start,
@@ -49,7 +49,8 @@ from pvm.machine import (
     start_again,
     start_of,
 )
-from pvm.memory import Memory, check_access, check_range, page_range
+from pvm.memory import Memory, check_access, check_range, octets_of, page_range
+from pvm.options import Options
 from pvm.program import PAGE_SIZE, Instruction, Program, block_starts, decode_at, is_entry, is_valid
 from pvm.program.standard import ADDRESS_SPACE, HALT_ADDRESS, ZONE_SIZE
 from pvm.registers import Registers
@@ -84,7 +85,7 @@ class ReferenceMemory(Memory):
         return b"".join(parts)
 
     def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
-        data = bytes(memoryview(data))
+        data = octets_of(data)
         check_range(address, len(data))
         if self._turns and get_ident() not in self._turns:
             refuse(self._turns)
@@ -185,6 +186,7 @@ class ReferenceMachine(Machine):
         self._refuse_others()
         self._pc = check_pc(value)
         self._charged = self._called = False
+        self._last = None
 
     def resume_at(self, pc: int) -> None:
         self.pc = pc
@@ -341,7 +343,7 @@ class CountingReferenceMachine(Counting, ReferenceMachine):
     """One that counts instructions."""
 
 
-class ReferenceEngine:
+class ReferenceEngine(Options):
     """Makes machines that the rows themselves drive, in Python alone.
 
     `spec` is "0.7.2" or "0.8.0"; `metering` is "instruction", "block" or "pipeline" and `gas` "flat" or "pipeline",
@@ -350,6 +352,7 @@ class ReferenceEngine:
     """
 
     tier = "reference"
+    _options = ("spec", "metering")
 
     def __init__(
         self, spec: str = "0.7.2", metering: str | None = None, gas: str | None = None, counting: bool = False
@@ -363,12 +366,12 @@ class ReferenceEngine:
         args: bytes = b"",
         gas: int = DEFAULT_GAS,
         pc: int | None = None,
-        host: Mapping[int, Handler] | None = None,
+        host: Host | None = None,
     ) -> ReferenceMachine:
         """A machine at the program's start. Raises InputError and AddressError as `pvm.machine.start_of` does."""
         return self._machine(program, start_of(program, args, gas, pc, host))
 
-    def resume(self, state: State, host: Mapping[int, Handler] | None = None) -> ReferenceMachine:
+    def resume(self, state: State, host: Host | None = None) -> ReferenceMachine:
         """A machine that goes on where another one was saved.
 
         Raises InputError for the state of another version or metering, or a handler for what is no host call.

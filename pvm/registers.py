@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import MutableSequence, Sequence
 from threading import get_ident
-from typing import Any, overload
+from typing import Any, NoReturn, overload
 
 from pvm.errors import AddressError
 from pvm.printable import shown
@@ -39,6 +39,8 @@ class Registers(MutableSequence[int]):
             found = self._values[index]
         except IndexError:
             raise IndexError(f"register {index}: there are {REGISTER_COUNT}") from None
+        except TypeError:
+            raise _no_index(index) from None
         return found if isinstance(index, int) else list(found)
 
     def __setitem__(self, index: int | slice, value: Any) -> None:
@@ -55,6 +57,8 @@ class Registers(MutableSequence[int]):
             for place, item in zip(places, values, strict=True):
                 self._values[place] = item
             return
+        if not isinstance(index, int):
+            raise _no_index(index)
         if not -REGISTER_COUNT <= index < REGISTER_COUNT:
             raise IndexError(f"register {index}: there are {REGISTER_COUNT}")
         self._values[index] = self._check(value)
@@ -77,7 +81,14 @@ class Registers(MutableSequence[int]):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("registers are those of a machine, and live: registers[:] are their values, as a list")
+
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return repr(list(self))
+
+
+def _no_index(index: object) -> TypeError:
+    return TypeError(f"register {shown(index)}: an integer from 0 to {REGISTER_COUNT - 1} is needed")

@@ -24,7 +24,8 @@ class State:
     `mapped` are address, length and access of what the guest may access, `contents` address and octets of all pages
     that are not zero, accessible or not; both in whole pages, by address, and neighbours joined. `charged` is whether
     the block around `pc` is paid for (block metering), `called` whether the instruction there is a host call that has
-    been made. `heap_end` is where `sbrk` goes on, `heap_limit` how far.
+    been made, `halted` whether it has halted, and there is a result. `heap_end` is where `sbrk` goes on, `heap_limit`
+    how far.
     """
 
     program: Program = field(repr=False)
@@ -39,6 +40,7 @@ class State:
     called: bool
     mapped: tuple[tuple[int, int, str], ...] = field(repr=False)
     contents: tuple[tuple[int, bytes], ...] = field(repr=False)
+    halted: bool = False
 
     def check(self, program: Program, spec: str, metering: str) -> None:
         """Raises InputError unless it is the state of a machine with these."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pvm.errors import AddressError, InputError
-from pvm.exits import Reason
 from pvm.memory import Memory
 from pvm.printable import shown
 from pvm.program.program import Program
@@ -25,8 +24,8 @@ PC_LIMIT = 1 << 32
 # ecalli's immediate has at most 4 octets and is sign-extended to 64 bits (A.5.2): it names no other numbers.
 LOW_CALLS, HIGH_CALLS = 1 << 31, (1 << 64) - (1 << 31)  # below the one, and from the other on
 
-Answer = Callable[[Any], "Reason | None"]
-"""What `pvm.machine.Handler` is, which says more."""
+Answer = Callable[[Any], Any]
+"""What `pvm.machine.Handler` and `AsyncHandler` are, which say more."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ def start_of(program: Program, args: bytes, gas: int, pc: int | None, host: Mapp
         raise InputError(f"arguments: bytes are needed, not {type(args).__name__}")
     pc = check_pc(0 if pc is None else pc)
     gas = check_gas(gas)
-    handlers = _checked(host)
+    handlers = check_handlers(host)
     if program.sections is None:
         if args:
             raise InputError("arguments: a plain program takes none")
@@ -77,16 +76,24 @@ def start_again(state: State, spec: str, metering: str, host: Mapping[int, Answe
         raise InputError(f"state: what Machine.save returns is needed, not {type(state).__name__}")
     state.check(state.program, spec, metering)
     check_nesting()
-    return Start(0, 0, heap_limit=state.heap_limit, handlers=_checked(host))
+    return Start(0, 0, heap_limit=state.heap_limit, handlers=check_handlers(host))
 
 
-def _checked(host: Mapping[int, Answer] | None) -> dict[int, Answer]:
+def check_handlers(host: Mapping[int, Answer] | None) -> dict[int, Answer]:
+    """The handlers as a dictionary. Raises InputError for what is none, or is none of functions by number."""
+    if host is not None and not isinstance(host, Mapping):
+        raise InputError(f"host: a dictionary of functions by number is needed, not {type(host).__name__}")
     handlers = dict(host or {})
     for number, handler in handlers.items():
         check_call(number)
-        if not callable(handler):
-            raise InputError(f"host: {number}: {shown(handler)} is no function")
+        check_function(handler, f"host: {number}")
     return handlers
+
+
+def check_function(value: object, name: str) -> None:
+    """Raises InputError for what cannot be called."""
+    if not callable(value):
+        raise InputError(f"{name}: {shown(value)} is no function")
 
 
 def load_segments(memory: Memory, segments: tuple[Segment, ...]) -> None:

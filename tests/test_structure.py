@@ -19,7 +19,7 @@ ORDER = (
     "pvm.interface",
     "pvm.wasm",  # knows nothing about the PVM
     "pvm.isa", "pvm.jam.host_calls.table", "pvm.program", "pvm.link", "pvm.gas", "pvm.memory", "pvm.registers",
-    "pvm.saved", "pvm.starts",
+    "pvm.saved", "pvm.starts", "pvm.options", "pvm.handlers",
     "pvm.machine", "pvm.counting", "pvm.breaking", "pvm.abi", "pvm.reference",
     "pvm.invocation", "pvm.log", "pvm.vectors", "pvm.trace", "pvm.jam", "pvm.fuzz",
     "pvm.examples", "pvm.flow", "pvm.analysis", "pvm.observe",

@@ -5,14 +5,15 @@ In: options. Out: machines. `Engine` has the interface of `pvm.ReferenceEngine`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 
 from pvm.emit.recompiler import REGION_BLOCKS, is_translatable
 from pvm.errors import InputError, ResourceError
 from pvm.gas import choose_metering
 from pvm.isa import spec as find_spec
-from pvm.machine import DEFAULT_GAS, Handler, Start, start_again, start_of
+from pvm.machine import DEFAULT_GAS, Host, Start, start_again, start_of
+from pvm.options import Options
 from pvm.program import Program
 from pvm.saved import State
 from pvm.suggestions import unknown
@@ -34,7 +35,7 @@ _BARE = "bare"  # what the hardware protects goes on in, while it computes
 PROTECTIONS: tuple[str, ...] = ("auto", SOFTWARE, HARDWARE)
 
 
-class Engine:
+class Engine(Options):
     """Makes machines that run generated WebAssembly on wasmtime.
 
     - `spec`: "0.7.2" or "0.8.0"
@@ -61,6 +62,7 @@ class Engine:
 
     region_blocks = REGION_BLOCKS
     calm_slices = 1  # see `wasm_host.machine.translated.Bare`
+    _options = ("spec", "tier", "metering", "protection", "calls", "counting")
 
     def __init__(
         self,
@@ -124,7 +126,7 @@ class Engine:
         args: bytes = b"",
         gas: int = DEFAULT_GAS,
         pc: int | None = None,
-        host: Mapping[int, Handler] | None = None,
+        host: Host | None = None,
     ) -> WasmMachine:
         """A machine at the program's start.
 
@@ -134,7 +136,7 @@ class Engine:
         """
         return self._machine(program, start_of(program, args, gas, pc, host))
 
-    def resume(self, state: State, host: Mapping[int, Handler] | None = None) -> WasmMachine:
+    def resume(self, state: State, host: Host | None = None) -> WasmMachine:
         """A machine that goes on where another one was saved, on whatever tier, engine or system.
 
         Raises InputError for the state of another version or metering, and what `instantiate` raises.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import struct
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib import resources
 from time import perf_counter
@@ -33,7 +33,7 @@ from pvm.isa import spec as find_spec
 from pvm.machine import (
     DEFAULT_GAS,
     Exit,
-    Handler,
+    Host,
     Reason,
     Start,
     check_gas,
@@ -42,7 +42,8 @@ from pvm.machine import (
     start_again,
     start_of,
 )
-from pvm.memory import Memory, PageRanges, check_access, check_range, page_range
+from pvm.memory import Memory, PageRanges, check_access, check_range, octets_of, page_range
+from pvm.options import Options
 from pvm.program import PAGE_SIZE, Program, is_valid
 from pvm.program.standard import ADDRESS_SPACE
 from pvm.registers import REGISTER_COUNT, Registers
@@ -64,7 +65,7 @@ _HOST_CALL = abi.EXIT_CODES[Reason.HOST_CALL]
 _LIMIT = -2  # a run came to its limit, or was asked to stop
 
 
-class Engine:
+class Engine(Options):
     """Makes machines that run generated WebAssembly on the engine that runs this Python.
 
     - `spec`: "0.7.2" or "0.8.0"
@@ -92,7 +93,7 @@ class Engine:
         args: bytes = b"",
         gas: int = DEFAULT_GAS,
         pc: int | None = None,
-        host: Mapping[int, Handler] | None = None,
+        host: Host | None = None,
     ) -> HostMachine:
         """A machine at the program's start.
 
@@ -101,7 +102,7 @@ class Engine:
         """
         return self._machine(program, start_of(program, args, gas, pc, host))
 
-    def resume(self, state: State, host: Mapping[int, Handler] | None = None) -> HostMachine:
+    def resume(self, state: State, host: Host | None = None) -> HostMachine:
         """A machine that goes on where another one was saved, on whatever tier, engine or system.
 
         Raises InputError for the state of another version or metering, and what `instantiate` raises.
@@ -164,6 +165,7 @@ class HostMachine(Breaking):
     @pc.setter
     def pc(self, value: int) -> None:
         self._js.pc = check_pc(value)
+        self._last = None
 
     def resume_at(self, pc: int) -> None:
         self.pc = pc
@@ -218,7 +220,8 @@ class HostMachine(Breaking):
                 return self._stopped() if self._stops else Exit(Reason.STOPPED, self.pc, self.gas)
             if code != _HOST_CALL:
                 return self._exit(code)
-            handler = self._handlers.get(self._number("call"))
+            number = self._number("call")
+            handler = self._handlers.get(number) or self._catch_all(number)
             if handler is None:
                 return self._exit(code)
             reason = handler(self)
@@ -307,7 +310,7 @@ class HostMemory(Memory):
         return bytes(self._js.view(address, length).to_bytes())
 
     def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
-        data = bytes(memoryview(data))
+        data = octets_of(data)
         check_range(address, len(data))
         if data:
             self._noted.add(*page_range(address, len(data)))

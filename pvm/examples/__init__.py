@@ -11,7 +11,7 @@ import struct
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from importlib import resources
 from typing import Literal
 
 from pvm.errors import InputError
@@ -58,7 +58,7 @@ class Example:
     @property
     def source(self) -> str:
         """The program's assembly, for `pvm.program.assemble`."""
-        return Path(__file__).with_name(f"{self.name}.pvmasm").read_text(encoding="utf-8")
+        return resources.files(__package__).joinpath(f"{self.name}.pvmasm").read_text(encoding="utf-8")
 
 
 def example(name: str) -> Example:

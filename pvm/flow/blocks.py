@@ -15,7 +15,8 @@ from enum import Enum
 from pvm.flow.opcodes import CALLS, ENDS, STRAIGHT, Ending, instructions_of, opcodes_of, target_of
 from pvm.flow.weights import HEAVIEST, weights_of
 from pvm.isa.spec import Spec
-from pvm.program.blob import Blob
+from pvm.isa.spec import spec as find_spec
+from pvm.program.blob import Blob, Code, blob_of
 from pvm.program.decode import is_instruction
 
 MAX_INSTRUCTIONS = 1024
@@ -85,11 +86,12 @@ class Flow:
         return next(number for number, block in enumerate(self.blocks) if block.end == len(self.pcs))
 
 
-def flow_of(blob: Blob, spec: Spec, pause: Callable[[], object] = int) -> Flow:
+def flow_of(blob: Code, spec: Spec | str, pause: Callable[[], object] = int) -> Flow:
     """The blocks of a program. The last one is the implicit trap after the code, or ends with it.
 
     `pause` is called for every block.
     """
+    blob, spec = blob_of(blob), find_spec(spec)
     code, opcodes, pcs = instructions_of(blob, spec)
     table = opcodes_of(spec)
     endings, falls, offsets = table.endings, table.falls, table.offsets

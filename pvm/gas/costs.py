@@ -14,7 +14,7 @@ from pvm.gas import flat, pipeline, schedule
 from pvm.gas.metering import BLOCK, INSTRUCTION, PIPELINE, choose_metering
 from pvm.isa.spec import Spec
 from pvm.isa.spec import spec as find_spec
-from pvm.program.blob import Blob
+from pvm.program.blob import Blob, Code, blob_of
 from pvm.program.decode import TRAP, Instruction, decode_at, instruction_pcs, skip
 
 
@@ -89,12 +89,12 @@ class BlockCosts(Mapping[int, int]):
         return (pc for pc, first in self.firsts.items() if pc == first)
 
 
-def block_costs(blob: Blob, spec: Spec | str, metering: str | None = None) -> BlockCosts:
+def block_costs(blob: Code, spec: Spec | str, metering: str | None = None) -> BlockCosts:
     """What the blocks of a program cost by a metering's model, None for the version's own.
 
     Raises InputError for unknown names.
     """
-    spec = find_spec(spec)
+    blob, spec = blob_of(blob), find_spec(spec)
     ends = [(row or TRAP).ends_block for row in spec.by_opcode]
     code, starts, firsts, first = blob.code, blob.starts, {}, 0
     for pc in instruction_pcs(blob):

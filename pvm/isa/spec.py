@@ -35,6 +35,9 @@ class Spec:
     read_only_panics: bool = False
     cmov_reads_destination: bool = True
 
+    def __repr__(self) -> str:
+        return f"<Spec {self.name}>"
+
     @lazy
     def opcodes(self) -> dict[str, int]:
         """Row name -> opcode."""

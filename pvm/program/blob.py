@@ -9,9 +9,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import Protocol, overload
 
-from pvm.errors import ProgramError
+from pvm.errors import InputTypeError, ProgramError
 from pvm.lazy import lazy
 from pvm.printable import counted
 from pvm.program.codec import encode_natural, in_bytes, read_fixed, read_natural, take
@@ -139,3 +139,24 @@ def pack_bitmask(starts: bytes) -> bytes:
     return bytes(
         sum(bit << i for i, bit in enumerate(starts[at : at + 8])) for at in range(0, len(starts), 8)
     )
+
+
+class HasBlob(Protocol):
+    """A program, for one."""
+
+    @property
+    def blob(self) -> Blob:
+        """Its program blob."""
+        ...
+
+
+Code = Blob | HasBlob
+"""What there is code in: a blob, or a program."""
+
+
+def blob_of(code: Code) -> Blob:
+    """The blob of a program, or the blob itself. Raises InputTypeError for anything else."""
+    found = code if isinstance(code, Blob) else getattr(code, "blob", None)
+    if not isinstance(found, Blob):
+        raise InputTypeError(f"a pvm.Program or a blob is needed (see Program.parse), not {type(code).__name__}")
+    return found

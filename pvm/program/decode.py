@@ -19,7 +19,7 @@ from pvm.isa.formats import Format, ImmediateField
 from pvm.isa.spec import Spec
 from pvm.isa.spec import spec as find_spec
 from pvm.isa.table import BY_NAME, Row
-from pvm.program.blob import Blob
+from pvm.program.blob import Blob, Code, blob_of
 
 MAX_SKIP = 24  # octets
 # Of a valid program in 0.8.0. The text has no such limits; upstream's changelog of 2026-09-10 and #559 have them.
@@ -81,9 +81,9 @@ def decode_octets(octets: bytes, length: int, spec: Spec) -> Instruction:
     return Instruction(0, length, row, *_operand_reader(row.format)(octets + _ZEROS, 0, length - 1))
 
 
-def decode(blob: Blob, spec: Spec | str) -> Iterator[Instruction]:
+def decode(blob: Code, spec: Spec | str) -> Iterator[Instruction]:
     """All instructions that execution from pc 0 can visit, by pc, without the implicit trap after the end."""
-    spec, pc = find_spec(spec), 0
+    blob, spec, pc = blob_of(blob), find_spec(spec), 0
     while pc < len(blob.code):
         instruction = decode_at(blob, spec, pc)
         yield instruction
@@ -110,9 +110,9 @@ def instruction_pcs(blob: Blob) -> Iterator[int]:
         before = pc
 
 
-def block_starts(blob: Blob, spec: Spec | str) -> frozenset[int]:
+def block_starts(blob: Code, spec: Spec | str) -> frozenset[int]:
     """The paper's set of pcs where basic blocks begin, the only legal targets of jumps (A.3)."""
-    spec = find_spec(spec)
+    blob, spec = blob_of(blob), find_spec(spec)
     ends = bytes(row is not None and row.ends_block for row in spec.by_opcode)
     starts, code = blob.starts, blob.code
     found = {0}
@@ -124,7 +124,7 @@ def block_starts(blob: Blob, spec: Spec | str) -> frozenset[int]:
     return frozenset(pc for pc in found if is_instruction(blob, spec, pc))
 
 
-def is_valid(blob: Blob, spec: Spec | str) -> bool:
+def is_valid(blob: Code, spec: Spec | str) -> bool:
     """0.8.0's check of the whole program: valid opcodes from 0 to the very end, the last a terminator (A.1).
 
     What is larger than `MAX_CODE` or `MAX_JUMP_TABLE` is not valid either.
@@ -132,9 +132,9 @@ def is_valid(blob: Blob, spec: Spec | str) -> bool:
     return invalid_at(blob, spec) is None
 
 
-def invalid_at(blob: Blob, spec: Spec | str) -> str | None:
+def invalid_at(blob: Code, spec: Spec | str) -> str | None:
     """What that check finds first, or None. Remembered for the last programs, because every machine asks for it."""
-    return _invalid_at(blob, find_spec(spec))
+    return _invalid_at(blob_of(blob), find_spec(spec))
 
 
 @lru_cache(maxsize=16)

@@ -70,6 +70,9 @@ class Trace:
     calls: tuple[Call, ...]
     end: End
 
+    def __repr__(self) -> str:
+        return f"<Trace of {counted(len(self.calls), 'call')}, to {self.end.reason.value}>"
+
 
 _ENDS = {"HALT": Reason.HALT, "OOG": Reason.OUT_OF_GAS, "PANIC": Reason.PANIC, "HOST": Reason.HOST_CALL}
 _END_NAMES = {reason: name for name, reason in _ENDS.items()}

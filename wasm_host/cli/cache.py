@@ -15,6 +15,7 @@ from wasm_host.cli.failures import SUCCESS, os_reason
 from wasm_host.cli.output import console, counted, facts_table, new_table, print_json
 from wasm_host.code.cache import FOLDER_VARIABLE, CodeCache, Entry, key_of, open_cache
 
+_SHOWN = 20  # entries, the last ones used; --json has all
 _SHOWN_NAME = 16  # characters; names are hashes
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
@@ -83,9 +84,12 @@ def _show(code: CodeCache | None) -> None:
     table.add_column("Entry", no_wrap=True)
     table.add_column("Bytes", justify="right", no_wrap=True)
     table.add_column("Last used", justify="right", no_wrap=True)
-    for entry in found:
+    shown = found[:_SHOWN]
+    for entry in shown:
         table.add_row(entry.name[:_SHOWN_NAME], f"{entry.size:,}", _age(now - entry.used / 1e9))
     out.print(table)
+    if len(shown) < len(found):
+        out.print(f"and {counted(len(found) - len(shown), 'older entry', 'older entries')}: --json has them")
 
 
 def _found(code: CodeCache | None) -> list[Entry]:

@@ -31,6 +31,7 @@ import wasmtime
 
 import pvm
 from pvm.errors import InputError
+from pvm.printable import shown
 from pvm.version import __version__
 
 FOLDER_VARIABLE = "PVM_CACHE_DIR"  # another folder than the user's; empty for no cache
@@ -198,7 +199,10 @@ def open_cache(choice: CacheChoice) -> CodeCache | None:
     if choice is True:
         folder = user_folder()
         return None if folder is None else CodeCache(folder)
-    name = os.fspath(choice)
+    try:
+        name = os.fspath(choice)
+    except TypeError:
+        raise InputError(f"cache: True, False or a folder is needed, not {shown(choice)}") from None
     if not name:
         raise InputError("cache: the folder's name is empty; False means no cache")
     return CodeCache(Path(os.path.abspath(name)))

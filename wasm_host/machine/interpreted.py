@@ -100,6 +100,7 @@ class WasmMachine(Breaking):
         self._field["pc"].value = check_pc(value)
         for name in ("at_entry", "charged", "called", "exit"):
             self._field[name].value = 0
+        self._last = None
 
     def resume_at(self, pc: int) -> None:
         self.pc = pc
@@ -167,11 +168,11 @@ class WasmMachine(Breaking):
         # No `Exit` is made for a host call that is answered: that takes 2.3 microseconds, the call 0.9.
         handlers, enter, call, validates = self._handlers, self._runner(), self._field["call"], self.spec.validates
         pending, stops = self._exit_code, self._stops
+        code = pending.value  # an exit that a signal kept from being taken comes before anything else
         while not stops:
-            # An exit that a signal kept from being taken comes before anything else.
-            code = pending.value or enter()
+            code = code or enter()
             if code == _HOST_CALL:
-                handler = handlers.get(call.value)
+                handler = handlers.get(call.value) or self._catch_all(call.value)
                 if handler is None:
                     return self._exit(code)
                 pending.value = 0
@@ -189,6 +190,7 @@ class WasmMachine(Breaking):
                 return self._exit(code)
             if validates and not self._may_run():
                 return self._exit(abi.STOPPED)
+            code = 0
         return self._stopped()
 
     def _step(self) -> Exit | None:

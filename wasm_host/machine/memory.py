@@ -14,7 +14,7 @@ from threading import get_ident
 import wasmtime
 
 from pvm import abi
-from pvm.memory import Memory, PageRanges, check_access, check_range, page_range
+from pvm.memory import Memory, PageRanges, check_access, check_range, octets_of, page_range
 from pvm.program import PAGE_SIZE
 from pvm.program.standard import ADDRESS_SPACE
 from pvm.registers import REGISTER_COUNT, Registers
@@ -103,7 +103,7 @@ class GuestMemory(Memory):
 
     def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
         if type(data) is not bytes:
-            data = bytes(memoryview(data))
+            data = octets_of(data)
         check_range(address, len(data))
         if self._turns and get_ident() not in self._turns:
             refuse(self._turns)

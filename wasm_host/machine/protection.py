@@ -22,7 +22,7 @@ import wasmtime
 
 from pvm import abi
 from pvm.errors import ResourceError
-from pvm.memory import check_range
+from pvm.memory import check_range, octets_of
 from pvm.program import PAGE_SIZE
 from pvm.program.standard import ADDRESS_SPACE
 from pvm.turns import NOBODY, Turns, refuse
@@ -170,7 +170,7 @@ class ProtectedMemory(GuestMemory):
 
     def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
         if type(data) is not bytes:
-            data = bytes(memoryview(data))
+            data = octets_of(data)
         check_range(address, len(data))
         if not self.is_on or not data:
             super().write(address, data)

@@ -10,11 +10,11 @@ from __future__ import annotations
 import base64
 import json
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from pvm.errors import EngineError
-from pvm.machine import Exit, Handler, Machine, Reason, start_of
+from pvm.machine import Exit, Host, Machine, Reason, start_of
 from pvm.memory import Memory
 from pvm.program import PAGE_SIZE, Program
 from pvm.program.standard import ADDRESS_SPACE, ZONE_SIZE
@@ -73,7 +73,7 @@ class GuestEngine:
 
     def instantiate(
         self, program: Program, args: bytes = b"", gas: int = 1 << 40, pc: int | None = None,
-        host: Mapping[int, Handler] | None = None,
+        host: Host | None = None,
     ) -> GuestMachine:  # fmt: skip
         start_of(program, args, gas, pc, host)  # refuses what every engine refuses
         opened = self._open(program.encode(), program.format)
@@ -127,7 +127,7 @@ class GuestMachine(Machine):
     _gas: int
 
     def __init__(
-        self, engine: GuestEngine, requests: list[Request], host: Mapping[int, Handler] | None
+        self, engine: GuestEngine, requests: list[Request], host: Host | None
     ) -> None:
         super().__init__(host)
         self._engine, self._waiting = engine, requests

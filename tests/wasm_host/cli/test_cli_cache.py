@@ -112,3 +112,12 @@ def test_vectors_and_replay_take_the_options(pvm, bad_input, folder, tmp_path, c
     assert pvm(*options).status == 0
     assert folder.exists()
     bad_input((command, path, "--protection", "none"), "--protection")
+
+
+def test_many_entries_are_summed_up(pvm, folder):
+    cache = CodeCache(folder)
+    for number in range(25):
+        cache.store(f"{number:064x}", (bytes(100),))
+    text = pvm("cache").text
+    assert text.count("ago") + text.count("now") <= 22 and "and 5 older entries: --json has them" in text
+    assert len(json.loads(pvm("cache", "--json").text)["files"]) == 25
