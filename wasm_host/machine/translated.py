@@ -296,6 +296,11 @@ class RecompilerMachine(WasmMachine):
         super()._stand(pc, charged, called)
         self._was_interrupted = False
 
+    def _take_back_exit(self) -> None:
+        if self._is_behind:
+            self._begin_again()
+        super()._take_back_exit()
+
     def _step(self) -> Exit | None:
         if isinstance(self._guest, ProtectedMemory):
             self._guest.settle()
