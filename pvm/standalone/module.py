@@ -83,7 +83,7 @@ def program_command(
     define_options(w, defaults or Defaults(), takes_program=False)
     define_start(w)
     define_report(w, "recompiler", spec.name, metering, program.format)
-    define_run(w, spec, metering, translation)
+    define_run(w, spec, translation)
     if sections is None:
         start = w.call("start_plain")
     else:
@@ -115,7 +115,7 @@ def interpreter_command(
     define_start(w, blame(w))
     define_load(w, spec)
     define_report(w, "interpreter", spec.name, metering, None)
-    define_run(w, spec, metering, None)
+    define_run(w, spec, None)
     p = Parsed(w)
     standard = (
         guest.copy(ZONE_SIZE, host, p.read_only, p.read_only_size),

@@ -1,6 +1,6 @@
 """The run loop: what `wasm_host.machine` and `wasm_host.machine.translated` do with protection in software.
 
-In: a `Writer`, the spec and metering, a translation if there is one. Out: functions run_to_exit, may_run, go_on, find.
+In: a `Writer`, the spec, a translation if there is one. Out: functions run_to_exit, may_run, go_on, find.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from pvm import abi
 from pvm.abi import EXIT_CODES
 from pvm.emit.recompiler import Translation
 from pvm.emit.recompiler.region import NO_TARGET
-from pvm.gas.metering import INSTRUCTION
 from pvm.isa import Spec
 from pvm.jam.host_calls.table import LOG_CALL, UNKNOWN_GAS
 from pvm.machine import Reason
@@ -28,10 +27,10 @@ def valid(w: Writer) -> Variable:
     return w.variable("valid", initial=1)
 
 
-def define_run(w: Writer, spec: Spec, metering: str, translation: Translation | None) -> None:
+def define_run(w: Writer, spec: Spec, translation: Translation | None) -> None:
     """Add the functions."""
     w.define(_run(w, spec), _may_run(w, spec), _find(w))
-    w.define(_interpret(w) if translation is None else _go_on(w, metering, translation))
+    w.define(_interpret(w) if translation is None else _go_on(w, translation))
 
 
 def _run(w: Writer, spec: Spec) -> Function:
@@ -72,16 +71,15 @@ def _interpret(w: Writer) -> Function:
     return Draft("go_on").function(w.call(abi.RUN), result=I32)
 
 
-def _go_on(w: Writer, metering: str, translation: Translation) -> Function:
+def _go_on(w: Writer, translation: Translation) -> Function:
     """() -> exit code: go on translated where that can be entered, else interpret to the block's end."""
     draft = Draft("go_on")
     entry, code = draft.local("entry"), draft.local("code")
+    # Any exit but a host call ends the run, so that no block is entered here whose rest alone is paid for.
     finish = leave(w.call(abi.FINISH))
     entries, resumes = _lookup(w, translation.entries), _lookup(w, translation.resumes)
-    # By block, the rest of a block that is paid for cannot be entered.
-    fresh = choose(state("charged"), NO_TARGET, entries) if metering != INSTRUCTION else entries
     return draft.function(
-        entry.set(choose(state("called"), resumes, fresh)),
+        entry.set(choose(state("called"), resumes, entries)),
         when(entry.equals(NO_TARGET), finish),
         put_state("entry", entry),
         code.set(w.call(RUN_TRANSLATED)),

@@ -131,9 +131,6 @@ _GAS: Edits = {
     "wasm_host/machine/translated.py": (
         ("B4.flag", "self._by_block = metering != INSTRUCTION", 'self._by_block = metering == "block"'),
     ),
-    "pvm/standalone/run.py": (
-        ("B4.flag", "if metering != INSTRUCTION else entries", 'if metering == "block" else entries'),
-    ),
 }  # fmt: skip
 
 GAS = mutants(_GAS)

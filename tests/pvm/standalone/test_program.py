@@ -94,6 +94,17 @@ def test_jump_tables_of_no_octets(count, run_core, expect):
         assert (found.status, found.stdout) == (status, text)
 
 
+@pytest.mark.parametrize("count", [1 << 24, (1 << 24) + 1, (1 << 25) + 1, (1 << 64) - 1])
+def test_how_large_a_jump_table_may_be_in_0_8_0(count, run_core, expect):
+    """Entries of no octets count, too."""
+    program = Program.parse(encode_natural(count) + b"\0\1\0\1", "plain")
+    machine = ReferenceEngine("0.8.0").instantiate(program, gas=50)
+    status, text = expect(machine, 50, "interpreter", GP_080, "pipeline", "plain")
+    found = run_core(program.encode(), GP_080, "pipeline", "--gas", 50, format="plain")
+    assert (found.status, found.stdout) == (status, text)
+    assert machine.gas == (48 if count == 1 << 24 else 50)
+
+
 CORNERS = (
     ".unmarked 0x330705\ntrap", ".unmarked 0x0a07\ntrap", ".raw 0xff\ntrap", "jump 2\ntrap\n.unmarked 0x00",
     "jump pc + 5", "jump pc + 200", "jump pc - 9", "jump pc + 5\n.raw 0xff", "jump pc + 5\n.unmarked 0x01\ntrap",
