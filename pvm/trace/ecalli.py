@@ -101,6 +101,28 @@ def parse_trace(text: str | bytes) -> Trace:
     return _read(text).finish()
 
 
+def parse_unfinished(text: str | bytes) -> tuple[Trace, bool]:
+    """Read a trace, and whether it stops in the middle, as that of a node that crashed does.
+
+    Such a one ends at its last call, of which it may not tell all (`Reason.HOST_CALL`); half a line at its end is left
+    out. Raises TraceError as `parse_trace`.
+    """
+    try:
+        reader = _read(text)
+    except TraceError:
+        end = text.rfind("\n") if isinstance(text, str) else text.rfind(b"\n")
+        if end in (-1, len(text) - 1):
+            raise
+        reader = _read(text[:end])
+    is_cut = reader.end is None and reader.start is not None and reader.program is not None
+    if is_cut and reader.start is not None:
+        reader.finish_call()
+        last = reader.calls.pop() if reader.calls else None
+        state, number = (reader.start, 0) if last is None else (last.state, last.number)
+        reader.end = End(Reason.HOST_CALL, state, number)
+    return reader.finish(), is_cut
+
+
 def parse_calls(text: str | bytes) -> tuple[Call, ...]:
     """The host calls of a trace, which may be cut off. Raises TraceError for a malformed line."""
     reader = _read(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -349,3 +350,33 @@ def test_bugs_are_reported_and_not_lost(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("pvm_web.bridge.dispatch.load", fail)
     assert Bridge().call("open", {})["error"] == {"message": "this is a bug of pvm: RuntimeError: first"}
     assert "an object is needed" in Bridge().call("open", None)["error"]["message"]
+
+
+def test_test_vectors_open_as_what_they_are() -> None:
+    vector = {
+        "name": "add", "initial-regs": [0] * 7 + [1, 2, 0, 0, 0, 0], "initial-pc": 0, "initial-gas": 100,
+        "initial-page-map": [{"address": 0x20000, "length": 4096, "is-writable": True}],
+        "initial-memory": [{"address": 0x20000, "contents": [7]}],
+        "program": [0, 0, 3, 200, 135, 9, 1], "expected-status": "panic", "expected-pc": 3, "expected-gas": 98,
+        "expected-regs": [0] * 7 + [1, 2, 3, 0, 0, 0], "expected-memory": [],
+    }  # fmt: skip
+    bridge = Bridge()
+    opened = bridge.call("open", {"name": "add.json", "data": json.dumps(vector).encode()})["result"]
+    assert (opened["kind"], opened["format"]) == ("trace", "plain")
+    assert opened["trace"]["end"]["reason"] == "panic" and opened["trace"]["calls"] == []
+    image = bridge.call("image", {"handle": opened["handle"]})["result"]
+    assert [(s["address"], s["length"], s["data"]) for s in image["segments"]] == [
+        (0x20000, 4096, b""), (0x20000, 0, b"\7")]  # fmt: skip
+    assert image["registers"][7] == 1
+    wrong = bridge.call("open", {"name": "add.json", "data": b'{"expected-status": "panic"}'})
+    assert "initial" in wrong["error"]["message"] or "program" in wrong["error"]["message"]
+
+
+def test_a_trace_that_stops_in_the_middle_is_taken() -> None:
+    text = (
+        "program 0x0000050a640a640015\nstart pc=0 gas=1000 r07=0x5\necalli=100 pc=0 gas=999 r07=0x5\n"
+        "setreg r07 <- 0x1\necalli=100 pc=2 gas=998 r07=0x1\nsetreg r07"
+    )
+    opened = Bridge().call("open", {"name": "cut.log", "data": text.encode()})["result"]
+    assert len(opened["trace"]["calls"]) == 1 and opened["trace"]["end"]["reason"] == "host-call"
+    assert "recorded up to call 1" in opened["notes"][0]

@@ -77,3 +77,82 @@ def test_marks_of_what_changed_are_against_where_the_run_began(one: Page) -> Non
     marked = [row.get_attribute("class") or "" for row in one.locator("#registers tr").all()]
     for old, new, names in zip(before, after, marked, strict=True):
         assert ("changed" in names.split()) == (old != new)
+
+
+def test_a_wrong_setting_is_not_run_with(one: Page) -> None:
+    opened(one)
+    one.fill("#args", "zz")
+    one.click("#run")  # the field loses focus, and is found wrong
+    state(one, "Not started")
+    expect(one.locator("#args")).to_have_attribute("aria-invalid", "true")
+    expect(one.locator("#result")).to_contain_text("Hex digits are needed")
+    one.click("#run")
+    expect(one.locator("#args")).to_be_focused()
+    for name, wrong, said in (("pc", "abc", "no label"), ("gas", "-5", "from 0 to"), ("pc", "9x", "no whole number")):
+        one.fill("#args", '"world"')
+        one.fill(f"#{name}", wrong)
+        one.press(f"#{name}", "Tab")
+        expect(one.locator("#result")).to_contain_text(said)
+        one.fill(f"#{name}", "0" if name == "pc" else "1000")
+        one.press(f"#{name}", "Tab")
+        state(one, "Ready")
+    one.fill("#pc", "copied")
+    one.press("#pc", "Tab")
+    expect(one.locator("#listing .row.current:not([hidden])")).to_have_attribute("data-pc", "31", timeout=60_000)
+
+
+def test_work_survives_a_reload(one: Page) -> None:
+    opened(one, "fibonacci")
+    one.fill("#args", "05")
+    one.press("#args", "Tab")
+    state(one, "Ready")
+    one.locator("#listing .row:not([hidden])").nth(2).click()
+    one.keyboard.press("t")
+    one.click("#step")
+    state(one, "Paused")
+    expect(one.locator("#breakpoints-clear")).to_contain_text("1 breakpoint")
+    one.click('[role=tab][data-panel="editor"]')
+    one.fill("#source", "; my own\n.code\n    trap\n")
+    one.wait_for_timeout(1000)
+    one.reload()
+    expect(one.locator("#example")).to_have_value("fibonacci")
+    expect(one.locator("#args")).to_have_value("05")
+    expect(one.locator("#breakpoints-clear")).to_contain_text("1 breakpoint")
+    state(one, "Paused")
+    goes(one, "1 of 1 gas")
+    expect(one.locator("#source")).to_have_value("; my own\n.code\n    trap\n")
+    one.select_option("#example", "hello")
+    expect(one.locator("#listing-title")).to_have_text("Greet and log")
+    assert one.url.endswith("#example=hello")
+    one.click("#assembly-undo")
+    expect(one.locator("#source")).to_have_value("; my own\n.code\n    trap\n")
+    one.go_back()
+    expect(one.locator("#example")).to_have_value("fibonacci")
+
+
+def test_a_link_of_hexadecimal_digits(one: Page) -> None:
+    one.goto("about:blank")
+    one.goto("#program=0x0000050a640a640015&gas=77&pc=2")  # an ecalli, twice, and a trap
+    state(one, "Ready")
+    expect(one.locator("#gas")).to_have_value("77")
+    expect(one.locator("#listing .row.current:not([hidden])")).to_have_attribute("data-pc", "2")
+
+
+def test_answers_by_hand_are_there_after_going_back(one: Page) -> None:
+    one.click('[role=tab][data-panel="editor"]')
+    one.fill("#source", ASSEMBLY)
+    one.click("#assembly-load")
+    state(one, "Ready")
+    one.click("#run")
+    state(one, "Host call")
+    one.click('[role=tab][data-panel="calls"]')
+    one.fill("#answer-r7", "134")
+    one.click("#answer-run")
+    state(one, "Halted")
+    s0 = one.locator('#registers tr[data-register="5"] td.hex')
+    expect(s0).to_have_text("0000000000000087")
+    one.click("#toStart")
+    state(one, "Ready")
+    one.click("#run")
+    state(one, "Halted")
+    expect(s0).to_have_text("0000000000000087")

@@ -235,6 +235,39 @@ def test_python_that_cannot_be_loaded(tab: Page) -> None:
     assert found[1] == [found[0].removeprefix("Python: ")]
 
 
+class _Breaking(SimpleHTTPRequestHandler):
+    """Serves a folder; of Pyodide's module only the first half comes, then the connection ends."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        path = Path(self.translate_path(self.path))
+        if path.name != "pyodide.asm.wasm":
+            return super().do_GET()
+        data = path.read_bytes()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/wasm")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data[: len(data) // 2])
+        self.close_connection = True
+        return None
+
+
+def test_a_download_that_breaks_off_is_said(browser: Browser, page_folder: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Breaking, directory=str(page_folder))) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        context = browser.new_context(base_url=f"http://127.0.0.1:{server.server_address[1]}/")
+        tab = context.new_page()
+        tab.goto("#example=hello")
+        expect(tab.locator("#python")).to_contain_class("failed", timeout=60_000)
+        expect(tab.locator("#python-restart")).to_be_visible()
+        assert "broke off" in (tab.locator("#python").get_attribute("title") or "")
+        context.close()
+        server.shutdown()
+
+
 def test_pyodide_from_the_network(browser: Browser, page_folder: Path, tmp_path: Path) -> None:
     """As it is deployed there: on another origin, which lets others read its files."""
     types = {".mjs": "text/javascript", ".wasm": "application/wasm"}

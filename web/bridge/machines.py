@@ -43,8 +43,10 @@ def start_value(loaded: Loaded, params: Params) -> Start:
     """The start that is asked for: a recorded run's own, otherwise with arguments, gas and pc. Raises Refused."""
     pc = _checked("pc", check_pc, params.number("pc", 32)) if params.has("pc") else None
     gas = _checked("gas", check_gas, params.number("gas", 64)) if params.has("gas") else None
-    if loaded.trace is not None:
+    recorded = loaded.start
+    if recorded is None and loaded.trace is not None:
         recorded = start_of_trace(loaded.trace, loaded.program)
+    if recorded is not None:
         return Start(
             recorded.pc if pc is None else pc, recorded.gas if gas is None else gas, recorded.registers,
             recorded.segments, recorded.heap_end, recorded.heap_limit,

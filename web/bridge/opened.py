@@ -20,14 +20,17 @@ from pvm.isa import SPEC_NAMES, SPECS, Spec
 from pvm.isa import spec as find_spec
 from pvm.lazy import lazy
 from pvm.link import Options, is_linkable, link
+from pvm.machine import Start
 from pvm.printable import counted, escaped
 from pvm.program import FORMAT_NAMES, Program, Survey, from_hex, invalid_at, recognise, survey
 from pvm.program.facts import ENTRY_POINTS, check_numbering, metadata_text, shown_name
-from pvm.trace import Trace, parse_trace
+from pvm.trace import Trace, parse_unfinished
+from pvm.vectors import parse_vector
 from pvm_web.bridge.recorded import trace_value
 from pvm_web.bridge.values import Big, Params, Progress, Refused, pairs, words
+from pvm_web.bridge.vectors import looks_like_vector, run_of_vector
 
-FORMATS: tuple[str, ...] = (*FORMAT_NAMES, "asm", "trace")
+FORMATS: tuple[str, ...] = (*FORMAT_NAMES, "asm", "trace", "vector")
 MAX_SOURCE = 1 << 22  # characters of assembly: 800,000 short lines, which take Pyodide some 30 s
 MAX_CODE = 1 << 24  # bytes of code; a listing takes ten times as much memory, JAM's services have at most 4,000,000
 KEPT_LABELS = 20_000  # of jump targets that the source does not name
@@ -43,7 +46,8 @@ MOST_ENTRIES = 1000  # of a PolkaVM blob's exports that the page shows
 class Loaded:
     """A program, where it comes from, and what has been worked out about it since. Raises InputError when it is large.
 
-    `source` is there for assembly, `trace` for a recorded run, whose program it is.
+    `source` is there for assembly, `trace` for a recorded run, whose program it is, and which `is_cut` if it stops in
+    the middle; `start` where that is not told by program and arguments.
     """
 
     handle: str
@@ -53,6 +57,8 @@ class Loaded:
     source: str | None = None
     survey: Survey | None = None
     trace: Trace | None = None
+    start: Start | None = None
+    is_cut: bool = False
     translations: dict[str, Recompiled] = field(default_factory=dict)  # by metering
     costs: list[Costs | None] = field(default_factory=list)  # by the pipeline model, once they were asked for
 
@@ -108,16 +114,19 @@ def load(params: Params) -> Loaded:
     if format == "auto":
         format, program = _detect(data, name, spec)
     else:
-        program = None if format in ("asm", "trace") else Program.parse(data, format)
+        program = None if format in ("asm", "trace", "vector") else Program.parse(data, format)
     handle = handle_of(data, format, spec)
     if format == "asm":
         return assembled(name, text_of(data), spec)
     if format == "trace":
-        trace = parse_trace(data)
+        trace, is_cut = parse_unfinished(data)
         try:
-            return Loaded(handle, name, spec, Program.parse(trace.program), trace=trace)
+            return Loaded(handle, name, spec, Program.parse(trace.program), trace=trace, is_cut=is_cut)
         except ProgramError as error:
             raise TraceError(f"program: {error}") from None
+    if format == "vector":
+        start, expected = run_of_vector(parse_vector(data))
+        return Loaded(handle, name, spec, Program.parse(expected.program, "plain"), trace=expected, start=start)
     assert program is not None
     check_numbering(program, spec)
     return Loaded(handle, name, spec, program)
@@ -171,6 +180,8 @@ def _detect(data: bytes, name: str, spec: Spec) -> tuple[str, Program | None]:
         return program.format, program
     if _TRACE_MARK in data:
         return "trace", None
+    if looks_like_vector(data):
+        return "vector", None
     found = recognise(data)
     if found is not None and found.kind not in _READ_FURTHER:
         raise failure
@@ -265,6 +276,8 @@ def _notes(loaded: Loaded) -> list[str]:
     """What is wrong or worth knowing, a sentence each."""
     program, spec, index = loaded.program, loaded.spec, loaded.index
     blob, notes = program.blob, []
+    if loaded.is_cut and loaded.trace is not None:
+        notes.append(f"The trace stops in the middle: recorded up to call {len(loaded.trace.calls)}.")
     if spec.validates and (found := invalid_at(blob, spec)) is not None:
         notes.append(f"Invalid in {spec.name}, it panics at once: {found}.")
     lost = [

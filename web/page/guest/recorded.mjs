@@ -38,7 +38,7 @@ export class Recorded {
   /** Whether a call is as recorded. Only the first difference is told: who goes on wants to see where that leads. */
   verifyCall(machine, at, number, position, used) {
     const { calls, end } = this.trace;
-    if (this.#isPast(position) || (!calls[at] && !end)) return true; // a record that stops in the middle
+    if (this.#isPast(position) || (!calls[at] && this.#isOpen)) return true;
     const message = callDifference(calls[at], number, machine);
     if (message) this.#divergence = { call: at, line: (calls[at] ?? end).line, message, position, used };
     return !message;
@@ -47,11 +47,16 @@ export class Recorded {
   /** Whether the run ended as recorded. */
   verifyEnd(machine, at, exit, position, used) {
     const { calls, end } = this.trace;
-    if (this.#isPast(position) || (!calls[at] && !end)) return true;
+    if (this.#isPast(position) || (!calls[at] && this.#isOpen)) return true;
     const message = endDifference(this.trace, calls[at], exit, machine);
     const line = (calls[at] ?? end).line;
     if (message) this.#divergence = { call: calls[at] ? at : null, line, message, position, used };
     return !message;
+  }
+
+  /** Whether the record ends at a call: what comes then is not told. */
+  get #isOpen() {
+    return this.trace.end.reason === "host-call";
   }
 
   /** Whether the two runs had parted before. */

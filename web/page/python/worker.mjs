@@ -10,6 +10,7 @@ const ROOT = new URL("../", import.meta.url);
 const STARTING = 0.85; // of the whole bar: all files are there, Python starts
 const INSTALLING = 0.95;
 const EVERY = 50; // milliseconds between two reports of a download
+const STALLED = 30_000; // milliseconds without a byte after which a download has failed
 
 const ready = load();
 ready.catch((error) => {
@@ -57,11 +58,15 @@ async function fetched(name) {
   return response;
 }
 
-/** Counts what is fetched while Pyodide loads its files, which it offers no way to watch. */
+/**
+ * Counts what is fetched while Pyodide loads its files, which it offers no way to watch. A download that breaks or stalls
+ * fails the whole: of some of its files Pyodide would wait for ever.
+ */
 class Download {
   #expected;
   #received = 0;
   #reported = 0;
+  #fail = () => {};
 
   /** @param {number} expected bytes */
   constructor(expected) {
@@ -70,9 +75,12 @@ class Download {
 
   async during(task) {
     const plain = self.fetch;
+    const failure = new Promise((_, reject) => {
+      this.#fail = (error) => reject(new Error(`the download of Python broke off: ${oneLine(error)}`));
+    });
     self.fetch = async (...request) => this.#counted(await plain.apply(self, request));
     try {
-      return await task();
+      return await Promise.race([task(), failure]);
     } finally {
       self.fetch = plain;
     }
@@ -80,14 +88,23 @@ class Download {
 
   #counted(response) {
     if (!response.ok || response.body === null) return response;
-    const counter = new TransformStream({
-      transform: (chunk, controller) => {
-        this.#add(chunk.byteLength);
-        controller.enqueue(chunk);
+    const reader = response.body.getReader();
+    const body = new ReadableStream({
+      pull: async (controller) => {
+        try {
+          const { done, value } = await inTime(reader.read());
+          if (done) return controller.close();
+          this.#add(value.byteLength);
+          controller.enqueue(value);
+        } catch (error) {
+          controller.error(error);
+          this.#fail(error);
+        }
       },
+      cancel: (reason) => reader.cancel(reason),
     });
     const { status, statusText, headers } = response;
-    return new Response(response.body.pipeThrough(counter), { status, statusText, headers });
+    return new Response(body, { status, statusText, headers });
   }
 
   #add(bytes) {
@@ -98,6 +115,15 @@ class Download {
     this.#reported = now;
     report(fraction < 1 ? "download" : "python", STARTING * fraction);
   }
+}
+
+/** What `work` gives, unless it takes too long. */
+function inTime(work) {
+  let timer = 0;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`nothing came for ${STALLED / 1000} seconds`)), STALLED);
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 
 function report(step, fraction) {

@@ -1,7 +1,7 @@
 /** The form that answers a host call by hand: registers, memory, gas, or the end of the run. */
 
 import { button, h, select, setText } from "./dom.mjs";
-import { parseAddress, parseBytes, parseInteger } from "./format.mjs";
+import { parseAddress, parseBytes, parseInteger, parseValue } from "./format.mjs";
 
 export class AnswerForm {
   #writes = [];
@@ -94,7 +94,7 @@ export class AnswerForm {
   #value(name, text) {
     const known = this.model.hostCalls.results.find(([result]) => result === text.trim().toUpperCase());
     try {
-      return known ? known[1] : parseInteger(text);
+      return known ? known[1] : parseValue(text);
     } catch (error) {
       throw new Error(`${name}: ${error.message}`);
     }

@@ -9,13 +9,15 @@ import { Guest } from "./guest.mjs";
 import { HostCalls } from "./host_calls.mjs";
 import { Opener } from "./opening.mjs";
 import { recall, remember } from "./remembered.mjs";
-import { argsOf, DEFAULT_GAS, Images, machineParts, startOf } from "./starting.mjs";
+import { argsOf, checkSettings, DEFAULT_GAS, Images, machineParts, startOf } from "./starting.mjs";
 import { Translations } from "./translations.mjs";
+import { ownMetering, sentence } from "./words.mjs";
 
 const STOP_WITHIN = 2000; // milliseconds in which a run has to answer a stop; then its worker is ended
 const STEPS_BY_RUNNING = 256; // more than that many instructions are run, and can be stopped
 const REPLACED_AGAIN = 5000; // milliseconds after which a worker that is gone is replaced by itself once more
 const MEASURABLE = 100_000; // instructions from which on the speed of a run can be told
+const NONE = new Uint8Array();
 const SHOWN_AFTER = 200; // milliseconds after which a step that still goes on is shown as running, to be stopped
 
 export class Debugger extends Guest {
@@ -34,11 +36,13 @@ export class Debugger extends Guest {
   /** Instructions a second, null for full speed. @type {number|null} */
   pace = null;
   rate = 0;
-  /** Whether settings were changed that apply from the next reset on. */
+  /** Whether settings changed that apply from the next reset on. */
   stale = false;
   answersFromTrace = true;
   /** Those of the version in use: there as soon as there is a machine. @type {HostCalls|null} */
   hostCalls = null;
+  /** The setting that nothing can start with. @type {string|null} */
+  wrong = null;
   /** Whether the machine counts its instructions; only the interpreter can. */
   isCounting = false;
   heat = recall("heat", "on") === "on";
@@ -47,6 +51,7 @@ export class Debugger extends Guest {
     args: "",
     gas: DEFAULT_GAS,
     pc: "0",
+    pages: [], // rights that were changed before the start: address, length, access
     spec: "0.7.2",
     metering: recall("metering", "instruction"),
     tier: recall("tier", "auto"),
@@ -79,9 +84,7 @@ export class Debugger extends Guest {
   // --- programs ----------------------------------------------------------------------------------------------------
 
   /** @returns {Promise<import("./types.mjs").ExampleInfo[]>} */
-  examples() {
-    return this.#opener.examples();
-  }
+  examples = () => this.#opener.examples();
 
   /** Opens an example as the build has made it: without Python. @param {string} name @param {object} [settings] */
   async openExample(name, settings = {}) {
@@ -126,7 +129,7 @@ export class Debugger extends Guest {
     this.program = program;
     this.breakpoints = new Set();
     const own = program.opened.spec === this.settings.spec ? {} : { metering: ownMetering(program.opened.spec) };
-    this.settings = { ...this.settings, ...own, ...startOf(program.opened), ...settings };
+    this.settings = { ...this.settings, ...own, pages: [], ...startOf(program.opened), ...settings };
     if (program.opened.format === "plain") this.settings.args = "";
     this.answersFromTrace = program.opened.trace !== null;
     this.before = this.view = null;
@@ -153,6 +156,7 @@ export class Debugger extends Guest {
     if (this.view && !this.atStart) {
       this.stale = true;
       this.emit("settings");
+      this.#check();
     } else {
       await this.reset();
     }
@@ -161,6 +165,16 @@ export class Debugger extends Guest {
   /** The bytes of the arguments. Throws with `where` if the text is none. */
   get args() {
     return argsOf(this.settings);
+  }
+
+  /** Says what is wrong with the settings, which apply later. */
+  #check() {
+    try {
+      checkSettings(this.program, this.settings);
+      this.emit("problem", null);
+    } catch (error) {
+      this.problem(error);
+    }
   }
 
   /** Whether host calls are answered from the program's trace. From the next reset on, or at once at the start. */
@@ -177,7 +191,9 @@ export class Debugger extends Guest {
     this.#setState("loading", "Preparing the machine");
     try {
       if (this.program.opened.spec !== this.settings.spec) await this.#changeSpec();
-      const image = await this.#images.of(this.program, this.settings);
+      const made = await this.#images.of(this.program, this.settings);
+      const pages = this.settings.pages.map(([address, length, access]) => ({ address, length, access, data: NONE }));
+      const image = { ...made, segments: [...made.segments, ...pages] };
       const parts = await machineParts();
       if (generation !== this.#generation) return;
       const { trace, spec, imports } = this.program.opened;
@@ -195,12 +211,19 @@ export class Debugger extends Guest {
       this.translations.loaded();
       if (generation !== this.#generation) return;
       this.stale = false;
+      this.wrong = null;
       this.view = null;
       if (!keepMessage) this.emit("problem", null);
       this.#accept(view);
       this.emit("settings");
+      const doubt = this.program.doubt(view.pc);
+      if (doubt) this.problem(Object.assign(new Error(doubt), { where: "pc" }));
     } catch (error) {
-      if (generation === this.#generation) this.#rest(error.message);
+      if (generation === this.#generation) {
+        this.wrong = error.where ?? null;
+        if (this.wrong) this.view = null; // what stands there is not what was asked for
+        this.#rest(sentence(error.message));
+      }
       this.problem(error);
     }
   }
@@ -253,9 +276,9 @@ export class Debugger extends Guest {
   }
 
   /** Runs to an exit, a breakpoint, `until`, or `budget` instructions. */
-  async run({ until = "exit", budget = null, extra = [] } = {}) {
+  async run({ until = "exit", budget = null, extra = [], stops = true } = {}) {
     if (!this.canMove) return;
-    const params = { breakpoints: Uint32Array.from([...this.breakpoints, ...extra]), until, log: true };
+    const params = { breakpoints: Uint32Array.from([...(stops ? this.breakpoints : []), ...extra]), until, log: true };
     await this.#move(
       "Running",
       async () => {
@@ -444,7 +467,9 @@ export class Debugger extends Guest {
     });
   }
 
+  /** Changes rights of pages; before the start that is part of the settings. */
   async map(address, length, access) {
+    if (this.atStart) return this.change("pages", [...this.settings.pages, [address, length, access]]);
     await this.#edit(() => this.guest.call("map", { address, length, access }));
   }
 
@@ -472,11 +497,3 @@ export class Debugger extends Guest {
     this.emit("problem", { where: error.where ?? null, message: sentence(error.message || String(error)) });
   }
 }
-
-function sentence(message) {
-  const text = message.trim();
-  return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
-}
-/** How a version charges gas. */
-const ownMetering = (spec) => (spec === "0.8.0" ? "pipeline" : "instruction");
-

@@ -5,8 +5,12 @@ import { plural, size } from "./format.mjs";
 import { remember } from "./remembered.mjs";
 import { ServiceDialog } from "./service.mjs";
 import { fromFragment, toFragment } from "./share.mjs";
+import { keptWork, openShared, workOf } from "./work.mjs";
 
 const LARGEST = 64 << 20; // bytes of a file
+const SETTINGS = {
+  args: "Arguments", gas: "Gas", pc: "Entry pc", tier: "Engine", spec: "Gray Paper", metering: "Gas by",
+};
 
 export class Dialogs {
   /** @type {import("./actions.mjs").Actions} */
@@ -39,8 +43,9 @@ export class Dialogs {
 
   #problem(problem) {
     if (!problem) return this.say("");
-    if (["args", "gas", "pc", "tier", "spec", "metering"].includes(problem.where)) return;
-    this.say(problem.message);
+    const isSetting = ["args", "gas", "pc", "tier", "spec", "metering"].includes(problem.where);
+    if (isSetting && this.model.wrong) return this.say(""); // the machine's state says it
+    this.say(isSetting ? `${SETTINGS[problem.where]}: ${problem.message}` : problem.message);
   }
 
   /** The message that is there; "" when there is none. */
@@ -76,7 +81,7 @@ export class Dialogs {
   openExample(name) {
     return this.#try(async () => {
       await this.model.openExample(name);
-      forgetLink();
+      if (location.hash !== `#example=${name}`) history.pushState(null, "", `#example=${name}`);
     });
   }
 
@@ -102,10 +107,16 @@ export class Dialogs {
     await this.#try(async () => {
       const shared = await fromFragment(fragment);
       if (shared === null) found = false;
-      else if ("example" in shared) await this.model.openExample(shared.example);
-      else await this.model.openBytes(shared.name, shared.data, shared.format, shared.settings);
+      else await openShared(this.model, shared);
     });
     return found && this.model.program !== null;
+  }
+
+  /** Opens what was there before the page was loaded again. @returns {Promise<boolean>} whether there was anything */
+  async openKept() {
+    const kept = await keptWork();
+    if (kept) await this.#try(() => openShared(this.model, kept));
+    return kept !== null && this.model.program !== null;
   }
 
   #listenToDrops() {
@@ -199,9 +210,7 @@ export class Dialogs {
 
   async share() {
     await this.#try(async () => {
-      const { program, settings } = this.model;
-      const { args, gas, pc, spec, metering, tier } = settings;
-      const fragment = await toFragment({ ...program.origin, settings: { args, gas, pc, spec, metering, tier } });
+      const fragment = await toFragment(workOf(this.model));
       const url = `${location.origin}${location.pathname}#${fragment}`;
       const text = h("input", {
         type: "text",
@@ -217,7 +226,7 @@ export class Dialogs {
         h(
           "p",
           { class: "soft" },
-          `Program and settings are in the link itself: ${plural(url.length, "character")}, stored nowhere else.`,
+          `Program, settings, breakpoints and place are in the link: ${plural(url.length, "character")}, stored nowhere else.`,
         ),
         text,
         h(

@@ -2,6 +2,7 @@
 
 import { afterPause, button, byId, download, h, setText } from "./dom.mjs";
 import { plural } from "./format.mjs";
+import { recall, remember } from "./remembered.mjs";
 
 const PAUSE = 250; // milliseconds after the last key
 const LARGEST = 2_000_000; // characters
@@ -22,6 +23,12 @@ export class Editor {
   #turn = 0;
   #pcLines = new Map();
   #name = "assembly";
+  /** Whether the text has been changed by hand, and is not loaded. */
+  #own = false;
+  /** Whether the text is from before a reload: the first program leaves it alone. */
+  #isRestored = false;
+  /** Such a text that something took the place of. */
+  #replaced = "";
 
   /**
    * @param {import("./debugger.mjs").Debugger} model
@@ -35,17 +42,47 @@ export class Editor {
     this.#build();
     const assemble = afterPause(PAUSE, () => this.assemble());
     this.text.addEventListener("input", () => {
+      this.#own = true;
       this.#changed();
       assemble();
     });
     this.text.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.text.addEventListener("keydown", (event) => this.#key(event));
     model.on("program", (program) => this.#program(program));
+    const keep = afterPause(PAUSE, () => this.#keep());
+    this.text.addEventListener("input", keep);
     model.on("view", () => this.#mark());
     tabs.on("shown", (name) => name === "editor" && this.#shown());
     model.python.on("status", ({ ready }) => ready && this.tabs.sees("editor") && this.assemble());
     this.text.value = EMPTY;
     this.#changed();
+    const own = recall("assembly", "");
+    if (!own) return;
+    this.text.value = own;
+    [this.#own, this.#isRestored] = [true, true];
+    this.#changed();
+  }
+
+  /** Keeps text of one's own over a reload. */
+  #keep() {
+    if (this.#own) remember("assembly", this.text.value);
+  }
+
+  /** Text of one's own that something else takes the place of can be brought back. */
+  #setAside() {
+    if (!this.#own) return;
+    this.#replaced = this.text.value;
+    this.#own = false;
+    remember("assembly", this.#replaced);
+    this.undo.hidden = false;
+  }
+
+  #bringBack() {
+    const text = this.#replaced;
+    this.set(this.#name, text);
+    this.#own = true;
+    this.undo.hidden = true;
+    this.assemble();
   }
 
   #build() {
@@ -69,11 +106,19 @@ export class Editor {
       disabled: true,
       onclick: () => this.#load(),
     });
+    this.undo = button(null, "Bring back my text", {
+      id: "assembly-undo",
+      class: "quiet",
+      hidden: true,
+      title: "The text that you had written before another took its place",
+      onclick: () => this.#bringBack(),
+    });
     byId("panel-editor").append(
       h(
         "div",
         { class: "panel-head" },
         this.state,
+        this.undo,
         button(null, "New", { class: "quiet", onclick: () => this.set("assembly", EMPTY) }),
         button("save", "Save", {
           class: "quiet",
@@ -89,12 +134,19 @@ export class Editor {
 
   /** Shows a text. */
   set(name, text) {
+    if (text !== this.text.value) this.#setAside();
     this.#name = name.replace(/^example:/, "").replace(/[^\w.-]+/g, "-");
     this.text.value = text;
     this.text.scrollTop = 0;
     this.#pcLines = new Map();
     this.#changed();
     if (this.tabs.sees("editor")) this.assemble();
+  }
+
+  /** The text is the program's: there is nothing to keep. */
+  #loaded() {
+    if (this.#own) remember("assembly", "");
+    this.#own = false;
   }
 
   get source() {
@@ -108,7 +160,11 @@ export class Editor {
       this.#pcLines = new Map();
       return;
     }
+    const stays = this.#isRestored && source !== this.text.value;
+    this.#isRestored = false;
+    if (stays) return;
     if (source !== this.text.value) this.set(name, source);
+    else this.#loaded();
     this.#pcLines = pairs(lines);
     this.#mark();
   }

@@ -60,26 +60,29 @@ export function printable(bytes) {
 export const asciiOf = (byte) => (byte >= 32 && byte < 127 ? String.fromCharCode(byte) : "·");
 
 /**
- * A whole number: decimal, 0x hex, with _ or , between digits; negative ones wrap as 64-bit. @returns {bigint}
- * @param {string} text @param {bigint} limit the highest one allowed
+ * A whole number: decimal, 0x hex, with _ or , between digits. @returns {bigint}
+ * @param {string} text @param {bigint} limit the highest one allowed @param {boolean} wraps negative ones as 64-bit
  */
-export function parseInteger(text, limit = U64) {
+export function parseInteger(text, limit = U64, wraps = false) {
   const clean = text.trim().replace(/[_,\s]/g, "");
   if (!/^-?(0x[0-9a-f]+|\d+)$/i.test(clean))
-    throw new Error(clean ? `"${text.trim()}" is no whole number (1234 or 0x4d2)` : "a number is missing");
+    throw new Error(clean ? `"${text.trim()}" is no whole number${meant(clean)}` : "a number is missing");
   if (clean.length > 24) throw new Error("the number is too large");
   const value = clean.startsWith("-") ? -BigInt(clean.slice(1)) : BigInt(clean);
-  const wrapped = value < 0n && limit === U64 && value >= -(1n << 63n) ? value & U64 : value;
+  const wrapped = value < 0n && wraps && value >= -(1n << 63n) ? value & U64 : value;
   if (wrapped < 0n || wrapped > limit)
     throw new Error(`the number must be from 0 to ${limit === U64 ? "2^64 - 1" : grouped(limit)}`);
   return wrapped;
 }
 
-/** An address below 2^32: 0x10000, or hex digits with a letter, or decimal. @param {string} text @returns {number} */
+const meant = (digits) => (/^[0-9a-f]{1,16}$/i.test(digits) ? ` (0x${digits}, if that is meant)` : " (1234 or 0x4d2)");
+
+/** A value of a register: as `parseInteger`, and negative ones. @param {string} text @returns {bigint} */
+export const parseValue = (text) => parseInteger(text, U64, true);
+
+/** An address below 2^32. @param {string} text @returns {number} */
 export function parseAddress(text) {
-  const clean = text.trim();
-  const asHex = /^[0-9a-f]+$/i.test(clean) && /[a-f]/i.test(clean);
-  return Number(parseInteger(asHex ? "0x" + clean : clean, BigInt(SPACE - 1)));
+  return Number(parseInteger(text, BigInt(SPACE - 1)));
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Two engines side by side, instruction by instruction: they stop at the first difference. */
 
 import { button, byId, field, h, select, setText } from "./dom.mjs";
-import { grouped, parseAddress, parseInteger } from "./format.mjs";
+import { grouped, parseInteger } from "./format.mjs";
 
 const TIERS = [
   ["interpreter", "interpreter"],
@@ -63,7 +63,7 @@ export class Lockstep {
         metering: settings.metering,
         args: model.args,
         gas: parseInteger(settings.gas),
-        pc: parseAddress(settings.pc),
+        pc: this.model.program.entry(settings.pc),
         left: this.left.value,
         right: this.right.value,
       }));

@@ -22,6 +22,7 @@ import { Timeline } from "./timeline.mjs";
 import { heatSwitch, startForm, toolbar } from "./toolbar.mjs";
 import { Verdict } from "./verdict.mjs";
 import { Wat } from "./wat.mjs";
+import { keepWork } from "./work.mjs";
 
 const FIRST_EXAMPLE = "hello";
 
@@ -95,7 +96,7 @@ async function openFirst(model, dialogs) {
     chooser.value = opened.example?.name ?? "";
     document.title = `${opened.name.replace(/^example:/, "")} – PVM on WebAssembly`;
   });
-  const linked = dialogs.openLink();
+  const linked = dialogs.openKept().then((kept) => kept || dialogs.openLink());
   try {
     const examples = await model.examples();
     chooser.replaceChildren(
@@ -108,9 +109,11 @@ async function openFirst(model, dialogs) {
   }
   if (!(await linked) && !model.program) {
     const { said } = dialogs; // what is wrong with the link
+    history.replaceState(null, "", `#example=${FIRST_EXAMPLE}`);
     await dialogs.openExample(FIRST_EXAMPLE);
     if (said) dialogs.say(said);
   }
+  keepWork(model);
 }
 
 /** How far Python has loaded, in words and as a bar. @param {Python} python */

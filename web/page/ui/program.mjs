@@ -1,6 +1,6 @@
 /** An opened program as the panels see it: its instructions by number, windows of its listing, its handle in Python. */
 
-import { typed } from "./format.mjs";
+import { parseAddress, plural, typed } from "./format.mjs";
 
 const CHUNK = 256; // lines asked for at a time
 const MAX_CHUNKS = 400; // kept
@@ -82,6 +82,24 @@ export class Program {
     for (const [pc, name] of this.labels) if (name.toLowerCase() === wanted) return pc;
     const pc = /^(0x[0-9a-f]+|\d+)$/.test(wanted) ? Number(wanted) : NaN;
     return pc <= (this.pcs.at(-1) ?? -1) ? pc : null;
+  }
+
+  /** The pc that a text means where the program is to be entered: a number, or a label. Throws an Error for others. */
+  entry(text) {
+    const wanted = text.trim().toLowerCase();
+    const named = this.opened.entry_points.find(({ name }) => name.toLowerCase() === wanted);
+    if (named) return named.pc;
+    for (const [pc, name] of this.labels) if (name.toLowerCase() === wanted) return pc;
+    if (/^[a-z_]\w*$/i.test(wanted)) throw new Error(`there is no label "${text.trim()}"`);
+    return parseAddress(text);
+  }
+
+  /** What is odd about entering the program at a pc; "" if nothing is. */
+  doubt(pc) {
+    if (this.has(pc)) return "";
+    const inside = pc < this.opened.code_length;
+    const code = `outside of the code, which has ${plural(this.opened.code_length, "byte")}`;
+    return `pc ${pc} is ${inside ? "in the middle of an instruction" : code}`;
   }
 
   /** The program's handle in Python, where it is opened when that is needed first. @returns {Promise<string>} */

@@ -5,7 +5,7 @@
 import { byId, h, setText } from "./dom.mjs";
 import { eachFrame } from "./frames.mjs";
 import { editInPlace } from "./edit_in_place.mjs";
-import { hex, parseInteger, registerAlias, signed } from "./format.mjs";
+import { hex, parseValue, registerAlias, signed } from "./format.mjs";
 
 const COUNT = 13;
 const NOTHING = "\u00a0";
@@ -93,7 +93,7 @@ export class Registers {
       label: `r${n}, ${form}`,
       value: form === "hex" ? "0x" + hex(value) : String(form === "signed" ? signed(value) : value),
       apply: async (text) => {
-        const wanted = parseInteger(text);
+        const wanted = parseValue(text);
         if (wanted !== value) await model.set({ registers: { [n]: wanted } });
       },
       problem: (text) => setText(byId("registers-problem"), text && `r${n}: ${text}`),

@@ -1,21 +1,27 @@
 /**
- * A program in a link: settings and bytes, deflated, as base64url behind the #. Links are hostile input: sizes are
- * bounded.
+ * A program in a link: settings, breakpoints, place and bytes, deflated, as base64url behind the #; or plain, as tools
+ * write it: `#program=0x…&args=0x…&pc=…&gas=…&spec=…`. Links are hostile input: sizes are bounded.
  */
 
-import { grouped } from "./format.mjs";
+import { grouped, parseBytes } from "./format.mjs";
 
 const LONGEST = 150_000; // characters of a link that we make
 const LONGEST_READ = 4_000_000; // characters of a link that we read
 const LARGEST = 16 << 20; // bytes that a link may unfold to
 const MARK = "p=";
+const PLAIN = "program=";
+const MOST_BREAKPOINTS = 1000;
+const MOST_PAGES = 1000; // changes of rights
 
 /**
- * @param {{name: string, format: string, settings: object, data: Uint8Array}} shared
+ * @typedef {{name: string, format: string, settings: object, data: Uint8Array, example: string|null,
+ *   breakpoints: number[], used: string|null}} Shared `used` is gas up to the place in the run
+ *
+ * @param {Shared} shared
  * @returns {Promise<string>} the fragment without #
  */
-export async function toFragment({ name, format, settings, data }) {
-  const head = new TextEncoder().encode(JSON.stringify({ version: 1, name, format, settings }));
+export async function toFragment({ data, ...rest }) {
+  const head = new TextEncoder().encode(JSON.stringify({ version: 1, ...rest }));
   const length = new Uint8Array(4);
   new DataView(length.buffer).setUint32(0, head.length, true);
   const packed = await through(new CompressionStream("deflate-raw"), [length, head, data], LARGEST);
@@ -31,11 +37,12 @@ export async function toFragment({ name, format, settings, data }) {
 /**
  * What a fragment holds: an example's name, a program, or null.
  * @param {string} fragment without #
- * @returns {Promise<{example: string}|{name: string, format: string, settings: object, data: Uint8Array}|null>}
+ * @returns {Promise<Shared|null>}
  */
 export async function fromFragment(fragment) {
   const example = /^example=([\w-]{1,40})$/.exec(fragment);
-  if (example) return { example: example[1] };
+  if (example) return { ...NOTHING, example: example[1] };
+  if (fragment.startsWith(PLAIN) && fragment.length <= LONGEST_READ) return fromPlain(new URLSearchParams(fragment));
   if (!fragment.startsWith(MARK)) return null;
   if (fragment.length > LONGEST_READ) throw new Error("the link is too long");
   let bytes;
@@ -51,12 +58,35 @@ export async function fromFragment(fragment) {
       name: text(head.name, "program"),
       format: text(head.format, "auto"),
       settings: settingsOf(head.settings),
+      example: /^[\w-]{1,40}$/.test(head.example) ? head.example : null,
+      breakpoints: numbers(head.breakpoints).slice(0, MOST_BREAKPOINTS),
+      used: /^\d{1,20}$/.test(head.used) ? head.used : null,
       data: bytes.slice(4 + length),
     };
   } catch {
     throw new Error("the link is damaged: what it holds is no program");
   }
 }
+
+const NOTHING = { name: "program", format: "auto", settings: {}, breakpoints: [], used: null, data: new Uint8Array() };
+
+/** Throws an Error for a program or arguments that are no hexadecimal digits. */
+function fromPlain(given) {
+  const settings = {};
+  for (const name of ["args", "gas", "pc", "spec", "metering", "tier"]) {
+    if (given.has(name)) settings[name] = given.get(name);
+  }
+  let data;
+  try {
+    data = parseBytes(given.get("program"));
+  } catch (error) {
+    throw new Error(`the link's program: ${error.message}`);
+  }
+  return { ...NOTHING, example: null, settings: settingsOf(settings), data };
+}
+
+const isNumber = (value) => Number.isSafeInteger(value) && value >= 0 && value < 2 ** 32;
+const numbers = (values) => (Array.isArray(values) ? values.filter(isNumber) : []);
 
 const text = (value, fallback) => (typeof value === "string" && value.length <= 100 ? value : fallback);
 
@@ -71,6 +101,10 @@ function settingsOf(values) {
   ]) {
     if (allowed.includes(values?.[name])) settings[name] = values[name];
   }
+  settings.pages = (Array.isArray(values?.pages) ? values.pages : []).slice(0, MOST_PAGES).filter(
+    (page) => Array.isArray(page) && isNumber(page[0]) && isNumber(page[1]) && [null, "r", "rw"].includes(page[2]) &&
+      page[1] <= 1 << 24 && page[0] + page[1] <= 2 ** 32,
+  );
   return settings;
 }
 

@@ -1,6 +1,6 @@
 /** What a machine is made of: the interpreter's modules, and the image of the program with its settings. */
 
-import { parseAddress, parseBytes, parseInteger, printable, toHex } from "./format.mjs";
+import { parseBytes, parseInteger, printable, toHex } from "./format.mjs";
 import { fetchText } from "./opening.mjs";
 
 const KEPT = 4; // images
@@ -43,9 +43,7 @@ export class Images {
   async of(program, settings) {
     const { opened, built } = program;
     const { metering } = settings;
-    const args = argsOf(settings);
-    const gas = at("gas", () => parseInteger(settings.gas));
-    const pc = at("pc", () => parseAddress(settings.pc));
+    const { args, gas, pc } = checkSettings(program, settings);
     const { example } = opened;
     const asBuilt = built && example && pc === 0 && gas === BigInt(example.gas) && toHex(args) === example.args;
     if (asBuilt && built.images[metering]) return built.images[metering];
@@ -56,6 +54,13 @@ export class Images {
     }
     return this.#kept.get(key);
   }
+}
+
+/** The arguments, gas and pc that the settings mean. Throws an Error with `where` for what means nothing. */
+export function checkSettings(program, settings) {
+  const args = argsOf(settings);
+  const gas = at("gas", () => parseInteger(settings.gas));
+  return { args, gas, pc: at("pc", () => program.entry(settings.pc)) };
 }
 
 /** The bytes of the arguments. Throws with `where` if the text is none. @returns {Uint8Array} */

@@ -114,7 +114,7 @@ function pace(model) {
 export function startForm(model) {
   const problems = new Map();
   const withProblem = (name, text, control, title) => {
-    const problem = h("output", { class: "problem bubble", id: `${name}-problem`, "aria-live": "polite" });
+    const problem = h("output", { class: "problem visually-hidden", id: `${name}-problem`, "aria-live": "polite" });
     problems.set(name, problem);
     control.setAttribute("aria-describedby", problem.id);
     return h("span", { class: `setting setting-${name}` }, field(text, control, title), problem);
@@ -179,7 +179,10 @@ export function startForm(model) {
     }
   });
   model.on("problem", (problem) => {
-    for (const [name, output] of problems) setText(output, problem?.where === name ? problem.message : "");
+    for (const [name, output] of problems) {
+      setText(output, problem?.where === name ? problem.message : "");
+      controls[name].setAttribute("aria-invalid", String(problem?.where === name));
+    }
   });
 }
 

@@ -7,8 +7,9 @@ import { editInPlace } from "./edit_in_place.mjs";
 import { grouped, hexAddress, parseInteger, plural, printable, short, toHex } from "./format.mjs";
 
 const SHOWN_BYTES = 24;
-const INVITATION = "Press Run (F8), or step through it with F10. Every step can be taken back.";
-const DRAWING = "Press Run (F8): it draws into Pixels. Slow it down with Pace to watch it, step with F10.";
+const INVITATION = "Press Run, or step through it. Every step can be taken back.";
+const DRAWING = "Press Run: it draws into Pixels. Slow it down with Pace to watch it.";
+const ARGUMENTS = 0xfeff_0000; // where a standard program finds them
 const NAMES = {
   halt: "Halted",
   panic: "Panicked",
@@ -90,7 +91,9 @@ export class Verdict {
     const texts = {
       halt: () => result(view),
       panic: () => `By the instruction at pc ${pc}.`,
-      "page-fault": () => `At ${hexAddress(address)}, by the instruction at pc ${pc}. Map the page, and go on.`,
+      "page-fault": () => address === ARGUMENTS && !model.settings.args
+        ? `It reads its arguments, at pc ${pc}, and there are none: give it some.`
+        : `At ${hexAddress(address)}, by the instruction at pc ${pc}. Map the page, and go on.`,
       "host-call": () => `${this.calls.nameOf(call)} (${call}) at pc ${pc} ${known}`,
       "out-of-gas": () => `At pc ${pc}: ${grouped(view.gas)} left is not enough. Edit the gas to go on.`,
     };

@@ -99,11 +99,6 @@ export class Wat {
     else this.list.setCount(lines.length);
     if (!lines.length) return;
     this.list.showFirst(Math.max(0, range[0] - 3));
-    this.element.scrollLeft = indentation(lines.slice(...range)) * this.#characterWidth();
-  }
-
-  #characterWidth() {
-    return this.list.spacer.clientWidth / Number.parseFloat(this.list.spacer.style.minWidth);
   }
 
   #render(row, index) {
@@ -124,9 +119,4 @@ export class Wat {
     }
     row.replaceChildren(...parts, plain);
   }
-}
-
-/** How far all of the lines are indented. */
-function indentation(lines) {
-  return lines.reduce((least, line) => Math.min(least, line.search(/\S|$/)), lines.length ? LONGEST : 0);
 }
