@@ -101,19 +101,21 @@ def parse_trace(text: str | bytes) -> Trace:
     return _read(text).finish()
 
 
-def parse_unfinished(text: str | bytes) -> tuple[Trace, bool]:
+def parse_unfinished(text: str | bytes, program: bytes | None = None) -> tuple[Trace, bool]:
     """Read a trace, and whether it stops in the middle, as that of a node that crashed does.
+
+    With `program` it is that one's, whatever it says of its own, if anything.
 
     Such a one ends at its last call, of which it may not tell all (`Reason.HOST_CALL`); half a line at its end is left
     out. Raises TraceError as `parse_trace`.
     """
     try:
-        reader = _read(text)
+        reader = _read(text, program)
     except TraceError:
         end = text.rfind("\n") if isinstance(text, str) else text.rfind(b"\n")
         if end in (-1, len(text) - 1):
             raise
-        reader = _read(text[:end])
+        reader = _read(text[:end], program)
     is_cut = reader.end is None and reader.start is not None and reader.program is not None
     if is_cut and reader.start is not None:
         reader.finish_call()
@@ -141,13 +143,13 @@ def find_event(line: str) -> re.Match[str] | None:
     return None if found is None or _COMMENT.search(line, 0, found.start(1)) else found
 
 
-def _read(text: str | bytes) -> _Reader:
+def _read(text: str | bytes, program: bytes | None = None) -> _Reader:
     if isinstance(text, bytes):
         try:
             text = text.decode("utf-8")
         except UnicodeDecodeError as error:
             raise TraceError(f"not UTF-8 at byte {error.start}") from None
-    reader = _Reader()
+    reader = _Reader(program)
     for number, line in enumerate(text.splitlines(), 1):
         found = find_event(line)
         if found:
@@ -158,8 +160,10 @@ def _read(text: str | bytes) -> _Reader:
 class _Reader:
     """Collects events in the order that the format asks for."""
 
-    def __init__(self) -> None:
-        self.program: bytes | None = None
+    def __init__(self, given: bytes | None) -> None:
+        self.given = given  # the program, whatever the trace says
+        self.program = given
+        self.has_program = False  # of its own
         self.memory: list[MemoryChunk] = []
         self.start: State | None = None
         self.calls: list[Call] = []
@@ -191,9 +195,10 @@ class _Reader:
         return Trace(self.program, tuple(self.memory), self.start, tuple(self.calls), self.end)
 
     def on_program(self, rest: str, line: int) -> None:
-        if self.program is not None:
+        if self.has_program:
             raise TraceError(f"line {line}: a second program")
-        self.program = bytes.fromhex(rest)
+        self.has_program, program = True, bytes.fromhex(rest)
+        self.program = program if self.given is None else self.given
 
     def on_memwrite(self, rest: str, line: int) -> None:
         chunk = _chunk(rest, "<-", line)

@@ -24,7 +24,7 @@ from pvm.machine import Start
 from pvm.printable import counted, escaped
 from pvm.program import FORMAT_NAMES, Program, Survey, from_hex, invalid_at, recognise, survey
 from pvm.program.facts import ENTRY_POINTS, check_numbering, metadata_text, shown_name
-from pvm.trace import Trace, parse_unfinished
+from pvm.trace import Trace, is_trace, parse_unfinished
 from pvm.vectors import parse_vector
 from pvm_web.bridge.recorded import trace_value
 from pvm_web.bridge.values import Big, Params, Progress, Refused, pairs, words
@@ -35,6 +35,7 @@ MAX_SOURCE = 1 << 22  # characters of assembly: 800,000 short lines, which take 
 MAX_CODE = 1 << 24  # bytes of code; a listing takes ten times as much memory, JAM's services have at most 4,000,000
 KEPT_LABELS = 20_000  # of jump targets that the source does not name
 _SHOWN = 5  # pcs in a note
+_FIRST = 400  # bytes in which a JSON object begins
 _LONGEST_NAME = 200  # characters of a file's name that are kept
 _TRACE_MARK = b"program 0x"
 # Not refused when recognised: traces are told by their mark, and of text the errors of assembly say more.
@@ -115,11 +116,11 @@ def load(params: Params) -> Loaded:
         format, program = _detect(data, name, spec)
     else:
         program = None if format in ("asm", "trace", "vector") else Program.parse(data, format)
-    handle = handle_of(data, format, spec)
+    handle = handle_of(data + (params.octets("program") if params.has("program") else b""), format, spec)
     if format == "asm":
         return assembled(name, text_of(data), spec)
     if format == "trace":
-        trace, is_cut = parse_unfinished(data)
+        trace, is_cut = parse_unfinished(data, params.octets("program") if params.has("program") else None)
         try:
             return Loaded(handle, name, spec, Program.parse(trace.program), trace=trace, is_cut=is_cut)
         except ProgramError as error:
@@ -182,6 +183,13 @@ def _detect(data: bytes, name: str, spec: Spec) -> tuple[str, Program | None]:
         return "trace", None
     if looks_like_vector(data):
         return "vector", None
+    if is_trace(data.decode("utf-8", "replace")):
+        raise InputError(
+            "a recorded run without its program: open the program, and then the trace with “Compare with trace” "
+            "under Host calls"
+        )
+    if data[:_FIRST].lstrip().startswith(b"{"):
+        raise InputError("JSON, but no test vector: neither 'steps' nor 'expected-status' is there")
     found = recognise(data)
     if found is not None and found.kind not in _READ_FURTHER:
         raise failure

@@ -399,7 +399,8 @@ export class Session {
   #answerOf(entry) {
     const kept = this.#history.keptAnswer;
     if (kept) return kept;
-    if (this.#recorded) return this.#recorded.answer(this.#history.answers);
+    const recorded = this.#recorded?.answer(this.#history.answers);
+    if (recorded) return recorded;
     return entry.number === this.#logCall.number ? this.#logCall.answer(entry.gas) : null;
   }
 

@@ -8,11 +8,14 @@ import { VirtualList } from "./virtual_list.mjs";
 
 const ROW = 22;
 const PEEKED = 256; // bytes of memory shown of a call that waits
+const NO_CALL = "No host call yet. Calls stop the program: answer them here, or open an ecalli trace that does.";
+const ADDRESSES = new Set(["out", "key", "value", "hash"]); // parameters that are addresses, also without a length
 
 export class Calls {
   #log = [];
   #selected = -1;
   #fresh = 0;
+  #past = 0;
 
   /**
    * @param {import("./debugger.mjs").Debugger} model
@@ -32,11 +35,7 @@ export class Calls {
       "aria-label": "Host calls that were made",
     });
     this.detail = h("div", { class: "detail", hidden: true });
-    this.empty = h(
-      "p",
-      { class: "empty" },
-      "No host call yet. Calls stop the program: answer them here, or open an ecalli trace that does.",
-    );
+    this.empty = h("p", { class: "empty" }, NO_CALL);
     this.count = h("span", { class: "grow" });
     this.fromTrace = h("input", { type: "checkbox", checked: true });
     this.fromTrace.addEventListener("change", () => {
@@ -62,7 +61,7 @@ export class Calls {
         { class: "panel-head" },
         this.count,
         this.traceField,
-        button("open", "Open trace …", { class: "quiet", onclick: openFile }),
+        button("open", "Compare with trace …", { class: "quiet", id: "compare-trace", onclick: openFile }),
         this.save,
         this.problem,
       ),
@@ -79,7 +78,9 @@ export class Calls {
       const row = event.target.closest(".row");
       if (row) this.#select(Number(row.dataset.index));
     });
+    this.list.addEventListener("dblclick", () => this.#go());
     this.list.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") return this.#go();
       const to = { ArrowDown: this.#selected + 1, ArrowUp: this.#selected - 1, Home: 0, End: this.#log.length - 1 }[
         event.key
       ];
@@ -103,6 +104,9 @@ export class Calls {
   #program(program) {
     this.traceField.hidden = !program.opened.trace;
     this.fromTrace.checked = this.model.answersFromTrace;
+    const recorded = program.opened.trace?.calls.length ?? 0;
+    const known = `${plural(recorded, "recorded call")}. Press Run: they answer the program's.`;
+    setText(this.empty, recorded ? known : NO_CALL);
     this.#set([]);
   }
 
@@ -111,28 +115,38 @@ export class Calls {
     setText(this.divergence, view.divergence ? divergenceText(view.divergence) : "");
     this.divergence.hidden = !view.divergence;
     try {
-      this.#set(await this.model.log());
+      const [log, later] = await Promise.all([this.model.log(), this.model.later()]);
+      this.#set(log, later);
     } catch {
       this.#set([]);
     }
   }
 
   #add(entries) {
-    const last = this.#log.at(-1)?.index ?? -1;
-    this.#set([...this.#log, ...entries.filter((entry) => entry.index > last)]);
+    const last = this.#log[this.#past - 1]?.index ?? -1;
+    this.#set([...this.#log.slice(0, this.#past), ...entries.filter((entry) => entry.index > last)]);
   }
 
-  #set(log) {
-    const added = log.length - this.#log.length;
-    this.#log = log;
-    this.empty.hidden = log.length > 0 || !this.waiting.hidden;
-    this.list.hidden = log.length === 0;
+  /** @param {object[]} log @param {object[]} later those that came after, and are kept */
+  #set(log, later = []) {
+    const added = log.length - this.#past;
+    this.#past = log.length;
+    this.#log = [...log, ...later];
+    const all = this.#log.length;
+    this.empty.hidden = all > 0 || !this.waiting.hidden;
+    this.list.hidden = all === 0;
     setText(this.count, log.length ? plural(log.length, "call") : "");
     this.save.disabled = log.length === 0;
-    if (this.#selected >= log.length) this.#select(-1);
-    this.rows.setCount(log.length);
+    if (this.#selected >= all) this.#select(-1);
+    this.rows.setCount(all);
     if (added > 0) this.rows.show(log.length - 1, "nearest");
     this.#badge(added > 0 ? this.#fresh + added : Math.min(this.#fresh, log.length));
+  }
+
+  /** To where the selected call was made. */
+  #go() {
+    const entry = this.#log[this.#selected];
+    if (entry) this.model.seek({ call: entry.index });
   }
 
   #badge(count) {
@@ -159,16 +173,15 @@ export class Calls {
   #render(row, index) {
     const entry = this.#log[index];
     row.dataset.index = String(index);
-    row.className = `row${index === this.#selected ? " selected" : ""}`;
+    const isLater = index >= this.#past;
+    row.className = `row${index === this.#selected ? " selected" : ""}${isLater ? " later" : ""}`;
     row.setAttribute("aria-selected", String(index === this.#selected));
     setText(row.parts.number, String(index));
     setText(row.parts.name, `${this.nameOf(entry.number)} ${entry.number}`);
     setText(row.parts.text, entry.text ? `"${entry.text}"` : this.#summary(entry));
     const r7 = entry.answer?.registers?.[7];
-    setText(
-      row.parts.answer,
-      entry.answer === null ? "waits" : (entry.answer.end ?? (r7 === undefined ? "" : `→ ${this.model.hostCalls.show(r7)}`)),
-    );
+    const returned = r7 === undefined ? "" : `→ ${this.model.hostCalls.show(r7)}`;
+    setText(row.parts.answer, entry.answer === null ? "waits" : (entry.answer.end ?? returned));
   }
 
   /** The call's parameters in one line, without the lengths. */
@@ -195,7 +208,15 @@ export class Calls {
   *#describe(entry) {
     yield h("h3", null, `${this.nameOf(entry.number)} (${entry.number}) at pc ${entry.pc}, ${grouped(entry.gas)} gas`);
     if (entry.text) yield h("p", { class: "log-text" }, entry.text);
-    yield this.#parameters(entry.number, entry.registers, "now ");
+    const { view } = this.model;
+    const isHere = view.exit?.reason === "host-call" && view.pc === entry.pc && view.gas === entry.gas;
+    const recorded = this.model.program.opened.trace?.calls[entry.index]?.reads ?? [];
+    yield this.#parameters(entry.number, entry.registers, isHere ? null : recorded);
+    if (!isHere) {
+      const title = "Take the machine to this call: memory is then as it was";
+      const go = button("goto", "Go there", { class: "go-there", title, onclick: () => this.#go() });
+      yield h("p", { class: "line" }, go);
+    }
     if (!entry.answer) return;
     const { registers, writes, gas, end } = entry.answer;
     yield h("h3", null, "Answer");
@@ -223,8 +244,11 @@ export class Calls {
     );
   }
 
-  /** The parameters by name; behind addresses what lies there, with `when` before it. */
-  #parameters(number, registers, when = "") {
+  /**
+   * The parameters by name; behind addresses what lies there now, or, with `recorded`, what a trace says of it: memory
+   * of another moment would mislead.
+   */
+  #parameters(number, registers, recorded = null) {
     const parameters = this.model.hostCalls.parametersOf(number, registers);
     const rows = parameters.length
       ? parameters
@@ -234,25 +258,24 @@ export class Calls {
       null,
       ...rows.flatMap(({ name, value, length }) => {
         const data = h("span", { class: "data" });
-        const shown = h(
-          "dd",
-          null,
-          length === null ? this.model.hostCalls.show(value) : this.#address(Number(value & 0xffff_ffffn)),
-          data,
-        );
-        if (length !== null) this.#peek(value, length, data, when);
+        const isAddress = length !== null || (ADDRESSES.has(name) && value >= 0x1_0000n && value < 1n << 32n);
+        const text = isAddress ? this.#address(Number(value & 0xffff_ffffn)) : this.model.hostCalls.show(value);
+        const shown = h("dd", null, text, data);
+        const read = recorded?.find(({ address }) => BigInt(address) === value);
+        if (read) setText(data, ` ${excerpt(read.data)}`);
+        else if (length !== null && !recorded) this.#peek(value, length, data);
         return [h("dt", null, name), shown];
       }),
     );
   }
 
   /** Shows what lies at a parameter's address now. */
-  async #peek(value, length, place, when) {
+  async #peek(value, length, place) {
     const count = Number(length > BigInt(PEEKED) ? BigInt(PEEKED) : length);
     if (!count || value + BigInt(count) > 2n ** 32n) return;
     try {
       const { bytes } = await this.model.read(Number(value), count);
-      setText(place, ` ${when}${excerpt(bytes)}${length > BigInt(PEEKED) ? " …" : ""}`);
+      setText(place, ` ${excerpt(bytes)}${length > BigInt(PEEKED) ? " …" : ""}`);
     } catch {
       setText(place, "");
     }

@@ -9,7 +9,7 @@ import { Guest } from "./guest.mjs";
 import { HostCalls } from "./host_calls.mjs";
 import { Opener } from "./opening.mjs";
 import { recall, remember } from "./remembered.mjs";
-import { argsOf, checkSettings, DEFAULT_GAS, Images, machineParts, startOf } from "./starting.mjs";
+import { argsOf, checkSettings, DEFAULT_GAS, Images, machineParts, startOf, withPages } from "./starting.mjs";
 import { Translations } from "./translations.mjs";
 import { ownMetering, sentence } from "./words.mjs";
 
@@ -17,7 +17,6 @@ const STOP_WITHIN = 2000; // milliseconds in which a run has to answer a stop; t
 const STEPS_BY_RUNNING = 256; // more than that many instructions are run, and can be stopped
 const REPLACED_AGAIN = 5000; // milliseconds after which a worker that is gone is replaced by itself once more
 const MEASURABLE = 100_000; // instructions from which on the speed of a run can be told
-const NONE = new Uint8Array();
 const SHOWN_AFTER = 200; // milliseconds after which a step that still goes on is shown as running, to be stopped
 
 export class Debugger extends Guest {
@@ -83,13 +82,13 @@ export class Debugger extends Guest {
 
   // --- programs ----------------------------------------------------------------------------------------------------
 
-  /** @returns {Promise<import("./types.mjs").ExampleInfo[]>} */
+  /** Promises those that the build has made. */
   examples = () => this.#opener.examples();
 
   /** Opens an example as the build has made it: without Python. @param {string} name @param {object} [settings] */
   async openExample(name, settings = {}) {
-    const known = (await this.examples()).some((example) => example.name === name);
-    if (!known) throw new Error(`there is no example "${name}"`);
+    const examples = await this.examples();
+    if (!examples.some((known) => known.name === name)) throw new Error(`there is no example "${name}"`);
     await this.#opening(`Loading ${name}`, () => this.#opener.example(name, settings.spec), settings);
   }
 
@@ -102,6 +101,13 @@ export class Debugger extends Guest {
     };
     const open = () => this.#opener.bytes({ name, data, format }, spec, null, show);
     await this.#opening(doing, open, { ...settings, spec });
+  }
+
+  /** Opens a recorded run as one of the program that is open, whatever program it names itself, if any. */
+  async openTrace(name, data) {
+    const { spec } = this.settings;
+    const origin = { name, data, format: "trace", program: this.program.opened.data };
+    await this.#opening(`Reading ${name}`, () => this.#opener.bytes(origin, spec), { spec });
   }
 
   /** Opens what the editor has assembled. @param {import("./types.mjs").Opened} opened */
@@ -192,8 +198,7 @@ export class Debugger extends Guest {
     try {
       if (this.program.opened.spec !== this.settings.spec) await this.#changeSpec();
       const made = await this.#images.of(this.program, this.settings);
-      const pages = this.settings.pages.map(([address, length, access]) => ({ address, length, access, data: NONE }));
-      const image = { ...made, segments: [...made.segments, ...pages] };
+      const image = withPages(made, this.settings.pages);
       const parts = await machineParts();
       if (generation !== this.#generation) return;
       const { trace, spec, imports } = this.program.opened;
@@ -455,16 +460,12 @@ export class Debugger extends Guest {
   async changeByte(address, work) {
     await this.#edit(async () => {
       const { bytes } = await this.read(address, 1);
-      await this.guest.call("write", { address, bytes: Uint8Array.of(work(bytes[0])) });
-      return null;
+      return this.guest.call("write", { address, bytes: Uint8Array.of(work(bytes[0])) });
     });
   }
 
   async write(address, bytes) {
-    await this.#edit(async () => {
-      await this.guest.call("write", { address, bytes });
-      return null;
-    });
+    await this.#edit(() => this.guest.call("write", { address, bytes }));
   }
 
   /** Changes rights of pages; before the start that is part of the settings. */
@@ -479,7 +480,7 @@ export class Debugger extends Guest {
     }
     const done = this.#edits.then(work);
     this.#edits = done.catch(() => {});
-    this.#accept((await done) ?? this.view);
+    this.#accept(await done);
   }
 
   toggleBreakpoint(pc) {

@@ -17,6 +17,10 @@ export class Dialogs {
   actions = {};
   /** Called after a change of colours. */
   onTheme = () => {};
+  /** Called with assembly that has errors, to be mended. @type {(name: string, text: string) => void} */
+  onText = () => {};
+
+  #asTrace = false;
 
   /** @param {import("./debugger.mjs").Debugger} model */
   constructor(model) {
@@ -27,9 +31,14 @@ export class Dialogs {
     this.services = new ServiceDialog(model, (title, ...content) => this.#show(title, ...content));
     this.file.addEventListener("change", () => {
       const [file] = this.file.files;
-      if (file) this.openFile(file);
+      if (file) this.openFile(file, this.#asTrace);
+      this.#asTrace = false;
       this.file.value = "";
     });
+    this.file.addEventListener("cancel", () => {
+      this.#asTrace = false;
+    });
+    this.#listenToPaste();
     this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
     this.#listenToDrops();
     addEventListener("hashchange", () => this.openLink());
@@ -85,17 +94,60 @@ export class Dialogs {
     });
   }
 
-  async openFile(file) {
+  /** Opens a file: as what it is, or, `asTrace`, as a recorded run of the program that is open. */
+  async openFile(file, asTrace = false) {
     await this.#try(async () => {
       if (file.size > LARGEST)
         throw new Error(`\u201c${file.name}\u201d has ${size(file.size)}: no program is larger than ${size(LARGEST)}`);
-      const data = new Uint8Array(await file.arrayBuffer());
-      forgetLink();
+      await this.#openData(file.name, new Uint8Array(await file.arrayBuffer()), asTrace);
+    });
+  }
+
+  async #openData(name, data, asTrace = false) {
+    forgetLink();
+    try {
+      if (asTrace) await this.model.openTrace(name, data);
+      else await this.model.openBytes(name, data, name.endsWith(".pvmasm") ? "asm" : "auto");
+    } catch (error) {
+      if (error.line && !asTrace) this.onText(name, new TextDecoder().decode(data));
+      const where = error.line ? `, line ${error.line}` : "";
+      throw new Error(`\u201c${name}\u201d${where}: ${error.message}`);
+    }
+  }
+
+  /** Asks for a recorded run of the program that is open. */
+  chooseTrace() {
+    this.#asTrace = true;
+    this.file.click();
+  }
+
+  /** Opens text that was pasted: hexadecimal digits, assembly, a trace, a test vector. */
+  openText(text) {
+    return this.#try(() => this.#openData("pasted", new TextEncoder().encode(text)));
+  }
+
+  async #openUrl(text) {
+    await this.#try(async () => {
+      const url = new URL(text);
+      let response;
       try {
-        await this.model.openBytes(file.name, data, file.name.endsWith(".pvmasm") ? "asm" : "auto");
-      } catch (error) {
-        throw new Error(`\u201c${file.name}\u201d: ${error.message}`);
+        response = await fetch(url);
+      } catch {
+        throw new Error(`${url.host} cannot be reached, or does not let other pages read its files (CORS)`);
       }
+      if (!response.ok) throw new Error(`${url.host} answered ${response.status} ${response.statusText}`);
+      const data = new Uint8Array(await response.arrayBuffer());
+      await this.#openData(decodeURIComponent(url.pathname.split("/").at(-1) || url.host), data);
+    });
+  }
+
+  #listenToPaste() {
+    addEventListener("paste", (event) => {
+      if (event.target.closest?.("input, textarea")) return;
+      const [file] = event.clipboardData?.files ?? [];
+      const text = event.clipboardData?.getData("text/plain").trim();
+      if (file) this.openFile(file);
+      else if (text) this.openText(text);
     });
   }
 
@@ -158,6 +210,11 @@ export class Dialogs {
 
   async open() {
     const list = h("ul", { class: "examples" });
+    const pasted = h("textarea", {
+      id: "paste", rows: 3, spellcheck: false, "aria-label": "Paste a program",
+      placeholder: "Paste hexadecimal digits, assembly, a trace or a JSON test vector",
+    });
+    const url = h("input", { id: "open-url", type: "url", placeholder: "https://…", "aria-label": "URL" });
     this.#show(
       "Open a program",
       h(
@@ -170,7 +227,19 @@ export class Dialogs {
         "p",
         { class: "soft" },
         "A program (plain, standard, a service's preimage, or a .polkavm blob; hexadecimal text, too), assembly " +
-          "(.pvmasm), or an ecalli trace.",
+          "(.pvmasm), an ecalli trace, or a JSON test vector.",
+      ),
+      h(
+        "form",
+        { class: "line open-text", onsubmit: (event) => (event.preventDefault(), this.openText(pasted.value)) },
+        pasted,
+        button(null, "Open text", { type: "submit", id: "open-text" }),
+      ),
+      h(
+        "form",
+        { class: "line open-text", onsubmit: (event) => (event.preventDefault(), this.#openUrl(url.value)) },
+        url,
+        button(null, "Open URL", { type: "submit", id: "open-url-go" }),
       ),
       h("h3", null, "Examples"),
       list,
@@ -226,7 +295,7 @@ export class Dialogs {
         h(
           "p",
           { class: "soft" },
-          `Program, settings, breakpoints and place are in the link: ${plural(url.length, "character")}, stored nowhere else.`,
+          `Program, settings, breakpoints and place are in the link itself: ${plural(url.length, "character")}.`,
         ),
         text,
         h(

@@ -50,12 +50,17 @@ async function start() {
   await breath();
   new Registers(model, showMemory);
   new Explain(model, listing, showMemory);
-  const calls = new Calls(model, tabs, showMemory, () => byId("file").click());
+  const calls = new Calls(model, tabs, showMemory, () => dialogs.chooseTrace());
   new Verdict(model, calls);
   new Timeline(model, calls);
   await breath();
   new Pixels(model, tabs, showMemory);
-  new Editor(model, tabs, listing);
+  const editor = new Editor(model, tabs, listing);
+  dialogs.onText = (name, text) => {
+    editor.set(name.replace(/\.pvmasm$/, ""), text);
+    tabs.show("editor");
+    editor.assemble();
+  };
   new Wat(model, tabs, listing);
   new Lockstep(model, showCode);
   new GasPanel(model, tabs, listing);
@@ -91,7 +96,10 @@ function breath() {
 
 async function openFirst(model, dialogs) {
   const chooser = byId("example");
-  chooser.addEventListener("change", () => chooser.value && dialogs.openExample(chooser.value));
+  chooser.addEventListener("change", async () => {
+    if (chooser.value) await dialogs.openExample(chooser.value);
+    chooser.value = model.program?.opened.example?.name ?? ""; // also where that failed
+  });
   model.on("program", ({ opened }) => {
     chooser.value = opened.example?.name ?? "";
     document.title = `${opened.name.replace(/^example:/, "")} – PVM on WebAssembly`;

@@ -4,8 +4,8 @@ import { revive } from "../shared/workers.mjs";
 import { Program } from "./program.mjs";
 
 /**
- * @typedef {{name: string, data: Uint8Array, format: string}} Origin what Python opens the program from, under any
- *   version
+ * @typedef {{name: string, data: Uint8Array, format: string, program?: Uint8Array}} Origin what Python opens the
+ *   program from, under any version
  */
 
 export class Opener {
@@ -60,7 +60,12 @@ function originOf({ name, source }) {
 
 /** @param {string} path @returns {Promise<string>} */
 export async function fetchText(path) {
-  const response = await fetch(path);
+  let response;
+  try {
+    response = await fetch(path);
+  } catch {
+    throw new Error(`${path} could not be loaded: the page's server does not answer`);
+  }
   if (!response.ok) throw new Error(`${path} could not be loaded (${response.status})`);
   return response.text();
 }

@@ -56,6 +56,12 @@ export class Images {
   }
 }
 
+/** The image with other rights of pages. @param {[number, number, string|null][]} pages address, length, access */
+export function withPages(image, pages) {
+  const segments = pages.map(([address, length, access]) => ({ address, length, access, data: new Uint8Array() }));
+  return { ...image, segments: [...image.segments, ...segments] };
+}
+
 /** The arguments, gas and pc that the settings mean. Throws an Error with `where` for what means nothing. */
 export function checkSettings(program, settings) {
   const args = argsOf(settings);
