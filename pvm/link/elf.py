@@ -6,10 +6,12 @@ In: octets. Out: a frozen `ElfFile`. Raises InputError for what is no such file 
 from __future__ import annotations
 
 import struct
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from pvm.errors import InputError
+from pvm.link.relocations import DATA, NUMBERS
 
 MAGIC = b"\x7fELF"
 UNDEFINED, ABSOLUTE, COMMON = 0, 0xFFF1, 0xFFF2  # section numbers that are none
@@ -20,7 +22,7 @@ PROGBITS, SYMBOLS, STRINGS, RELA, NOBITS, REL = 1, 2, 3, 4, 8, 9  # kinds of sec
 INIT_ARRAY, FINI_ARRAY = 14, 15
 INDIRECT_SYMBOL = 10  # a function that says which function is meant (IFUNC)
 WRITE, ALLOCATE, EXECUTE, TLS = 1, 2, 4, 0x400  # flags of sections
-RELOCATABLE, EXECUTABLE = 1, 2  # kinds of files
+RELOCATABLE, EXECUTABLE, SHARED = 1, 2, 3  # kinds of files
 MAX_ADDRESS = 1 << 32  # sizes and alignments beyond the PVM's memory are refused
 
 _HEADER = struct.Struct("<4sBBBBQHHIQQQIHHHHHH")
@@ -29,6 +31,7 @@ _SYMBOL = struct.Struct("<IBBHQQ")
 _RELA = struct.Struct("<QQq")
 _RISCV = 243
 _FLAG_FLOATS, _FLAG_RVE = 6, 8
+_RELOCATED = (".debug_line", ".polkavm_exports")  # sections that have no place in memory, and are read
 
 
 class Relocation(NamedTuple):
@@ -115,22 +118,67 @@ def _read(data: bytes, name: str) -> ElfFile:
     tables = [number for number, section in enumerate(raw) if section.kind == SYMBOLS]
     if len(tables) > 1:
         raise InputError("it has several symbol tables")
-    is_placed = kind == EXECUTABLE
+    is_placed = kind != RELOCATABLE
     symbols = _read_symbols(raw, contents, tables[0], is_placed) if tables else ()
     titles = [_name(contents[names], section.name, f"section {number}") for number, section in enumerate(raw)]
     relocations = _read_relocations(raw, contents, titles, len(symbols), is_placed)
+    if is_placed:
+        _add_relative(raw, contents, relocations, len(symbols))
+        symbols += tuple(Symbol("", number, 0, 0, LOCAL, SECTION_SYMBOL) for number in range(count))
     sections = []
     for number, (section, content) in enumerate(zip(raw, contents, strict=True)):
         title = titles[number]
         align = section.align or 1
         if align & (align - 1) or align > MAX_ADDRESS or section.size > MAX_ADDRESS:
             raise InputError(f"section {title}: {section.size} octets aligned to {align} do not fit the memory")
-        sections.append(
-            Section(title, section.kind, section.flags, content, section.size, align, relocations.get(number, ()))
-        )
+        listed = relocations.get(number, ())
+        data = _without_sums(content, listed) if is_placed else content
+        sections.append(Section(title, section.kind, section.flags, data, section.size, align, listed))
     if is_placed and not relocations:
         raise InputError("an executable without relocations: link it with --emit-relocs, or give its objects")
     return ElfFile(name, tuple(sections), symbols)
+
+
+def _add_relative(
+    raw: list[_RawSection], contents: list[bytes], relocations: dict[int, tuple[Relocation, ...]], symbols: int
+) -> None:
+    """Add the pointers of a shared object, R_RISCV_RELATIVE: from `symbols` on, there is one for each section."""
+    placed = sorted(
+        (section.address, number) for number, section in enumerate(raw)
+        if section.flags & ALLOCATE and not section.flags & TLS and section.size
+    )  # fmt: skip
+
+    def find(address: int) -> tuple[int, int] | None:
+        at = bisect_right(placed, (address, len(raw))) - 1
+        if at < 0 or address > placed[at][0] + raw[placed[at][1]].size:
+            return None
+        return placed[at][1], address - placed[at][0]
+
+    found: dict[int, list[Relocation]] = {}
+    for number, section in enumerate(raw):
+        if section.kind != RELA or not section.flags & ALLOCATE or len(contents[number]) % _RELA.size:
+            continue
+        for at, info, addend in _RELA.iter_unpack(contents[number]):
+            place, target = find(at), find(addend)
+            if info & 0xFFFFFFFF == NUMBERS["RELATIVE"] and place is not None:
+                kind = NUMBERS["64"] if target is not None else NUMBERS["RELATIVE"]
+                about, offset = target or (0, 0)
+                found.setdefault(place[0], []).append(Relocation(place[1], kind, symbols + about, offset))
+    for number, listed in found.items():
+        listed += relocations.get(number, ())
+        listed.sort(key=lambda relocation: relocation.offset)
+        relocations[number] = tuple(listed)
+
+
+def _without_sums(data: bytes, relocations: tuple[Relocation, ...]) -> bytes:
+    """Data of an executable with 0 where relocations add and subtract, as they did already."""
+    sums = [(at, DATA[kind][0]) for at, kind, _, _ in relocations if kind in DATA and DATA[kind][1] in ("add", "sub")]
+    if not sums:
+        return data
+    octets = bytearray(data)
+    for at, size in sums:
+        octets[at : at + size] = bytes(size)
+    return bytes(octets[: len(data)])
 
 
 def _read_header(data: bytes) -> tuple[int, int, int, int]:
@@ -146,8 +194,8 @@ def _read_header(data: bytes) -> tuple[int, int, int, int]:
         raise InputError(f"ELF for machine {machine}, not for RISC-V (243)")
     if bits != 2 or order != 1:
         raise InputError("ELF of 32 bits: programs come from RV64E" if bits == 1 else "ELF of the wrong octet order")
-    if kind not in (RELOCATABLE, EXECUTABLE):
-        raise InputError(f"ELF of kind {kind}: objects (1) and executables (2) are linked")
+    if kind not in (RELOCATABLE, EXECUTABLE, SHARED):
+        raise InputError(f"ELF of kind {kind}: objects (1), executables (2) and shared objects (3) are linked")
     if flags & _FLAG_FLOATS:
         raise InputError("compiled for floating point registers, which the PVM lacks: -mabi=lp64e")
     if not flags & _FLAG_RVE:
@@ -211,9 +259,9 @@ def _read_relocations(
     found: dict[int, tuple[Relocation, ...]] = {}
     for number, section in enumerate(raw):
         about = section.info
-        if section.kind not in (RELA, REL) or about >= len(raw):
-            continue
-        if not raw[about].flags & ALLOCATE and (section.kind == REL or names[about] != ".debug_line"):
+        if section.kind not in (RELA, REL) or about >= len(raw) or section.flags & ALLOCATE:
+            continue  # those in memory are a dynamic linker's
+        if not raw[about].flags & ALLOCATE and (section.kind == REL or names[about] not in _RELOCATED):
             continue  # of other debugging sections: nobody reads them
         if section.kind == REL or len(contents[number]) % _RELA.size:
             raise InputError(f"section {number}: relocations without addends, or cut off")
@@ -221,7 +269,7 @@ def _read_relocations(
             raise InputError(f"section {about}: relocated twice")
         start = raw[about].address if is_placed else 0
         listed = [Relocation(at - start, info & 0xFFFFFFFF, info >> 32, addend)
-                  for at, info, addend in _RELA.iter_unpack(contents[number])]  # fmt: skip
+                  for at, info, addend in _RELA.iter_unpack(contents[number]) if info & 0xFFFFFFFF]  # fmt: skip
         for at, _, symbol, _ in listed:
             if not 0 <= at <= len(contents[about]):
                 raise InputError(f"section {about}: a relocation at {at:#x}, outside it")

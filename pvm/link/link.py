@@ -6,7 +6,7 @@ In: files and `Options`. Out: a `Linked`. Raises InputError.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pvm.errors import InputError
@@ -17,6 +17,7 @@ from pvm.link.fuse import fuse
 from pvm.link.layout import Key, Layout, Pointers, lay_out, make_sections, note_pointers
 from pvm.link.lines import Row, line_rows
 from pvm.link.lower import label, lower
+from pvm.link.polkavm import Metadata, exports, least_stack
 from pvm.link.reach import LINKER_NAMES, entry_place, reach
 from pvm.link.relocations import GOT_HIGH, PAIR_HIGH
 from pvm.link.resolve import Place, Resolved, definition_of, resolve
@@ -29,6 +30,8 @@ DEFAULT_STACK, DEFAULT_HEAP = 1 << 16, 1 << 16  # octets
 FORMATS = ("auto", "jam", "standard", "plain")
 # Without --entry: those of these names that are defined, pc 0 and 5 as JAM calls them; then an ordinary program.
 _SERVICE, _OTHERS = ("refine", "accumulate"), ("is_authorized", "_start", "main")
+# Names that services in Rust export.
+_EXPORTED_SERVICES = _SERVICE, ("refine_ext", "accumulate_ext"), ("is_authorized_ext",)
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Linked:
     """`entries` are symbols with their pcs, `functions` all functions' names by pc, in order.
 
     `origins` has a (pc, file, section, octet) for each instruction that comes from a file: files and sections by
-    number.
+    number. `imports` are host calls by the names and numbers that objects made for polkatool give them.
     """
 
     program: Program
@@ -63,6 +66,7 @@ class Linked:
     files: tuple[str, ...]
     origins: tuple[tuple[int, int, int, int], ...]
     objects: tuple[ElfFile, ...]
+    imports: tuple[Metadata, ...] = ()
 
     def source_map(self) -> SourceMap:
         """Functions and source lines by pc. Lines are there if the objects were compiled with -g."""
@@ -90,14 +94,17 @@ def link(inputs: Sequence[tuple[str, bytes]], options: Options = Options()) -> L
         raise InputError("nothing to link")
     version = find_spec(options.spec)
     resolved = resolve(inputs, options.entries or (*_SERVICE, *_OTHERS[:2]))
-    entries = options.entries or _found_entries(resolved)
-    needed, commons = reach(resolved, entries)
+    exported = exports(resolved)
+    entries = options.entries or _found_entries(resolved, exported)
+    starts_at = [entry_place(resolved, name, exported) for name in entries]
+    needed, commons = reach(resolved, starts_at)
+    stack = max(options.stack, least_stack(resolved.files))
     slots = _got_slots(resolved, needed)
-    layout = lay_out(resolved, needed, commons, options.heap, options.stack, slots)
+    layout = lay_out(resolved, needed, commons, options.heap, stack, slots)
     pointers = Pointers(layout)
     note_pointers(layout, pointers)
-    keys = tuple(Key(*entry_place(resolved, name)) for name in entries)
-    code = lower(layout, pointers, keys)
+    keys = tuple(Key(*place) for place in starts_at)
+    code = lower(layout, pointers, keys, version)
     numbers = {key: number for number, key in enumerate(layout.code)}
     starts = [label(numbers, key) for key in keys]
     pointed = [label(numbers, key) for key in pointers.indices]
@@ -107,13 +114,14 @@ def link(inputs: Sequence[tuple[str, bytes]], options: Options = Options()) -> L
     ops = fuse(code.ops, None if is_plain else layout.scratch)
     ops = drop_dead(ops, frozenset((*starts, *pointed)), 1 << 5 if options.keep_frames else 0)
     blob, places = write(ops, starts, pointed, version)
-    sections: Sections | None = None if is_plain else make_sections(layout, pointers, options.heap, options.stack)
+    sections: Sections | None = None if is_plain else make_sections(layout, pointers, options.heap, stack)
     is_jam = options.format == "jam" or (options.format == "auto" and (len(entries) > 1 or bool(options.metadata)))
     metadata = options.metadata if is_jam else None
     origins = tuple((pc, *layout.code[at >> 32], at & 0xFFFFFFFF) for pc, at in places if at >= 0)
     return Linked(
         Program(blob, sections, metadata), tuple((name, 5 * number) for number, name in enumerate(entries)),
         _functions(layout, origins), tuple(file.name for file in resolved.files), origins, resolved.files,
+        code.imports,
     )  # fmt: skip
 
 
@@ -122,7 +130,12 @@ def is_linkable(data: bytes) -> bool:
     return data[:5] == b"\x7fELF\2" and data[18:20] == b"\xf3\0"
 
 
-def _found_entries(resolved: Resolved) -> tuple[str, ...]:
+def _found_entries(resolved: Resolved, exported: Mapping[str, Place]) -> tuple[str, ...]:
+    if exported:
+        for names in _EXPORTED_SERVICES:
+            if all(name in exported for name in names):
+                return names
+        return tuple(exported)
     if "refine" in resolved.names and "accumulate" in resolved.names:
         return _SERVICE
     for name in (*_OTHERS, *_SERVICE):

@@ -7,10 +7,11 @@ cannot be linked.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from pvm.errors import InputError
+from pvm.isa.spec import Spec
 from pvm.link import relocations as kinds
 from pvm.link.compressed import expand
 from pvm.link.elf import Relocation
@@ -18,6 +19,7 @@ from pvm.link.expansions import atomic, bit, or_combine, shift_add, zero_if
 from pvm.link.layout import Key, Layout, Pointers
 from pvm.link.ops import LABEL, ZERO, Op
 from pvm.link.places import described
+from pvm.link.polkavm import POINTERS, Metadata, number_imports
 from pvm.link.relocations import name_of
 from pvm.link.resolve import Place
 from pvm.link.riscv import Decoded, decode
@@ -40,6 +42,7 @@ class Code(NamedTuple):
 
     ops: list[Op]
     sections: tuple[tuple[int, int], ...]
+    imports: tuple[Metadata, ...]
 
 
 class _Section:
@@ -51,6 +54,7 @@ class _Section:
         self.section = layout.resolved.files[self.file].sections[self.index]
         self.found: list[Found] = []
         self.high: dict[int, int] = {}  # values that `auipc` begins, by its octet
+        self.imports: dict[int, Place] = {}  # metadata of imported functions, by the octet of the call
 
     def error(self, offset: int, text: str) -> InputError:
         """The error about the instruction at an octet."""
@@ -83,6 +87,12 @@ class _Section:
                     decoded = expand(low)
             except InputError as error:
                 raise self.error(offset, str(error)) from None
+            if decoded.row.rule == "import":
+                relocation = relocations[next_one] if next_one < len(relocations) else Relocation(0, 0, 0, 0)
+                if relocation.offset != offset + 4 or relocation.kind not in POINTERS:
+                    raise self.error(offset, "an import without a pointer to its metadata")
+                next_one += 1
+                self.imports[offset] = self.place(relocation)
             self.found.append(Found(offset, decoded, tuple(here)))
             for relocation in here:
                 if relocation.kind in kinds.PC_HIGH:
@@ -98,13 +108,19 @@ class _Section:
         return self.layout.place(self.file, relocation)
 
 
-def lower(layout: Layout, pointers: Pointers, entries: tuple[Key, ...]) -> Code:
-    """All code as PVM instructions. Adds to `pointers` what the code points to. Raises InputError."""
+def lower(layout: Layout, pointers: Pointers, entries: tuple[Key, ...], spec: Spec) -> Code:
+    """All code as PVM instructions; imported host calls get the version's numbers.
+
+    Adds to `pointers` what the code points to. Raises InputError.
+    """
     numbers = {key: number for number, key in enumerate(layout.code)}
     sections = [_Section(layout, number, pointers) for number in range(len(layout.code))]
     for section in sections:
         section.read()
-    writers = [_Writer(section, numbers) for section in sections]
+    imported = number_imports(
+        layout.resolved, (place for section in sections for place in section.imports.values()), spec
+    )
+    writers = [_Writer(section, numbers, imported) for section in sections]
     targets: set[str] = {label(numbers, entry) for entry in entries}
     for writer in writers:
         writer.write()
@@ -116,7 +132,8 @@ def lower(layout: Layout, pointers: Pointers, entries: tuple[Key, ...]) -> Code:
     if targets:
         number, _, offset = min(targets).partition("+")
         raise sections[int(number)].error(int(offset, 16), "a jump to there, which is no start of an instruction")
-    return Code(ops, layout.code)
+    found = sorted(set(imported.values()), key=lambda one: (one.number or 0, one.symbol))
+    return Code(ops, layout.code, tuple(found))
 
 
 def label(numbers: dict[tuple[int, int], int], key: Key | Place) -> str:
@@ -130,8 +147,10 @@ def label(numbers: dict[tuple[int, int], int], key: Key | Place) -> str:
 class _Writer:
     """Makes the ops of one section."""
 
-    def __init__(self, section: _Section, numbers: dict[tuple[int, int], int]) -> None:
-        self._section, self._numbers = section, numbers
+    def __init__(
+        self, section: _Section, numbers: dict[tuple[int, int], int], imported: Mapping[Place, Metadata]
+    ) -> None:
+        self._section, self._numbers, self._imported = section, numbers, imported
         self.targets: set[str] = set()
         self._ops: list[Op] = []
         self._starts: list[tuple[int, int]] = []  # octet, number of ops before it
@@ -150,8 +169,7 @@ class _Writer:
             after = self._section.found[index + 1] if index + 1 < len(self._section.found) else None
             try:
                 if calls:
-                    self._call(calls[0], found.decoded, after)
-                    skip = True
+                    skip = self._call(calls[0], found.decoded, after)
                 elif found.decoded.row.rule == "auipc" and not found.relocations and _is_pair(found.decoded, after):
                     assert after is not None
                     at = found.offset + found.decoded.imm + after.decoded.imm
@@ -192,14 +210,19 @@ class _Writer:
         self.targets.add(name)
         return name
 
-    def _call(self, relocation: Relocation, first: Decoded, second: Found | None) -> None:
+    def _call(self, relocation: Relocation, first: Decoded, second: Found | None) -> bool:
+        """Make a call; whether it took both instructions."""
+        if first.row.rule == "jal":  # the linker that kept the relocation has made the call short
+            self._jump(register(first.rd), self._target(self._section.place(relocation)))
+            return False
         if first.row.rule != "auipc" or second is None or second.decoded.row.rule != "jalr":
             raise InputError(f"{name_of(relocation.kind)} belongs to auipc and jalr")
         place = self._section.place(relocation)
         if place.file == -1 and not place.offset:
             self.emit("trap")  # a call of a weak symbol that is defined nowhere
-            return
-        self._jump(register(second.decoded.rd), self._target(place))
+        else:
+            self._jump(register(second.decoded.rd), self._target(place))
+        return True
 
     def _jump(self, link: int, target: str) -> None:
         if link == ZERO:
@@ -313,6 +336,32 @@ def _ecalli(out: _Writer, it: Decoded, imm: int, target: str) -> None:
     out.emit("ecalli", x=imm & 0xFFF)
 
 
+def _import(out: _Writer, it: Decoded, imm: int, target: str) -> None:
+    out.emit("ecalli", x=out._imported[out._section.imports[out._offset]].number or 0)
+
+
+def _heap_base(out: _Writer, it: Decoded, imm: int, target: str) -> None:
+    out.emit("load_imm", a=register(it.rd), x=out._section.layout.names["__heap_base"])
+
+
+def _memset(out: _Writer, it: Decoded, imm: int, target: str) -> None:
+    """a2 octets at a0 become a1's low one; then a0 is behind them, and a2 is 0."""
+    again, after = (f"{out._section.number}{mark}{out._offset:#x}" for mark in "<>")
+    a0, a1, a2 = 7, 8, 9
+    out.emit(LABEL, x=again)
+    out.emit("branch_eq_imm", a=a2, x=0, y=after)
+    out.emit("store_ind_u8", a=a1, b=a0)
+    out.emit("add_imm_64", a=a0, b=a0, x=1)
+    out.emit("add_imm_64", a=a2, b=a2, x=-1)
+    out.emit("jump", x=again)
+    out.emit(LABEL, x=after)
+
+
+def _conditional(out: _Writer, it: Decoded, imm: int, target: str) -> None:
+    if it.rd:
+        out.emit(it.row.to, a=register(it.rs1), b=register(it.rs2), d=register(it.rd))
+
+
 def _trap(out: _Writer, it: Decoded, imm: int, target: str) -> None:
     out.emit("trap")
 
@@ -360,7 +409,8 @@ def _immediate(out: _Writer, it: Decoded, imm: int, target: str) -> None:
 _RULES: dict[str, _Rule] = {
     "lui": _constant, "auipc": _constant, "jal": _jal, "jalr": _jalr, "branch": _branch, "load": _load,
     "store": _store, "registers": _registers, "unary": _unary, "immediate": _immediate, "ecalli": _ecalli,
-    "trap": _trap, "nothing": _nothing, "refused": _refused,
+    "trap": _trap, "import": _import, "heap_base": _heap_base, "memset": _memset,
+    "conditional": _conditional, "nothing": _nothing, "refused": _refused,
     **dict.fromkeys(("lr", "sc", "atomic", "shift_add", "shift_word", "bit", "bit_immediate", "zero_if", "orc_b"),
                     _expanded),
 }  # fmt: skip

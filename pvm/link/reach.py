@@ -1,11 +1,11 @@
 """Which sections a program needs: those that its entry points lead to by relocations, and constructors.
 
-In: a `Resolved` and the names of entry points. Out: sections in the order of the files. Linear in relocations.
+In: a `Resolved` and the places of entry points. Out: sections in the order of the files. Linear in relocations.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pvm.errors import InputError
 from pvm.link.elf import ALLOCATE, FINI_ARRAY, INDIRECT_SYMBOL, INIT_ARRAY, UNDEFINED
@@ -20,17 +20,21 @@ LINKER_NAMES: tuple[str, ...] = (
 )  # fmt: skip
 
 
-def entry_place(resolved: Resolved, name: str) -> Place:
-    """Where an entry point is. Raises InputError unless it is code."""
-    place = resolved.names.get(name)
+_METADATA = ".polkavm_metadata"  # of imports: read when linking, not by the program
+
+
+def entry_place(resolved: Resolved, name: str, exports: Mapping[str, Place]) -> Place:
+    """Where an entry point is: an exported function, or a symbol. Raises InputError unless it is code."""
+    place = exports.get(name) or resolved.names.get(name)
     if place is None:
-        raise InputError(f"entry point {name}: defined nowhere; {did_you_mean(name, resolved.names, 1)}".rstrip("; "))
+        hint = did_you_mean(name, (*exports, *resolved.names), 1)
+        raise InputError(f"entry point {name}: defined nowhere; {hint}".rstrip("; "))
     if place.file < 0 or not resolved.files[place.file].sections[place.section].is_code:
         raise InputError(f"entry point {name}: it is no code")
     return place
 
 
-def reach(resolved: Resolved, entries: Sequence[str]) -> tuple[tuple[tuple[int, int], ...], tuple[int, ...]]:
+def reach(resolved: Resolved, entries: Sequence[Place]) -> tuple[tuple[tuple[int, int], ...], tuple[int, ...]]:
     """The needed sections (file, section), and the needed COMMON symbols by number. Raises InputError."""
     found: set[tuple[int, int]] = set()
     queue: list[tuple[int, int]] = []
@@ -47,8 +51,8 @@ def reach(resolved: Resolved, entries: Sequence[str]) -> tuple[tuple[tuple[int, 
             if place.file >= 0:
                 queue.append(key)
 
-    for name in entries:
-        need(entry_place(resolved, name))
+    for place in entries:
+        need(place)
     for number, file in enumerate(resolved.files):
         for index, section in enumerate(file.sections):
             is_table = section.name.startswith((".init_array", ".fini_array")) and section.flags & ALLOCATE
@@ -71,5 +75,6 @@ def reach(resolved: Resolved, entries: Sequence[str]) -> tuple[tuple[tuple[int, 
             except InputError as error:
                 where = described(file, index, relocation.offset)
                 raise InputError(f"{error} (needed by {where})") from None
-            need(place)
+            if place.file < 0 or resolved.files[place.file].sections[place.section].name != _METADATA:
+                need(place)
     return tuple(sorted(key for key in found if key[0] >= 0)), tuple(sorted(key[1] for key in found if key[0] == -2))

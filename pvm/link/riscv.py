@@ -109,6 +109,11 @@ def _rows() -> tuple[Row, ...]:
     # Ours, in the space for custom instructions: a host call by number, and the heap.
     add("pvm.ecalli", "I", "ecalli", 0x0B, "7", "ecalli")
     add("pvm.sbrk", "R", "unary", 0x0B, "0:1", "sbrk", 0xFFF0707F)
+    # polkatool's, in the same space; and XTheadCondMov, which its target has.
+    rows.append(Row("polkavm.import", 0xFFFFFFFF, 0x0B, "R", "import"))
+    rows.append(Row("polkavm.memset", 0xFFFFFFFF, 0x200B, "R", "memset"))
+    add("polkavm.heap_base", "R", "heap_base", 0x0B, "0:3", "", 0xFFFFF07F)
+    add("th.mveqz th.mvnez", "R", "conditional", 0x0B, "20:1 21:1", "cmov_iz cmov_nz", 0xFE00707F)
     return tuple(rows)
 
 
@@ -132,7 +137,8 @@ def decode(word: int) -> Decoded:
     """The instruction in a word of 32 bits. Raises InputError for one that has no row."""
     for row in _by_opcode().get(word & 0x7F, ()):
         if word & row.mask == row.match:
-            return Decoded(row, word >> 7 & 31, word >> 15 & 31, word >> 20 & 31, _immediate(word, row.format), 4)
+            size = 12 if row.rule == "import" else 4  # a pointer is behind it
+            return Decoded(row, word >> 7 & 31, word >> 15 & 31, word >> 20 & 31, _immediate(word, row.format), size)
     raise InputError(f"{word:#010x} is no instruction of RV64E with M, A, Zba, Zbb, Zbs or Zicond")
 
 

@@ -57,7 +57,7 @@ def command(
 
     IN are ELF objects, archives, or an executable whose relocations were kept (--emit-relocs), compiled for RV64E with
     M, A, Zbb and, if need be, C, Zba, Zbs, Zicond: -march=rv64ema_zbb -mabi=lp64e. What no entry point leads to is left
-    out.
+    out. Objects made for polkatool say themselves what is called from outside, and which host calls they make.
 
     \b
     Examples:
@@ -106,6 +106,7 @@ def write_linked(linked: Linked, output: str, spec: str, with_map: bool, as_json
         print_json({
             "output": output, "bytes": len(data), "format": program.format, "spec": spec,
             "entries": [{"name": name, "pc": pc} for name, pc in linked.entries],
+            **_imports(linked),
             "instructions": instructions, "code_bytes": len(program.code), "functions": len(linked.functions),
             "jump_table_entries": len(program.jump_table),
             "read_only_bytes": sections.read_only_size if sections else 0,
@@ -116,3 +117,9 @@ def write_linked(linked: Linked, output: str, spec: str, with_map: bool, as_json
     report_written(
         output, len(data), program.format, counted(instructions, "instruction"), places, f"opcodes of {spec}", err=False
     )  # fmt: skip
+
+
+def _imports(linked: Linked) -> dict[str, Any]:
+    """Keys of --json."""
+    listed = [{"name": one.symbol, "host_call": one.number} for one in linked.imports]
+    return {"imports": listed} if listed else {}

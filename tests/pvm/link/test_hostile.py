@@ -93,7 +93,7 @@ def test_what_is_no_elf_file() -> None:
 
 @pytest.mark.parametrize(("change", "text"), [
     ({"machine": 62}, "ELF for machine 62"), ({"flags": 0}, "31 registers"), ({"flags": 12}, "floating point regis"),
-    ({"kind": 3}, "ELF of kind 3"),
+    ({"kind": 4}, "ELF of kind 4"),
 ])  # fmt: skip
 def test_other_machines(change: dict[str, int], text: str) -> None:
     elf = Elf(**change)

@@ -400,3 +400,44 @@ def test_a_new_service_stores_what_the_one_in_assembly_stores(pvm, folder, bad_i
         stored.append([line.partition("storage")[2] for line in result.text.splitlines() if "storage" in line])
     assert len(stored[0]) == 3 and stored[0] == stored[1]
     assert pvm("jam", "accumulate", "service.jam", "--payload", "0501").status != 0  # refine panics
+
+
+GUEST = """
+struct metadata { unsigned char version; unsigned flags, length; const char *symbol; unsigned char in, out; }
+    __attribute__((packed));
+#define META __attribute__((section(".polkavm_metadata"))) static struct metadata
+META log_meta = {1, 0, 3, "log", 5, 1};
+static long __attribute__((naked)) say(long level, const char *t, long tn, const char *text, long n) {
+    __asm__(".word 0x0b\\n.quad %[meta]\\nret\\n" : : [meta] "i"(&log_meta) : "memory");
+}
+int chosen(int n) {
+    switch (n) { case 0: return 5; case 1: return 17; case 2: return 2; case 3: return 99; case 4: return -4; default: return 0; }
+}
+static int tick(int n) { say(2, "", 0, "tick", 4); return chosen(n) + 1; }
+META tick_meta = {1, 0, 8, "ext_tick", 1, 1};
+static void __attribute__((naked, used)) exports(void) {
+    __asm__(".pushsection .polkavm_exports,\\"Ra\\",@note\\n.byte 1\\n.quad %[meta]\\n.quad %[function]\\n.popsection\\n"
+            : : [meta] "i"(&tick_meta), [function] "i"(tick) : "memory");
+}
+"""  # noqa: E501
+
+
+@pytest.mark.parametrize("kind", ["object", "executable", "shared"])
+def test_a_program_in_c_for_polkatool(pvm, folder, kind):
+    (folder / "guest.c").write_text(GUEST)
+    zig = [sys.executable, "-m", "ziglang"]
+    flags = ["-target", "riscv64-freestanding-none", "-mcpu=generic_rv64+e+m+a+c+zbb+xtheadcondmov-d-f", "-mabi=lp64e"]
+    made = folder / "guest.elf"
+    compiled = [*zig, "cc", *flags, "-O1", "-fPIC", "-w", "-c", folder / "guest.c", "-o", folder / "guest.o"]
+    subprocess.run(compiled, check=True, capture_output=True)
+    extra = {"object": ["-r"], "executable": [], "shared": ["-shared", "-Bsymbolic", "-z", "notext"]}[kind]
+    kept = [] if kind == "object" else ["--emit-relocs", "-e", "chosen"]
+    subprocess.run([*zig, "ld.lld", *kept, *extra, folder / "guest.o", "-o", made], check=True)
+    result = pvm("link", made, "-o", folder / "guest.pvm", "--json")
+    assert result.status == 0, result.stderr
+    found = json.loads(result.text)
+    assert found["entries"] == [{"name": "ext_tick", "pc": 0}]
+    assert found["imports"] == [{"name": "log", "host_call": 100}]
+    for number, wanted in ((1, 18), (3, 100), (4, 2**64 - 3), (9, 1)):
+        ran = pvm("run", folder / "guest.pvm", "--json", "--reg", f"r7={number}")
+        assert json.loads(ran.text)["registers"][7] == wanted and "log info: tick" in ran.stderr
