@@ -26,7 +26,7 @@ ORDER = (
     "pvm.emit", "pvm.emit.interpreter", "pvm.emit.recompiler", "pvm.standalone",
     "wasm_host.forks", "wasm_host.code", "wasm_host.machine", "wasm_host.translating", "wasm_host.engine",
     "wasm_host.jobs", "wasm_host", "pvm_web",
-    "wasm_host.cc", "wasm_host.peers", "wasm_host.bench", "wasm_host.compare", "wasm_host.cli",
+    "wasm_host.api", "wasm_host.cc", "wasm_host.peers", "wasm_host.bench", "wasm_host.compare", "wasm_host.cli",
 )  # fmt: skip
 # Packages' own pages, which gather names for users.
 GATHERS = {"pvm", "wasm_host"}
