@@ -352,7 +352,7 @@ class ReferenceEngine(Options):
     """
 
     tier = "reference"
-    _options = ("spec", "metering")
+    _options = ("spec", "metering", "counting")
 
     def __init__(
         self, spec: str = "0.7.2", metering: str | None = None, gas: str | None = None, counting: bool = False

@@ -116,8 +116,7 @@ def test_packages_show_their_interface_and_nothing_else(name: str) -> None:
     for shown in dir(package):
         assert hasattr(package, shown), shown
     text = pydoc.render_doc(package)
-    limit = 400_000 if name == "pvm.program" else 100_000
-    assert len(text) < limit, f"help({name}) has {len(text)} characters"
+    assert len(text) < 100_000, f"help({name}) has {len(text)} characters"
 
 
 def test_parts_are_there_after_import_pvm() -> None:

@@ -114,13 +114,14 @@ class Debugger:
         """Run with the watched pages hidden; None where it goes on."""
         machine = self.machine
         stops = self.breakpoints | (self._growing if self._may_grow() else set())
-        handlers, machine._handlers = machine._handlers, {}  # they are to see the pages as they are
+        handlers, other = machine._handlers, machine.other  # they are to see the pages as they are
         try:
+            machine._handlers, machine.other = {}, None
             self._hide()
             exit = run_to(machine, stops)
         finally:
             self._reveal()
-            machine._handlers = handlers
+            machine._handlers, machine.other = handlers, other
         if exit is None:
             return self._stopped() if next_pc(machine) in self.breakpoints else self._step_watched()
         if exit.call is not None:

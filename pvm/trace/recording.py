@@ -5,7 +5,7 @@ In: a machine at its start; a trace. Out: a `Recording`, from which a `Trace` co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, Self
 
 from pvm.errors import InputError, TraceError
@@ -43,19 +43,26 @@ class Recording:
         self._open: _Open | None = None  # a call that is being answered
         self._exit: Exit | None = None
         self._end: End | None = None
-        self._handlers: dict[int, Handler] = machine._handlers
+        self._handlers: dict[int, Any] = machine._handlers
+        self._other = machine.other
 
     def __enter__(self) -> Self:
         machine = self._machine
-        machine._handlers = _Handlers(self._handlers, self._wrapped)
-        vars(machine).update(run=self._hooked(machine.run), step=self._hooked(machine.step))
+        machine._handlers = {number: self._wrapped(number, handler) for number, handler in self._handlers.items()}
+        if self._other is not None:
+            machine.other = self._answer_other
+        run_async = machine.run_async
+        vars(machine).update(
+            run=self._hooked(machine.run), step=self._hooked(machine.step),
+            run_async=lambda *arguments, **named: self._awaited(run_async(*arguments, **named)),
+        )  # fmt: skip
         return self
 
     def __exit__(self, *_: object) -> None:
         self._close_call()
         machine = self._machine
-        machine._handlers = self._handlers
-        for name in ("run", "step"):
+        machine._handlers, machine.other = self._handlers, self._other
+        for name in ("run", "step", "run_async"):
             vars(machine).pop(name, None)
 
     def trace(self) -> Trace:
@@ -66,27 +73,50 @@ class Recording:
 
     def _hooked(self, run: Callable[..., Exit | None]) -> Callable[..., Exit | None]:
         def hooked(*arguments: Any, **named: Any) -> Exit | None:
-            self._close_call()
-            self._end = None
-            exit = run(*arguments, **named)
-            if exit is None or exit.reason is Reason.STOPPED:
-                return exit
-            self._end = end_of(exit, self._machine.registers[:])
-            if exit.call is not None:
-                self._open_call(exit.call)
-            return exit
+            self._begin()
+            return self._ended(run(*arguments, **named))
 
         return hooked
 
-    def _wrapped(self, number: int, handler: Handler) -> Handler:
-        def wrapped(machine: Machine) -> Reason | None:
+    async def _awaited(self, running: Coroutine[Any, Any, Exit]) -> Exit | None:
+        self._begin()
+        return self._ended(await running)
+
+    def _begin(self) -> None:
+        self._close_call()
+        self._end = None
+
+    def _ended(self, exit: Exit | None) -> Exit | None:
+        if exit is not None and exit.reason is not Reason.STOPPED:
+            self._end = end_of(exit, self._machine.registers[:])
+            if exit.call is not None:
+                self._open_call(exit.call)
+        return exit
+
+    def _wrapped(self, number: int, handler: Callable[[Machine], Any]) -> Callable[[Machine], Any]:
+        def wrapped(machine: Machine) -> Any:
             self._open_call(number)
+            reason = None
             try:
-                return handler(machine)
+                reason = handler(machine)
             finally:
-                self._close_call()
+                if not isinstance(reason, Awaitable):
+                    self._close_call()
+            return self._later(reason) if isinstance(reason, Awaitable) else reason
 
         return wrapped
+
+    def _answer_other(self, machine: Machine, number: int) -> Reason | None:
+        other = self._other
+        assert other is not None
+        reason: Reason | None = self._wrapped(number, lambda machine: other(machine, number))(machine)
+        return reason
+
+    async def _later(self, answer: Awaitable[Reason | None]) -> Reason | None:
+        try:
+            return await answer
+        finally:
+            self._close_call()
 
     def _open_call(self, number: int) -> None:
         self._open = _Open(number, _state(self._machine), _Watched(self._memory))
@@ -111,13 +141,6 @@ class _Open:
         changed = tuple((number, now) for number, (was, now) in before if was != now)
         gas = machine.gas if machine.gas != self.state.gas else None
         return Call(self.number, self.state, tuple(self.memory.reads), tuple(self.memory.writes), changed, gas)
-
-
-class _Handlers(dict[int, Handler]):
-    """Handlers that tell when they are called."""
-
-    def __init__(self, handlers: Mapping[int, Handler], wrapped: Callable[[int, Handler], Handler]) -> None:
-        super().__init__({number: wrapped(number, handler) for number, handler in handlers.items()})
 
 
 class _Watched(Memory):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -136,3 +137,19 @@ def test_examples_are_recorded(name: str) -> None:
     with record(machine) as recording:
         machine.run()
     assert replay(recording.trace(), Engine()).difference is None
+
+
+def test_catch_alls_and_awaited_handlers_are_recorded() -> None:
+    async def seven_later(machine: pvm.Machine) -> None:
+        await asyncio.sleep(0)
+        seven(machine)
+
+    machine = Engine().instantiate(assemble(SOURCE), b"abc", host={7: seven_later})
+    machine.other = lambda machine, number: eight(machine)
+    with record(machine) as recording:
+        exit = asyncio.run(machine.run_async())
+    assert exit.reason is pvm.Reason.HALT
+    trace = recording.trace()
+    assert [call.number for call in trace.calls] == [7, 8] and trace.calls[0].writes
+    assert replay(trace, Engine()).difference is None
+    assert machine.other is not None and "run_async" not in vars(machine)
