@@ -20,6 +20,7 @@ from pvm.isa import Spec
 from pvm.isa import spec as find_spec
 from pvm.version import __version__
 from wasm_host.bench.inputs import Inputs, Material, examples, find_static, find_traces
+from wasm_host.bench.real_programs import REAL
 from wasm_host.bench.report.figures import MEASURED_ON, Report
 from wasm_host.bench.sections.browser import measure_page, served_page
 from wasm_host.bench.sections.cold import measure_cold_example, measure_cold_trace
@@ -29,6 +30,7 @@ from wasm_host.bench.sections.hostile_rows import MIXES, ROWS
 from wasm_host.bench.sections.hostile_runs import measure_hostile, note_worst
 from wasm_host.bench.sections.memory import measure_memory
 from wasm_host.bench.sections.programs import Contestants, measure_program
+from wasm_host.bench.sections.real import measure_real
 from wasm_host.bench.sections.replays import measure_replay
 from wasm_host.bench.sections.standalone import measure_standalone
 from wasm_host.bench.sections.starts import measure_instantiate, measure_process
@@ -158,6 +160,8 @@ def _steps(options: Options, material: Material) -> Iterator[Step]:
     if "cold" in only:
         yield from (Step("cold", name) for name in examples(find_spec(_SPEC)))
         yield from (Step("cold trace", name) for name in material.first_traces())
+    if "real" in only:
+        yield from (Step("real", name) for name in REAL)
     if "memory" in only:
         yield from (Step("memory", name) for name in _memory_programs(material))
     if "hostile" in only:
@@ -255,6 +259,16 @@ def _weights(state: _State, report: Report, subject: str) -> None:
     measure_weights(report, next(one for one in (*ROWS, *MIXES) if one.name == subject), state.options.quick)
 
 
+def _real(state: _State, report: Report, subject: str) -> None:
+    options, gcc = state.options, find_gcc()
+    if gcc is None:
+        report.absent["gcc"] = "not installed"
+        measure_real(report, state.spec, subject, None, options.repeat, options.quick)
+        return
+    with gcc:
+        measure_real(report, state.spec, subject, gcc, options.repeat, options.quick)
+
+
 def _page(state: _State, report: Report, subject: str) -> None:
     if _has_browser(report):
         with served_page(report, has_python=True) as page:
@@ -272,7 +286,7 @@ def _program(state: _State, report: Report, subject: str) -> None:
 _KINDS: dict[str, Callable[[_State, Report, str], None]] = {
     "process": _process, "host-call": _host_call, "instantiate": _instantiate, "compile": _compile, "warm": _warm,
     "replay": _replay, "standalone": _standalone, "cold": _cold, "cold trace": _cold_trace, "memory": _memory,
-    "hostile": _hostile, "weights": _weights, "page": _page, "program": _program,
+    "hostile": _hostile, "real": _real, "weights": _weights, "page": _page, "program": _program,
 }  # fmt: skip
 
 

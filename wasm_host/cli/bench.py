@@ -25,8 +25,8 @@ _NAMES = (
     "interpreter", "recompiler", "auto", "reference", "gcc", "anan-as",
     "host-call", "process", "instantiate", "compile", "cold", "warm", "replay", "memory",
 )  # fmt: skip
-# A quarter of an hour; hours; a Chromium and playwright; the command wasmtime.
-_ON_REQUEST = ("hostile", "weights", "browser", "standalone")
+# A quarter of an hour; hours; a Chromium and playwright; the command wasmtime; zig.
+_ON_REQUEST = ("hostile", "weights", "browser", "standalone", "real")
 _ROUNDS, _QUICK_ROUNDS = 7, 2
 _SHOWING = ("saved", "baseline", "tolerance", "html", "as_json")  # options that measure nothing
 _EXAMPLES = ("fibonacci", "sieve", "blake2b", "sort", "matrix", "life", "mandelbrot")
@@ -79,7 +79,8 @@ def command(
     Only when asked for: hostile (time and memory of programs that are made to cost much; once, in some minutes),
     weights (the same of every instruction and of twenty mixes, on 1, 2 and 8 compile threads; once, in some hours),
     browser (the same programs in the page's worker in Chromium, and how soon the page is there; needs playwright),
-    standalone (what `pvm build` makes of them, under the command line of wasmtime).
+    standalone (what `pvm build` makes of them, under the command line of wasmtime), real (programs in C, made by
+    `pvm cc`, beside gcc -O2 and the same sources as wasm32, with counts of what recompiled code does in them).
 
     --baseline calls a figure better or worse when the middle halves of its samples, then and now, are further apart
     than the tolerance. Times are first divided by how much slower or faster the machine was, which a fixed piece of

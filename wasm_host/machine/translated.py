@@ -188,6 +188,11 @@ class RecompilerMachine(WasmMachine):
         super()._follow_heap()
         self._leave_bare()
 
+    @property
+    def has_bare_code(self) -> bool:
+        """Whether the machine has gone on in bare code, or could now."""
+        return self._call_bare is not None
+
     def _can_be_bare(self) -> bool:
         """Whether the machine can go on in bare code. A host that polls may do anything meanwhile."""
         guest = self._guest

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -122,6 +123,15 @@ class Gcc:
         source.write_text(SOURCES[name], encoding="ascii")
         executable = source.with_name(f"{name}{level}")
         _output([self._command, level, "-o", str(executable), str(source)])
+        return executable
+
+    def compile_files(self, name: str, level: str, texts: Mapping[str, str], source: Path, *flags: str) -> Path:
+        """The executable of a source file, which alone is compiled with the flags, and of texts by file name."""
+        executable, own = Path(self._folder.name, f"{name}{level}"), Path(self._folder.name, f"{name}.o")
+        _output([self._command, level, *flags, "-c", "-o", str(own), str(source)])
+        for file, text in texts.items():
+            own.with_name(file).write_text(text, encoding="ascii")
+        _output([self._command, level, "-o", str(executable), str(own), *(str(own.with_name(file)) for file in texts)])
         return executable
 
 
