@@ -7,6 +7,7 @@ import { Debugger } from "./debugger.mjs";
 import { Dialogs } from "./dialogs.mjs";
 import { button, byId, h, setText } from "./dom.mjs";
 import { Editor } from "./editor.mjs";
+import { EntryBar } from "./entry_bar.mjs";
 import { Explain } from "./explain.mjs";
 import { GasPanel } from "./gas.mjs";
 import { Listing } from "./listing.mjs";
@@ -46,6 +47,7 @@ async function start() {
   dialogs.onTheme = () => listing.redraw();
   toolbar(model, actions);
   startForm(model);
+  new EntryBar(model);
   heatSwitch(model, listing);
   await breath();
   new Registers(model, showMemory);

@@ -1,5 +1,6 @@
 /** What a machine is made of: the interpreter's modules, and the image of the program with its settings. */
 
+import { encodeArguments, startValues } from "./entry_arguments.mjs";
 import { parseBytes, parseInteger, printable, toHex } from "./format.mjs";
 import { fetchText } from "./opening.mjs";
 
@@ -75,12 +76,14 @@ export function argsOf(settings) {
 }
 
 /** What a program starts with unless the user says otherwise. @param {import("./types.mjs").Opened} opened */
-export function startOf({ trace, example, spec }) {
+export function startOf({ trace, example, spec, format }) {
   if (trace) {
     const { args, gas, pc } = trace.start;
     return { args: args ? toHex(args) : "", gas: String(gas), pc: String(pc), spec };
   }
-  if (!example) return { args: "", gas: DEFAULT_GAS, pc: "0", spec };
+  // A service panics without arguments, or faults where it reads them.
+  const args = format === "jam" ? toHex(encodeArguments("refine", startValues("refine"))) : "";
+  if (!example) return { args, gas: DEFAULT_GAS, pc: "0", spec };
   const bytes = parseBytes(example.args);
   const text = bytes.length <= SHOWN_ARGS ? printable(bytes) : null;
   return { args: text ? `"${text}"` : example.args, gas: String(example.gas), pc: "0", spec };
