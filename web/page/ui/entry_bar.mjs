@@ -5,7 +5,7 @@
  * is read here.
  */
 
-import { byId, h, setText } from "./dom.mjs";
+import { button, byId, h, setText } from "./dom.mjs";
 import { ENTRIES, decodeArguments, encodeArguments, entryOf, startValues } from "./entry_arguments.mjs";
 import { parseBytes, parseInteger, printable, toHex } from "./format.mjs";
 import { argsOf } from "./starting.mjs";
@@ -26,7 +26,7 @@ export class EntryBar {
   constructor(model) {
     this.model = model;
     this.choices = NAMES.map((name) =>
-      h("label", { class: "segment" }, h("input", { type: "radio", name: "entry", value: name }), h("span", null, name)),
+      button(null, name, { class: "segment", value: name, "aria-pressed": "false", onclick: () => this.#choose(name) }),
     );
     this.fields = h("span", { class: "entry-fields" });
     this.problem = h("output", { class: "problem", id: "entry-problem", "aria-live": "polite" });
@@ -35,7 +35,7 @@ export class EntryBar {
       { class: "entry-bar", id: "entry-bar", hidden: true },
       h(
         "span",
-        { class: "segments", role: "radiogroup", "aria-label": "Entry", onchange: (event) => this.#choose(event.target.value) },
+        { class: "segments", role: "group", "aria-label": "Entry" },
         ...this.choices,
       ),
       this.fields,
@@ -109,7 +109,7 @@ export class EntryBar {
       this.fields.replaceChildren(...(ENTRIES[entry]?.fields ?? []).map((field) => this.#field(field)));
       document.body.dataset.entry = entry;
     }
-    for (const choice of this.choices) choice.firstChild.checked = choice.firstChild.value === entry;
+    for (const choice of this.choices) choice.setAttribute("aria-pressed", String(choice.value === entry));
     this.#follow();
   }
 
