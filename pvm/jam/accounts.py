@@ -234,6 +234,12 @@ class Accounts:
         """A new layer on this one."""
         return Accounts(self)
 
+    def copy(self) -> Accounts:
+        """The same, which stays as it is when this one or a layer below it changes. Costs what layers have changed."""
+        same = Accounts(self.below if self._lower is None else self._lower.copy())
+        same.merge(self)
+        return same
+
     def merge(self, above: Accounts) -> None:
         """Take over the changes of a layer that stands on this one. It stays as it is and may be cleared."""
         self._accounts.update(above._accounts)

@@ -106,6 +106,20 @@ class AccumulateContext(Context):
         self.next_id = first_id(constants, before, service, entropy, slot)
         self.checkpoint()
 
+    @property
+    def changed(self) -> Accounts:
+        """x's accounts as one layer on those from before the invocation."""
+        found = self.kept
+        found.merge(self.accounts)
+        return found
+
+    @property
+    def kept(self) -> Accounts:
+        """y's accounts likewise: what a failure leaves."""
+        found = Accounts(self._taken)
+        found.merge(self._kept)
+        return found
+
     def id_after(self, number: int) -> int:
         """The number of the next new service, after one that got this."""
         first = self.constants.first_public_service

@@ -103,5 +103,5 @@ def python_page(browser: Browser, page_server: str) -> Iterator[Page]:
     """The page with Python loaded, for all tests of a module: each opens what it needs."""
     with tab(browser, page_server, []) as page:
         page.goto("")
-        expect(page.locator("#python")).to_have_class(re.compile("ready"), timeout=2 * _TIMEOUT)
+        expect(page.locator("#python")).to_have_class(re.compile("ready"), timeout=10 * _TIMEOUT)
         yield page

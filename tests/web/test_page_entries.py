@@ -27,7 +27,7 @@ CODING = """async ([entry, values]) => {
 def test_a_service_opens_with_arguments_that_can_be_changed_either_way(python_page: Page) -> None:
     page = python_page
     opened_file(page, "store.jam", STORE)
-    expect(page.locator(".segment[aria-pressed=true]")).to_have_value("refine")
+    expect(page.locator(".segment[aria-pressed=true]")).to_have_text("refine")
     assert page.input_value("#args") == "00" * 36
     page.fill("#entry-service", "300")
     page.fill("#entry-payload", '"abc"')
@@ -54,7 +54,7 @@ def test_a_service_opens_with_arguments_that_can_be_changed_either_way(python_pa
 
 def test_programs_that_are_no_services_have_a_pc(python_page: Page) -> None:
     opened_file(python_page, "calling.pvmasm", CALLING.encode())
-    expect(python_page.locator(".segment[aria-pressed=true]")).to_have_value("pc")
+    expect(python_page.locator(".segment[aria-pressed=true]")).to_have_text("pc")
     expect(python_page.locator("#entry-bar")).to_be_visible()
     opened_file(python_page, "plain.pvmasm", b".code\n    trap\n")
     expect(python_page.locator("#entry-bar")).to_be_hidden()

@@ -25,6 +25,10 @@ from pvm_web.bridge.values import Params, Progress, Refused
 KEPT = 8  # programs, the last ones used
 KEPT_BYTES = 1 << 25  # of these together; the last one is kept in any case
 _LONGEST_MESSAGE = 2000  # characters
+JAM_METHODS = (
+    "world_begin", "world_next", "live_answer", "live_state", "live_end", "live_forget", "inner_open", "blocks_open",
+    "blocks_import", "blocks_enter",
+)
 
 
 class Bridge:
@@ -39,6 +43,8 @@ class Bridge:
     ) -> None:
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()
         self._lockstep = Lockstep(make_engine)
+        self._make_engine = make_engine or _reference
+        self._jam_session: Any = None
         self._methods: dict[str, Callable[[Params, Progress], Any]] = {
             "open": lambda params, progress: opened_value(self._keep(load(params)), progress),
             "assemble": lambda params, progress: assembled_value(params, self._keep, progress),
@@ -52,6 +58,7 @@ class Bridge:
             "shape": lambda params, _: shape_value(self._find(params), params, find_costs),
             "trace_text": lambda params, _: {"text": trace_text(self._find(params).data, params)},
             "service": lambda params, _: _service_value(self._find(params), params, make_engine or _reference),
+            **{name: self._jam(name) for name in JAM_METHODS},
             "lockstep_start": lambda params, _: self._lockstep.start(self._find(params), params),
             "lockstep_run": lambda params, _: self._lockstep.run(params),
             "lockstep_end": lambda params, _: self._lockstep.end(params),
@@ -71,6 +78,18 @@ class Bridge:
         except Exception as error:
             first = (str(error).splitlines() or [""])[0]
             return {"error": {"message": _cut(f"this is a bug of pvm: {type(error).__name__}: {first}")}}
+
+    def _jam(self, name: str) -> Callable[[Params, Progress], Any]:
+        """A method of `web.bridge.jam`, which takes much of `pvm` along: loaded when it is first asked for."""
+
+        def answer(params: Params, progress: Progress) -> Any:
+            from web.bridge.jam import Jam
+
+            if self._jam_session is None:
+                self._jam_session = Jam(self._make_engine, self._find, self._keep)
+            return self._jam_session.call(name, params, progress)
+
+        return answer
 
     def _keep(self, loaded: Loaded) -> Loaded:
         """Keep a program; one that was kept before keeps what was worked out about it."""

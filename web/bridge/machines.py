@@ -65,7 +65,10 @@ def image_value(loaded: Loaded, params: Params) -> dict[str, Any]:
     return {
         "spec": spec.name, "metering": metering, "reserve": place.size, "gas_stays": spec.gas_stays,
         "writes": [{"address": address, "bytes": data} for address, data in place.pieces],
-        "numbers": {**place.numbers, "heap_end": Big(start.heap_end), "heap_limit": Big(start.heap_limit)},
+        "numbers": {
+            **place.numbers, "heap_end": Big(start.heap_end), "heap_limit": Big(start.heap_limit),
+            "charged": int(loaded.is_paid),
+        },
         "segments": [
             {"name": s.name, "address": s.address, "length": s.length, "access": s.access, "data": s.data}
             for s in start.segments

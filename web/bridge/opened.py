@@ -60,6 +60,7 @@ class Loaded:
     trace: Trace | None = None
     start: Start | None = None
     is_cut: bool = False
+    is_paid: bool = False  # an inner machine that stands in a block which is charged
     translations: dict[str, Recompiled] = field(default_factory=dict)  # by metering
     costs: list[Costs | None] = field(default_factory=list)  # by the pipeline model, once they were asked for
 
@@ -223,6 +224,7 @@ def opened_value(loaded: Loaded, progress: Progress) -> dict[str, Any]:
         "source_lines": None if found is None else pairs(found.lines),
         "example": None if loaded.example is None else example_value(loaded.example),
         "trace": None if loaded.trace is None else trace_value(loaded.trace), "imports": _imports(program),
+        "start": None if loaded.start is None else {"gas": Big(loaded.start.gas), "pc": loaded.start.pc},
     }  # fmt: skip
 
 

@@ -34,8 +34,12 @@ DEFAULT_BALANCE = 10**9
 DEFAULT_GAS = 10_000_000  # of an item's accumulation: a report's
 
 
-def read_world(text: str, engine: Callable[[str], AnyEngine], folder: Path | None = None) -> World:
-    """The world that a file describes. `engine` makes that of a version; names of files are from `folder` on.
+def read_world(
+    text: str, engine: Callable[[str], AnyEngine], folder: Path | None = None, make: type[World] = World
+) -> World:
+    """The world that a file describes, of the class `make`. `engine` makes the engine of a version.
+
+    Names of files are from `folder` on.
 
     Raises InputError.
     """
@@ -44,7 +48,7 @@ def read_world(text: str, engine: Callable[[str], AnyEngine], folder: Path | Non
     with _about("spec"):
         made = engine(spec)
     with _about("parameters"):
-        world = World(_text(data.get("parameters", "tiny"), "parameters"), spec, made)
+        world = make(_text(data.get("parameters", "tiny"), "parameters"), spec, made)
     world.slot = _number(data.get("slot", 100), "slot", _U32)
     world.entropy = _hash(data.get("entropy", "0x" + "00" * 32), "entropy")
     world.privileges = _privileges(data.get("privileges", {}), world.constants.cores)

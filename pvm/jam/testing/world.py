@@ -17,7 +17,7 @@ from pvm.jam import accumulation
 from pvm.jam.accounts import Account, Accounts, encode_slots, with_metadata
 from pvm.jam.constants import PARAMETERS, Constants
 from pvm.jam.inputs import Input, Transfer, WorkError
-from pvm.jam.invocations import WorkData, accumulate, refine
+from pvm.jam.invocations import Options, WorkData, accumulate, refine
 from pvm.jam.partial_state import Accumulated, PartialState, Privileges
 from pvm.jam.state_keys import preimage_key, request_key, storage_key
 from pvm.jam.testing.outcome import Invocation, Name, Outcome, differences
@@ -219,12 +219,9 @@ class World:
 
             def heard(machine: object, number: int, w: list[int], left: int, answer: object) -> None:
                 listener(machine, number, w, left, answer)  # type: ignore[arg-type]
-                self._learn(service, number, w, machine.memory)  # type: ignore[attr-defined]
+                self.learn(service, number, w, machine.memory)  # type: ignore[attr-defined]
 
-            done = accumulate(
-                self.engine, self.constants, state, self.slot, service, gas, inputs, self.entropy,
-                replace(options, listener=heard),
-            )  # fmt: skip
+            done = self._accumulate_one(state, service, gas, inputs, replace(options, listener=heard))
             made.append(
                 Invocation(service, done.gas_used, done.transfers, done.yielded, done.provisions, run)
             )  # fmt: skip
@@ -248,12 +245,18 @@ class World:
         outputs = tuple((output.service, output.hash) for output in done.outputs)
         return Outcome(tuple(made), outputs, changes, done.count)
 
+    def _accumulate_one(
+        self, state: PartialState, service: int, gas: int, inputs: Sequence[Input], options: Options
+    ) -> Accumulated:
+        """Ψ_A. A world whose services run elsewhere does it in another way."""
+        return accumulate(self.engine, self.constants, state, self.slot, service, gas, inputs, self.entropy, options)
+
     def _new_run(self, what: str, service: int, gas: int) -> Run:
         run = Run(what, gas, self.spec, self._sources.get(service))
         self.runs.append(run)
         return run
 
-    def _learn(self, service: int, number: int, w: list[int], memory: Memory) -> None:
+    def learn(self, service: int, number: int, w: list[int], memory: Memory) -> None:
         """Note the keys that a call names, so that changes can name them, too."""
         from pvm.jam.host_calls.table import call_name
 

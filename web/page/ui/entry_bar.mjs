@@ -21,6 +21,8 @@ export class EntryBar {
   /** What the fields say as long as the arguments say the same. */
   #values = null;
   #isSetting = false;
+  /** Fields that are being changed: they are left alone until that is done. @type {Set<string>} */
+  #typing = new Set();
 
   /** @param {import("./debugger.mjs").Debugger} model */
   constructor(model) {
@@ -106,6 +108,7 @@ export class EntryBar {
     if (entry !== this.#entry || !this.#inputs.size) {
       this.#entry = entry;
       this.#inputs.clear();
+      this.#typing.clear();
       this.fields.replaceChildren(...(ENTRIES[entry]?.fields ?? []).map((field) => this.#field(field)));
       document.body.dataset.entry = entry;
     }
@@ -121,7 +124,11 @@ export class EntryBar {
       inputmode: kind === "natural" || kind === "u16" ? "numeric" : null,
       autocomplete: "off",
       spellcheck: false,
-      onchange: () => this.#typed(),
+      oninput: () => this.#typing.add(name),
+      onchange: () => {
+        this.#typing.delete(name);
+        this.#typed();
+      },
     });
     this.#inputs.set(name, input);
     return h("label", { class: "field", title: text }, h("span", { class: "field-name" }, name), input);
@@ -165,6 +172,7 @@ export class EntryBar {
     this.#values = fits;
     for (const { name, kind } of ENTRIES[this.#entry].fields) {
       const input = this.#inputs.get(name);
+      if (this.#typing.has(name)) continue;
       const text = kind === "natural" || kind === "u16" ? String(fits[name]) : shown(fits[name]);
       if (document.activeElement !== input || parsesToOther(kind, input.value, fits[name])) input.value = text;
       input.removeAttribute("aria-invalid");
