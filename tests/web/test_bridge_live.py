@@ -12,9 +12,9 @@ from pvm.examples.services import service_source
 from pvm.jam.testing import World
 from pvm.machine import Machine
 from pvm.program import Program, assemble
+from pvm_web.bridge import Bridge
+from pvm_web.bridge.values import Big
 from tests.web.test_bridge_open import ask, refuse
-from web.bridge import Bridge
-from web.bridge.values import Big
 
 STORE, RUNNER = service_source("key_value"), service_source("runner")
 ENTRY = b"\x01\x01\x00a\xff"

@@ -80,10 +80,10 @@ class Bridge:
             return {"error": {"message": _cut(f"this is a bug of pvm: {type(error).__name__}: {first}")}}
 
     def _jam(self, name: str) -> Callable[[Params, Progress], Any]:
-        """A method of `web.bridge.jam`, which takes much of `pvm` along: loaded when it is first asked for."""
+        """A method of `pvm_web.bridge.jam`, which takes much of `pvm` along: loaded when it is first asked for."""
 
         def answer(params: Params, progress: Progress) -> Any:
-            from web.bridge.jam import Jam
+            from pvm_web.bridge.jam import Jam
 
             if self._jam_session is None:
                 self._jam_session = Jam(self._make_engine, self._find, self._keep)

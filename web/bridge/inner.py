@@ -12,7 +12,7 @@ from pvm.errors import InputError
 from pvm.jam.inner import InnerMachines
 from pvm.machine import Start
 from pvm.program.standard import PAGE_SIZE, Segment
-from web.bridge.values import Big, Params
+from pvm_web.bridge.values import Big, Params
 
 _MOST = 1 << 26  # octets of an inner machine's memory that the page gets
 

@@ -10,10 +10,10 @@ from dataclasses import replace
 from typing import Any
 
 from pvm.program.program import Program
-from web.bridge.live import Invocation, result_value
-from web.bridge.opened import Loaded, handle_of, opened_value
-from web.bridge.values import Params, Progress, Refused
-from web.bridge.world import MakeEngine, WorldSession, begin_value, open_world
+from pvm_web.bridge.live import Invocation, result_value
+from pvm_web.bridge.opened import Loaded, handle_of, opened_value
+from pvm_web.bridge.values import Params, Progress, Refused
+from pvm_web.bridge.world import MakeEngine, WorldSession, begin_value, open_world
 
 
 class Jam:

@@ -18,8 +18,8 @@ from pvm.jam.live import Call, Live, Seen, Unknown, wanted
 from pvm.jam.partial_state import Accumulated
 from pvm.jam.testing.outcome import Change, Name, differences, shown
 from pvm.machine import AnyEngine, Reason
-from web.bridge.inner import inner_value, machines_value
-from web.bridge.values import Big, Params, Refused
+from pvm_web.bridge.inner import inner_value, machines_value
+from pvm_web.bridge.values import Big, Params, Refused
 
 Arguments = Accumulating | Refining
 Result = Accumulated | Refined

@@ -67,7 +67,7 @@ def image_value(loaded: Loaded, params: Params) -> dict[str, Any]:
         "writes": [{"address": address, "bytes": data} for address, data in place.pieces],
         "numbers": {
             **place.numbers, "heap_end": Big(start.heap_end), "heap_limit": Big(start.heap_limit),
-            "charged": int(loaded.is_paid),
+            **({"charged": 1} if loaded.is_paid else {}),
         },
         "segments": [
             {"name": s.name, "address": s.address, "length": s.length, "access": s.access, "data": s.data}

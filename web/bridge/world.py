@@ -1,4 +1,4 @@
-"""A world in the page: services refine and accumulate in it while their machines run in the page (`web.bridge.live`).
+"""A world in the page: services refine and accumulate while their machines run in the page (`pvm_web.bridge.live`).
 
 In: a program, a world as JSON, an item's payload. Out: invocations one after the other, then what all came to.
 """
@@ -18,9 +18,9 @@ from pvm.jam.testing import Outcome, Refinement, Service, World
 from pvm.jam.testing.runs import Run, Source
 from pvm.jam.testing.state_file import octets_of, read_transfers, read_world, world_as_dict
 from pvm.machine import AnyEngine
-from web.bridge.live import Invocation, Result, changes_value, is_runnable, result_value
-from web.bridge.opened import Loaded
-from web.bridge.values import Big, Params, Refused
+from pvm_web.bridge.live import Invocation, Result, changes_value, is_runnable, result_value
+from pvm_web.bridge.opened import Loaded
+from pvm_web.bridge.values import Big, Params, Refused
 
 REFINE, ACCUMULATE = "refine", "accumulate"
 _TIER = "auto"  # of inner machines
