@@ -162,7 +162,7 @@ class Engine(Options):
         translations, software = self._translations[mode], partial(self._translations[SOFTWARE].get, program)
         protects = mode == HARDWARE
         if self.tier == "recompiler":
-            bare = Bare(lambda seconds: self._translations[_BARE].request(program), self.calm_slices)
+            bare = Bare(lambda seconds: self._translations[_BARE].made(program), self.calm_slices)
             made = partial(translations.get, program)
             return RecompilerMachine(*options, protects, made, software, bare if protects else None)
         bare = Bare(partial(self._translations[_BARE].spend, program), self.calm_slices)

@@ -96,14 +96,6 @@ class _Bare(Engine):
     def __init__(self, spec: str, metering: str, region_blocks: int | None = None) -> None:
         super().__init__(spec, "recompiler", metering, cache=False, protection=HARDWARE)
         self.region_blocks = region_blocks or self.region_blocks
-        self._translations = {mode: _Made(partial(self._translate, mode)) for mode in self._translations}
-
-
-class _Made(Translations):
-    """What is asked for is there at once."""
-
-    def request(self, program: Program) -> Translation:
-        return Translation(self.get(program))
 
 
 def bare_engine(spec: str, metering: str, region_blocks: int | None = None) -> Engine:

@@ -82,6 +82,12 @@ class Translations:
             found = self._find(program)
         return self._made(found, program, int, compile_module)
 
+    def made(self, program: Program) -> Translation:
+        """The same as `request` yields, but made now. Raises what `get` raises."""
+        self.get(program)
+        with self._lock:
+            return self._find(program)
+
     def request(self, program: Program) -> Translation:
         """The program's translation, which is made in the background if there is none.
 

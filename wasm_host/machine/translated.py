@@ -203,7 +203,11 @@ class RecompilerMachine(WasmMachine):
         if self._call_bare is None:
             now = perf_counter()
             assert self._bare is not None
-            promised = self._bare.spend(now - self._calm_since)
+            try:
+                promised = self._bare.spend(now - self._calm_since)
+            except ResourceError:
+                self._bare = None
+                return False
             self._calm_since = now
             compiled = promised.compiled if promised is not None else None
             if compiled is None:
