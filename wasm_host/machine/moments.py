@@ -34,11 +34,6 @@ class Moment:
         state.write(_FIRST, self.state)
 
 
-def writable_bytes(guest: GuestMemory) -> int:
-    """How much a moment has to keep."""
-    return sum(length for _, length, access in guest.mapped() if access == "rw")
-
-
 def moment_of(state: EngineState, guest: GuestMemory, reserve: int) -> Moment | None:
     """What is now; None where that is too much to keep."""
     ranges = [(max(address, _LOW), address + length) for address, length, access in guest.mapped() if access == "rw"]

@@ -25,7 +25,7 @@ from wasm_host.code.modules import TRANSLATION_IMPORTS, Compiled
 from wasm_host.forks import steadily
 from wasm_host.machine.ffi import Call, MemoryTrap
 from wasm_host.machine.interpreted import WasmMachine, function
-from wasm_host.machine.moments import Moment, moment_of, writable_bytes
+from wasm_host.machine.moments import Moment, moment_of
 from wasm_host.machine.protection import ProtectedMemory, obstacle
 from wasm_host.machine.snapshots import Images
 
@@ -48,9 +48,9 @@ _GUEST_SIZE = abi.GUEST_PAGES * abi.WASM_PAGE
 _HOST_CALL = abi.EXIT_CODES[Reason.HOST_CALL]
 
 # A slice of gas (0.05 to 0.2 ms) in which the host has no part says that a machine is computing. So many such slices
-# come before it goes on in bare code, more where there is more to keep in case that it has to begin again.
+# come before it goes on in bare code, more where it took long to keep what it has to begin again from.
 CALM_SLICE = 1 << 19
-_KEPT_IN_A_SLICE = 1 << 20  # bytes
+_SLICE_TIME = 1e-4  # seconds, about
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,7 @@ class RecompilerMachine(WasmMachine):
         self._bare = bare
         self._calm, self._needed = 0, bare.slices if bare else 0
         self._calm_since = perf_counter()
+        self._keeping = 0.0  # seconds that it took to keep the last moment
         self._call_bare: Call | None = None
         self._is_bare = False
         self._is_behind = False  # whether the state is that of the moment, and memory may not be
@@ -180,13 +181,17 @@ class RecompilerMachine(WasmMachine):
         if self._bare is None or self._is_bare or not self._is_linked or self._needed < 0:
             return
         if not self._calm:
-            self._needed = self._bare.slices and self._bare.slices + writable_bytes(self._guest) // _KEPT_IN_A_SLICE
+            self._needed = self._bare.slices and self._bare.slices + int(self._keeping / _SLICE_TIME)
             self._calm_since = perf_counter()
         self._calm += 1
 
     def _follow_heap(self) -> None:
         super()._follow_heap()
         self._leave_bare()
+
+    def _exit(self, code: int) -> Exit:
+        self._leave_bare()  # what is kept takes memory
+        return super()._exit(code)
 
     @property
     def has_bare_code(self) -> bool:
@@ -218,7 +223,9 @@ class RecompilerMachine(WasmMachine):
             imports = [self._exports[name] for name in TRANSLATION_IMPORTS]
             instance = steadily(wasmtime.Instance, self._store, compiled.module, imports)
             self._call_bare = self._make_call(self._store, function(instance.exports(self._store)[abi.RUN]))
+        before = perf_counter()
         self._moment = moment_of(self._state, guest, self._reserve)
+        self._keeping = perf_counter() - before
         if self._moment is None:
             self._needed = -1
         self._is_bare = self._moment is not None

@@ -204,6 +204,16 @@ def test_not_where_the_host_polls_or_much_would_be_kept(monkeypatch: pytest.Monk
     assert started(source, 50).run().reason is Reason.PAGE_FAULT and again
 
 
+def test_nothing_is_kept_of_a_run_that_ended_and_what_was_slow_to_keep_is_kept_seldom() -> None:
+    machine = started(f"{LOOP}load_u8 r3, [0x30000]\ntrap\n", 50)
+    machine.memory.map(0x30000, 4096, "r")
+    assert machine.run().reason is Reason.PANIC and machine._moment is None and machine._keeping > 0
+    machine = started(f"{LOOP}trap\n", 50, Engine(tier="recompiler", protection="hardware"))
+    machine._keeping = 1.0
+    machine._refill()
+    assert machine._needed > 1000
+
+
 @pytest.mark.parametrize("make", [random_case, memory_case])
 def test_random_programs(make: Any, again: list[int]) -> None:
     ours = {name: maker for name, maker in engines().items() if "bare" in name}
