@@ -12,6 +12,8 @@ from threading import get_ident
 from typing import TypeVar
 
 from pvm.counting import next_pc
+from pvm.gas import block_costs
+from pvm.gas.metering import INSTRUCTION
 from pvm.machine import Exit, Machine
 from pvm.turns import nest, refuse, refuse_again
 
@@ -34,6 +36,7 @@ def run_to(machine: Machine, pcs: Collection[int], visit: Visit | None = None) -
     """Run to an exit as `Machine.run` does; None before an instruction at one of `pcs`.
 
     One instruction is carried out before that is looked at, so that a machine that stands at such a place leaves it.
+    Where there is no gas for the instruction, or by block for its block, the run ends out of gas instead.
     `visit` is called at each place, when given, and the run goes on unless it returns something true. It may look at
     the machine and change it, but not run it. What is run so is interpreted, on every tier; without places a machine
     runs as fast as ever. Raises what `Machine.run` raises.
@@ -54,9 +57,21 @@ def _step_to(machine: Machine, places: frozenset[int], visit: Visit | None) -> E
             exit = machine._step_and_answer()
             if exit is not None:
                 return exit
-            if next_pc(machine) in places and (visit is None or visit(machine)):
+            if stands_at(machine, places) and (visit is None or visit(machine)):
                 return None
     return machine._stopped()
+
+
+def stands_at(machine: Machine, places: Collection[int]) -> bool:
+    """Whether a machine is about to carry out an instruction at one of these pcs, and has the gas for it."""
+    pc = next_pc(machine)
+    if pc not in places:
+        return False
+    if machine.metering == INSTRUCTION:
+        return machine.gas > 0
+    if machine._flags()[0]:
+        return True
+    return machine.gas >= block_costs(machine.program.blob, machine.spec, machine.metering).at(pc)
 
 
 def in_turn(machine: Machine, work: Callable[[], R]) -> R:

@@ -50,13 +50,17 @@ class Counting(Machine):
             if self.metering == INSTRUCTION:
                 self._note(pc, 1)
             elif not is_charged:
-                self._stepped[pc] += 1
+                self.count_step(pc, 1)
         return exit
 
     def take_back(self, pc: int) -> None:
         """The instruction that ended the run by a fault will be carried out again, and is to count once."""
         if self.metering == INSTRUCTION:
             self._note(pc, -1)
+
+    def count_step(self, pc: int, times: int) -> None:
+        """The block that a pc lies in was entered there."""
+        self._stepped[pc] += times
 
     def _note(self, pc: int, times: int) -> None:
         self._stepped[pc] += times

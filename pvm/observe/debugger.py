@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from pvm.breaking import in_turn, run_to
+from pvm.breaking import in_turn, run_to, stands_at
 from pvm.counting import Counting, next_pc
 from pvm.errors import InputError
 from pvm.gas.metering import INSTRUCTION
@@ -100,7 +100,7 @@ class Debugger:
             event = self._run_hidden()
             if event is not None:
                 return event
-            if next_pc(machine) in self.breakpoints:
+            if stands_at(machine, self.breakpoints):
                 return self._stopped()
 
     def step(self) -> Exit | Access | None:
@@ -123,7 +123,7 @@ class Debugger:
             self._reveal()
             machine._handlers, machine.other = handlers, other
         if exit is None:
-            return self._stopped() if next_pc(machine) in self.breakpoints else self._step_watched()
+            return self._stopped() if stands_at(machine, self.breakpoints) else self._step_watched()
         if exit.call is not None:
             return in_turn(machine, lambda: machine._answer(exit))
         if exit.reason is not Reason.PAGE_FAULT or not self._is_watched(exit.address or 0):

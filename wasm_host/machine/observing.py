@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 
 from pvm import abi
 from pvm.breaking import Visit
-from pvm.counting import next_pc
+from pvm.counting import Counting, next_pc
+from pvm.emit.interpreter.dispatch import FIRST_PAIR
 from pvm.errors import AddressError
+from pvm.gas import block_costs
+from pvm.gas.metering import INSTRUCTION
 from pvm.machine import Exit, Reason
 
 if TYPE_CHECKING:
@@ -36,7 +39,8 @@ class Stops:
                 raise AddressError(f"breakpoint: {pc!r} is no pc")
         found = {pc: self._record(pc) for pc in places if pc <= length}
         self._by_pc = {pc: record for pc, record in found.items() if record}
-        self._handlers = {pc: (record + abi.RECORD.handler, self._alone(pc)) for pc, record in self._by_pc.items()}
+        place = abi.RECORD.handler
+        self._handlers = {pc: (record + place, self._alone(pc, record)) for pc, record in self._by_pc.items()}
         self._undo: list[tuple[int, bytes]] = []
 
     def _record(self, pc: int) -> int:
@@ -52,7 +56,7 @@ class Stops:
             if before >= self._records and before not in records:
                 pc = int.from_bytes(self._state.read(before + abi.RECORD.pc, 4), "little")
                 if self._record(pc) == before:
-                    self._set(before, self._alone(pc))
+                    self._set(before, self._alone(pc, before))
 
     def take_away(self) -> None:
         """Have it stop nowhere."""
@@ -72,8 +76,11 @@ class Stops:
         finally:
             self._state.write(place, _BREAK)
 
-    def _alone(self, pc: int) -> int:
-        """The handler of an instruction that is carried out alone."""
+    def _alone(self, pc: int, record: int) -> int:
+        """The handler of an instruction that is carried out alone, where it has one for two."""
+        handler = self._state.read(record + abi.RECORD.handler, 1)[0]
+        if handler < FIRST_PAIR or handler == abi.BREAK:
+            return handler
         opcode = self._state.read(self._code + pc, 1)[0]
         return self._state.read(abi.HANDLERS + opcode, 1)[0]
 
@@ -102,6 +109,7 @@ def run_to(machine: WasmMachine, places: frozenset[int], visit: Visit | None) ->
                 code = pending.value or machine._call_run()
                 if code == abi.BREAKPOINT:
                     pending.value = 0
+                    _leave_unpaid(machine)
                     if visit is None or visit(machine):
                         return None
                     break
@@ -116,6 +124,22 @@ def run_to(machine: WasmMachine, places: frozenset[int], visit: Visit | None) ->
                         return answered
     finally:
         stops.take_away()
+
+
+def _leave_unpaid(machine: WasmMachine) -> None:
+    """By block, a block is paid after a breakpoint at its start. Where that is no basic block of the paper's, as no
+    valid opcode stands there, the interpreter has taken its gas."""
+    blob, spec, pc = machine.program.blob, machine.spec, machine.pc
+    if machine.metering == INSTRUCTION or not machine._field["charged"].value:
+        return
+    if pc < len(blob.code) and blob.starts[pc] and spec.by_opcode[blob.code[pc]] is not None:
+        return
+    costs = block_costs(blob, spec, machine.metering)
+    if costs.firsts.get(pc) == pc:
+        machine.gas += costs.at(pc)
+        machine._field["charged"].value = 0
+        if isinstance(machine, Counting):
+            machine.count_step(pc, -1)
 
 
 def reserve_counts(machine: WasmMachine) -> None:

@@ -402,7 +402,11 @@ export class Machine {
     if (before < this.get("records") || this.bytes(before, 1)[0] === abi.BREAK) return;
     const beforePc = this.#state.getUint32(before + abi.RECORD.pc, true);
     if (this.recordAt(beforePc).record !== before) return;
-    put(before, this.bytes(abi.HANDLERS + this.bytes(this.get("code") + beforePc, 1)[0], 1)[0]);
+    const [first, second] = [beforePc, pc].map((place) =>
+      this.bytes(abi.HANDLERS + this.bytes(this.get("code") + place, 1)[0], 1)[0]);
+    const pair = this.bytes(abi.PAIRS + 256 * first + second, 1)[0];
+    // Any other handler stays: those of opcodes that are not marked, or lead nowhere, are not their opcode's.
+    if (pair && this.bytes(before, 1)[0] === pair) put(before, first);
   }
 
   /** What `counts` collects, by pc: a live view, entries less exits (`pvm.emit.interpreter.dispatch`); null without counting. */
