@@ -70,6 +70,22 @@ def test_a_run_is_priced(pvm):
     assert short.status == 1 and "out-of-gas at pc" in short.text
 
 
+def test_blocks_of_a_run_add_up_to_it(pvm):
+    found = json.loads(pvm("gas", "example:fibonacci", "--run", "--args", "0a", "--hot", "--json").text)
+    taken = [one["run_gas"] for one in found["blocks"]]
+    assert sum(taken) == found["run"]["gas_used"] and taken == sorted(taken, reverse=True)
+    assert all(one["run_gas"] == one["cost"] * one["executions"] for one in found["blocks"])
+
+
+def test_a_block_that_is_entered_in_its_middle_and_a_call_are_paid_for_once(pvm, tmp_path):
+    (tmp_path / "a.pvmasm").write_text(".code\nload_imm r1, 1\nload_imm r2, 2\necalli 100\ntrap\n")
+    found = json.loads(pvm("gas", tmp_path / "a.pvmasm", "--run", "--pc", "3", "--json").text)
+    [block] = found["blocks"]
+    assert (block["executions"], block["run_gas"]) == (1, block["cost"])
+    text = pvm("gas", tmp_path / "a.pvmasm", "--run", "--pc", "3").text
+    assert f"The run takes {found['run']['gas_used']} gas, {block['cost']} of that for blocks: panic at pc" in text
+
+
 def test_two_builds_are_compared(pvm, tmp_path):
     first, second = tmp_path / "first.pvmasm", tmp_path / "second.pvmasm"
     head, tail = "load_imm r1, 1\njump end\n", "end: load_imm r3, 3\ntrap\n"
@@ -81,6 +97,13 @@ def test_two_builds_are_compared(pvm, tmp_path):
         (2, 60), (None, 3),
     ]  # fmt: skip
     assert found["run"]["first"]["gas_used"] == found["run"]["second"]["gas_used"] == 17
+    assert found["run"]["blocks"] == []  # those that differ are jumped over
+    other = tmp_path / "other.pvmasm"
+    other.write_text(first.read_text().replace("jump end", "fallthrough"))
+    found = json.loads(pvm("gas", first, other, "--run", "--json").text)["run"]
+    assert found["second"]["gas_used"] - found["first"]["gas_used"] == sum(one["difference"] for one in found["blocks"])
+    assert {(one["first"]["executions"], one["second"]["executions"]) for one in found["blocks"]} >= {(0, 1)}
+    assert "In the run, where it took another amount of gas:" in pvm("gas", first, other, "--run", "--hot").text
     text = pvm("gas", first, second).text
     assert "The same: 3 blocks; not: 2 blocks." in text and "+61" in text
     text = pvm("gas", second, second).text
