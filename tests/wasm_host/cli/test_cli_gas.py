@@ -80,7 +80,8 @@ def test_blocks_of_a_run_add_up_to_it(pvm):
 def test_a_block_that_is_entered_in_its_middle_and_a_call_are_paid_for_once(pvm, tmp_path):
     (tmp_path / "a.pvmasm").write_text(".code\nload_imm r1, 1\nload_imm r2, 2\necalli 100\ntrap\n")
     found = json.loads(pvm("gas", tmp_path / "a.pvmasm", "--run", "--pc", "3", "--json").text)
-    [block] = found["blocks"]
+    block, end = found["blocks"]
+    assert end["executions"] == 0  # the implicit trap
     assert (block["executions"], block["run_gas"]) == (1, block["cost"])
     text = pvm("gas", tmp_path / "a.pvmasm", "--run", "--pc", "3").text
     assert f"The run takes {found['run']['gas_used']} gas, {block['cost']} of that for blocks: panic at pc" in text
