@@ -86,7 +86,11 @@ def test_a_phone_shows_all_without_scrolling_sideways(phone: Page) -> None:
         expect(phone.locator(f"#panel-{panel}")).to_be_visible()
         width = phone.evaluate("document.documentElement.scrollWidth")
         assert width <= 360, (panel, width)
-    for button in ("#run", "#stop", "#reset"):  # the others by moving the bar
+    for button in ("#run", "#back", "#step", "#more"):
+        box = phone.locator(button).bounding_box()
+        assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 360, button
+    phone.tap("#more")
+    for button in ("#toStart", "#callBack", "#block", "#call", "#reset", "#pace"):
         box = phone.locator(button).bounding_box()
         assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 360, button
 

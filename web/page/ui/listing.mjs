@@ -67,6 +67,7 @@ export class Listing {
   }
 
   #program(program) {
+    this.element.parentElement.classList.toggle("no-jumps", !program.targets.some((target) => target >= 0));
     program.onlines = () => this.list.refresh();
     this.selected = 0;
     this.current = -1;
@@ -218,6 +219,7 @@ export class Listing {
     if (row.line !== line || row.number !== number) {
       setText(parts.octets, line ? line.octets : "");
       setText(parts.label, program.labels.get(pc) ?? line?.label ?? "");
+      parts.label.classList.toggle("made", /^l\d+$/.test(parts.label.textContent));
       parts.label.title = parts.label.textContent;
       parts.text.replaceChildren(...(line ? tokens(line, program, number) : [h("span", { class: "pending" }, "…")]));
       setText(parts.note, line?.comment ?? "");

@@ -50,27 +50,29 @@ export function toolbar(model, actions) {
   count.addEventListener("keydown", (event) => {
     if (event.key === "Enter") actions.steps.run();
   });
+  const more = button(null, "⋯", { id: "more", "aria-label": "More ways to move", "aria-expanded": "false" });
+  more.addEventListener("click", () => more.setAttribute("aria-expanded", String(bar.classList.toggle("open"))));
   bar.append(
-    h("span", { class: "group main" }, make("run", { class: "primary" }), make("stop"), make("reset")),
     h(
       "span",
       { class: "group", role: "group", "aria-label": "Back" },
-      h("span", { class: "group-name" }, "Back"),
-      make("toStart"),
-      make("breakpointBack"),
-      make("callBack"),
-      make("blockBack"),
+      make("toStart", { class: "extra" }),
+      make("breakpointBack", { class: "extra" }),
+      make("callBack", { class: "extra" }),
+      make("blockBack", { class: "extra" }),
       make("back"),
     ),
+    h("span", { class: "group main" }, make("run", { class: "primary" }), make("stop", { class: "primary" })),
     h(
       "span",
       { class: "group", role: "group", "aria-label": "Forward" },
-      h("span", { class: "group-name" }, "Forward"),
       make("step"),
-      make("block"),
-      make("call"),
-      h("span", { class: "counted" }, make("steps"), count),
+      make("block", { class: "extra" }),
+      make("call", { class: "extra" }),
+      h("span", { class: "counted extra" }, make("steps"), count),
     ),
+    make("reset", { class: "quiet" }),
+    more,
     pace(model),
   );
   model.on("state view settings breakpoints", () => {
@@ -78,8 +80,6 @@ export function toolbar(model, actions) {
       const enabled = actions[name].enabled();
       if (element.disabled === enabled) element.disabled = !enabled;
     }
-    const primary = model.state === "ended" && !model.canMove ? "reset" : "run";
-    for (const name of ["run", "reset"]) buttons.get(name).classList.toggle("primary", name === primary);
     buttons.get("reset").classList.toggle("stale", model.stale);
     buttons.get("reset").title = model.stale ? "Start anew with the changed settings" : "Start anew (F4)";
     document.body.classList.toggle("is-running", model.state === "running");
