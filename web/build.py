@@ -7,6 +7,7 @@ that the page asks later (`pvm_web.bridge`). All links are relative.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -33,6 +34,7 @@ from pvm_web.render import render
 
 MANIFEST = "data/manifest.json"
 PYODIDE_FOLDER = "pyodide/"
+OFFLINE = "offline.js"
 _GENERATOR = "pvm web build"
 _PAGE = Path(__file__).parent / "page"
 _TEMPLATE = "index.html.j2"
@@ -57,6 +59,7 @@ def build(folder: Path, cdn: bool = False, given_pyodide: Path | None = None) ->
     files = dict(page_files(cdn))
     if not cdn:
         files |= {PYODIDE_FOLDER + name: data for name, data in pyodide.pyodide_files(given_pyodide).items()}
+    files[OFFLINE] = _offline(files)
     files = dict(sorted(files.items()))
     sizes = {name: len(data) for name, data in files.items()}
     files[MANIFEST] = _manifest(cdn, sizes)
@@ -111,6 +114,15 @@ def _call(bridge: Bridge, method: str, params: dict[str, Any]) -> Any:
     if "error" in answer:
         raise EngineError(f"{method}: {answer['error']['message']}")
     return answer["result"]
+
+
+def _offline(files: dict[str, bytes]) -> bytes:
+    """The service worker, for these files."""
+    digest = hashlib.sha256()
+    for name, data in sorted(files.items()):
+        digest.update(f"{name} {len(data)} ".encode() + data)
+    names = json.dumps(sorted({*files, MANIFEST} - {OFFLINE}))
+    return f'const BUILD = "{digest.hexdigest()[:16]}";\nconst FILES = {names};\n'.encode() + files[OFFLINE]
 
 
 def _index(cdn: bool) -> str:

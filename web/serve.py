@@ -7,11 +7,13 @@ the folder, wherever links in it lead, lists no folders and writes nothing.
 from __future__ import annotations
 
 import errno
+import gzip
+import io
 import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from typing import Any
 from pvm.errors import InputError
 
 HOST, PORT = "127.0.0.1", 8000
+_COMPRESSED = frozenset((".mjs", ".js", ".wasm", ".json", ".html", ".css", ".svg"))
 _INDEX_PAGES = ("index.html", "index.htm")
 _TRIED = 20  # ports after the one asked for
 _TYPES = {
@@ -42,9 +45,26 @@ class _Handler(SimpleHTTPRequestHandler):
         path = self.translate_path(self.path)
         # Files that stand for a folder are links as others are.
         if all(map(self._is_within, (path, *(os.path.join(path, page) for page in _INDEX_PAGES)))):
-            return super().send_head()
+            return self._send_compressed(path) or super().send_head()
         self.send_error(404)
         return None
+
+    def _send_compressed(self, path: str) -> Any:
+        """A file compressed, where the browser takes that; None where it is to be sent as it is."""
+        known = self.headers.get("If-Modified-Since") or self.headers.get("Range")
+        accepted = "gzip" in self.headers.get("Accept-Encoding", "")
+        if known or not accepted or os.path.splitext(path)[1] not in _COMPRESSED or not os.path.isfile(path):
+            return None
+        found = os.stat(path)
+        data = _compressed(path, found.st_mtime_ns, found.st_size)
+        self.send_response(200)
+        self.send_header("Content-Type", self.guess_type(path))
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Vary", "Accept-Encoding")
+        self.send_header("Content-Length", str(len(data)))
+        self.send_header("Last-Modified", self.date_time_string(int(found.st_mtime)))
+        self.end_headers()
+        return io.BytesIO(data)
 
     def _is_within(self, path: str) -> bool:
         """Whether a path leads to something in the folder, there or not. No name has a zero octet."""
@@ -56,6 +76,12 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: who serves a page for themselves reads no log."""
+
+
+@lru_cache(maxsize=256)
+def _compressed(path: str, changed: int, size: int) -> bytes:
+    """A file's content, compressed once for each state that it is in."""
+    return gzip.compress(Path(path).read_bytes(), 6, mtime=0)
 
 
 class Server(ThreadingHTTPServer):

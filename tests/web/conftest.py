@@ -65,6 +65,7 @@ def tolerated() -> list[str]:
 def tab(browser: Browser, url: str, tolerated: list[str], **options: Any) -> Iterator[Page]:
     """A tab that has stored nothing yet. Errors in it and requests to other places fail in the end."""
     problems: list[str] = []
+    options.setdefault("service_workers", "block")  # which would answer what tests answer otherwise
 
     def requested(request: Request) -> None:
         if not request.url.startswith((url, "blob:", "data:")):

@@ -50,6 +50,7 @@ def test_what_is_built(tmp_path: Path, fake_pyodide: Path) -> None:
     assert manifest["version"] == __version__ and manifest["pyodide"]["url"] == "pyodide/"
     page = ROOT / "web" / "page"
     copied = {str(path.relative_to(page)) for path in page.rglob("*") if path.is_file()}
+    assert files["offline.js"].startswith(b'const BUILD = "') and b'"pyodide/pyodide.mjs"' in files["offline.js"]
     assert copied <= set(files) and {"shared/workers.mjs", "python/worker.mjs"} <= copied
     assert files["data/interpreter.wasm"] == interpreter_bytes()
     assert files["data/interpreter_counting.wasm"] == interpreter_bytes(counts=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import socket
 import urllib.error
@@ -83,3 +84,19 @@ def test_it_ends_when_it_is_left(folder: Path) -> None:
 def test_a_folder_without_a_page(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no index"):
         server(tmp_path)
+
+
+def test_files_are_compressed_for_whoever_takes_that(folder: Path) -> None:
+    text = "const a = 1;\n" * 1000
+    (folder / "long.mjs").write_text(text)
+    with serving(folder) as url:
+        asked = urllib.request.Request(url + "long.mjs", headers={"Accept-Encoding": "gzip, br"})
+        with urllib.request.urlopen(asked) as answer:
+            data = answer.read()
+            assert answer.headers["Content-Encoding"] == "gzip" and answer.headers["Content-Type"] == "text/javascript"
+        assert len(data) < 200 and gzip.decompress(data).decode() == text
+        with urllib.request.urlopen(url + "long.mjs") as answer:
+            assert answer.headers["Content-Encoding"] is None and answer.read().decode() == text
+        (folder / "long.mjs").write_text("b")
+        with urllib.request.urlopen(asked) as answer:
+            assert gzip.decompress(answer.read()) == b"b"

@@ -88,7 +88,20 @@ async function start() {
   await breath();
   listenToKeys(actions, tabs, model);
   showPython(python);
+  workOffline(python);
   openFirst(model, dialogs);
+}
+
+/** Has a service worker keep the page, and the rest of its files once nothing else is loading. */
+async function workOffline(python) {
+  if (!("serviceWorker" in navigator)) return; // such as on plain http
+  await python.ready.catch(() => {});
+  try {
+    await navigator.serviceWorker.register("offline.js");
+    (await navigator.serviceWorker.ready).active.postMessage("keep");
+  } catch {
+    // A private window, or no room: the page works as long as there is a network.
+  }
 }
 
 /** Lets the browser draw in between. */
