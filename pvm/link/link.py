@@ -22,6 +22,7 @@ from pvm.link.reach import LINKER_NAMES, entry_place, reach
 from pvm.link.relocations import GOT_HIGH, PAIR_HIGH
 from pvm.link.resolve import Place, Resolved, definition_of, resolve
 from pvm.link.source_map import SourceMap, make_map
+from pvm.link.straighten import load_by_jumps, straighten
 from pvm.link.write import write
 from pvm.program.program import Program
 from pvm.program.standard import Sections
@@ -111,8 +112,11 @@ def link(inputs: Sequence[tuple[str, bytes]], options: Options = Options()) -> L
     is_plain = options.format == "plain"
     if is_plain and (layout.read_only or layout.read_write or layout.end > layout.data_start + 16):
         raise InputError("a plain program has no data: link a standard one")
-    ops = fuse(code.ops, None if is_plain else layout.scratch)
-    ops = drop_dead(ops, frozenset((*starts, *pointed)), 1 << 5 if options.keep_frames else 0)
+    scratch, keep = None if is_plain else layout.scratch, frozenset((*starts, *pointed))
+    held = 1 << 5 if options.keep_frames else 0
+    ops = drop_dead(fuse(code.ops, scratch), keep, held)
+    # Where code was copied, more is known: jumps that are always taken, constants.
+    ops = load_by_jumps(drop_dead(fuse(straighten(ops, keep), scratch), keep, held))
     blob, places = write(ops, starts, pointed, version)
     sections: Sections | None = None if is_plain else make_sections(layout, pointers, options.heap, stack)
     is_jam = options.format == "jam" or (options.format == "auto" and (len(entries) > 1 or bool(options.metadata)))

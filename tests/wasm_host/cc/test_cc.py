@@ -341,7 +341,7 @@ def test_an_object_is_linked_where_a_program_is_expected(pvm, folder):
     zig = [sys.executable, "-m", "ziglang", "cc", *machine, "-c", source, "-o", folder / "six.o"]
     subprocess.run(zig, check=True, capture_output=True)
     assert run(pvm, folder / "six.o")["registers"][7] == 6
-    assert "load_imm        r7, 6" in pvm("disasm", folder / "six.o").text
+    assert "load_imm_jump_ind r7, 6, r0" in pvm("disasm", folder / "six.o").text
     assert ask(Bridge(), "open", data=(folder / "six.o").read_bytes())["format"] == "standard"
 
 
