@@ -22,6 +22,7 @@ from pvm.jam.hashing import blake2b
 from pvm.jam.state import State, state_of
 from pvm.jam.steps import RawState, Step, read_genesis, read_step
 from pvm.jam.transition import Host
+from wasm_host.node.ready import request_new_services, request_services
 from wasm_host.node.traces import Trace
 
 _SHOWN = 50  # differences of a step
@@ -68,6 +69,7 @@ def import_trace(
             state = _state(step.before, host.constants)
             chain = Chain(host, parent, _slot(state), state)
             chain.prepare()
+            request_services(host.engine, state)
         begin(f"{trace.name}/{Path(name).stem}")
         yield _import_step(trace.name, name, step, chain, host)
 
@@ -84,6 +86,9 @@ def _import_step(trace: str, name: str, step: Step, chain: Chain, host: Host) ->
         code = refusal.code if isinstance(refusal, BlockError) else "undecodable"
         error = str(refusal)
     seconds = time.perf_counter() - start
+    before = chain.state(step.block[:32])
+    if state is not None and before is not None:
+        request_new_services(host.engine, before, state)
     if root == step.after.root:
         return StepResult(trace, name, seconds, code, error)
     if state is None:

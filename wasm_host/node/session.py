@@ -13,7 +13,7 @@ from pvm.jam.transition import Host
 from pvm.version import __version__
 from wasm_host.node import protocol
 from wasm_host.node.protocol import ANCESTRY, FORKS, PeerInfo, Version
-from wasm_host.node.ready import request_services
+from wasm_host.node.ready import request_new_services, request_services
 
 FEATURES = ANCESTRY | FORKS
 NAME = b"pvm-wasm"
@@ -67,7 +67,11 @@ class Session:
         return protocol.encode_state_root(state.root)
 
     def _import_block(self, content: bytes) -> bytes:
-        return protocol.encode_state_root(self._known_chain().import_block(content).state.root)
+        chain = self._known_chain()
+        before, after = chain.state(content[:32]), chain.import_block(content).state
+        if before is not None:
+            request_new_services(self._host.engine, before, after)
+        return protocol.encode_state_root(after.root)
 
     def _get_state(self, content: bytes) -> bytes:
         state = self._known_chain().state(content)
