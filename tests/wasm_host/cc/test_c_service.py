@@ -34,3 +34,21 @@ def test_words_are_counted(pvm, tmp_path):
     poor = world.deploy(tmp_path / "words.jam", balance=needed + 60)
     outcome = world.accumulate([poor.refine(b"much too much")])
     assert outcome.logs == ["info: no room for a word"] and poor.storage.keys() == [b"much"]
+
+
+def test_votes_are_counted_in_zig(pvm, tmp_path):
+    source = Path(services.__file__).with_name("votes.zig")
+    built = pvm("cc", source, "-o", tmp_path / "votes.jam", "--metadata", "votes")
+    assert built.status == 0, built.stderr
+    world = World(engine=Engine())
+    votes = world.deploy(tmp_path / "votes.jam")
+    items = [votes.refine(ballots) for ballots in (b"\1\2\1\1\xff", b"\2", b"")]
+    assert items[0].output == b"\1\3\0\0\0\2\1\0\0\0\xff\1\0\0\0" and items[2].output == b""
+    world.accumulate(items).check()
+    world.accumulate([votes.refine(b"\1" * 300)]).check()
+    counts = {key[0]: int.from_bytes(votes.storage[key], "little") for key in votes.storage}
+    assert counts == {1: 303, 2: 2, 255: 1}
+    needed = world.deploy(tmp_path / "votes.jam").account.threshold(world.constants)
+    poor = world.deploy(tmp_path / "votes.jam", balance=needed + 60)
+    outcome = world.accumulate([poor.refine(b"\1\2\3")])
+    assert outcome.logs == ["info: no room for a candidate"] * 2 and poor.storage.keys() == [b"\1"]
