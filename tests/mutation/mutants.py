@@ -313,8 +313,8 @@ _MACHINE: Edits = {
         ("B6.flag", 'for name in ("at_entry", "charged", "called", "exit"):', 'for name in ("at_entry", "called", "exit"):'),
     ),
     "wasm_host/machine/translated.py": (
-        ("B4.flag", 'None if self._by_block and field["charged"].value else ', ""),
-        ("A6.goes-on", "return self._resumes.get(pc)", "return self._entries.get(pc)"),
+        ("B4.flag", "        elif self._by_block and self._charged_field.value:\n            entry = None\n", ""),
+        ("A6.goes-on", "entry = self._resumes.get(pc)", "entry = self._entries.get(pc)"),
     ),
     "wasm_host/cli/outcome.py": (
         ("A8.used", "left, gas - left, tuple", "left, gas, tuple"),

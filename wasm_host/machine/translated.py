@@ -51,6 +51,7 @@ _HOST_CALL = abi.EXIT_CODES[Reason.HOST_CALL]
 # come before it goes on in bare code, more where it took long to keep what it has to begin again from.
 CALM_SLICE = 1 << 19
 _SLICE_TIME = 1e-4  # seconds, about
+_NEVER = 1 << 62  # slices
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class RecompilerMachine(WasmMachine):
         compiled: Callable[[], Compiled] | None, software: Callable[[], Compiled], bare: Bare | None = None,
     ) -> None:  # fmt: skip
         self._bare = bare
-        self._calm, self._needed = 0, bare.slices if bare else 0
+        self._calm, self._needed = 0, bare.slices if bare else _NEVER
         self._calm_since = perf_counter()
         self._keeping = 0.0  # seconds that it took to keep the last moment
         self._call_bare: Call | None = None
@@ -91,6 +92,9 @@ class RecompilerMachine(WasmMachine):
         self._moment: Moment | None = None  # from which bare code has run
         super().__init__(program, spec, metering, start, calls, images, protects)
         self._protects, self._software = protects, software
+        field = self._field  # these are looked at in every host call
+        self._pc_field, self._called_field, self._charged_field = field["pc"], field["called"], field["charged"]
+        self._entry_field, self._at_entry_field = field["entry"], field["at_entry"]
         self._by_block = metering != INSTRUCTION
         if compiled is not None:  # made now, when what the machine takes is seen
             self._link(compiled())
@@ -123,35 +127,36 @@ class RecompilerMachine(WasmMachine):
                 self._unprotect()
         if self._is_behind:
             self._begin_again()
-        self._leave_bare()
-        self._needed = self._bare.slices if self._bare else 0
+        if self._moment is not None:
+            self._leave_bare()
+        self._calm = 0
+        self._needed = self._bare.slices if self._bare else _NEVER
         return self._go_on
 
     def _go_on(self) -> int:
         """Go on where the machine stands: translated where that can be entered, else to the block's end."""
-        if self._guest.is_lost and self._protects:
-            self._unprotect()
-            return self._go_on()
-        if not self._is_linked:
-            try:
-                self._link(self._software())
-            except ResourceError:
-                return self._call_run()
-        field = self._field
-        if self._is_bare or (self._bare is not None and 0 <= self._needed <= self._calm and self._can_be_bare()):
-            return self._go_bare()
-        if self._was_interrupted:
-            # A trap may have been lost. From the last checkpoint to the same fault, with an exit that cannot be.
-            self._was_interrupted = False
-            self._settle()
-            return self._call_run()
-        entry = self._entry()
+        if (
+            self._needed <= self._calm or self._was_interrupted or not self._is_linked
+            or (self._protects and self._guest.is_lost)
+        ):  # fmt: skip
+            code = self._turn_aside()
+            if code is not None:
+                return code
+        pc = self._pc_field.value
+        if self._called_field.value:
+            entry = self._resumes.get(pc)
+        elif self._by_block and self._charged_field.value:
+            entry = None
+        else:
+            entry = self._entries.get(pc)
+        if self._is_bare:
+            return self._go_bare(entry)
         if entry is None:
             return self._call_finish()
         try:
             # The state stays that of the entry, should a signal keep the region from being entered.
-            field["entry"].value = entry
-            field["at_entry"].value = 1
+            self._entry_field.value = entry
+            self._at_entry_field.value = 1
             try:
                 code = self._call_recompiled()
             except MemoryTrap as trap:
@@ -163,13 +168,24 @@ class RecompilerMachine(WasmMachine):
             self._calm = 0
         return self._call_finish() if code == abi.BAIL else code
 
-    def _entry(self) -> int | None:
-        """Where translations can be entered to go on, if they can."""
-        field = self._field
-        pc = field["pc"].value
-        if field["called"].value:
-            return self._resumes.get(pc)
-        return None if self._by_block and field["charged"].value else self._entries.get(pc)
+    def _turn_aside(self) -> int | None:
+        """See to what is seldom there before a machine goes on; where it has gone on, the code of that."""
+        if self._protects and self._guest.is_lost:
+            self._unprotect()
+            return self._go_on()
+        if not self._is_linked:
+            try:
+                self._link(self._software())
+            except ResourceError:
+                return self._call_run()
+        if self._was_interrupted:
+            # A trap may have been lost. From the last checkpoint to the same fault, with an exit that cannot be.
+            self._was_interrupted = False
+            self._settle()
+            return self._call_run()
+        if not self._is_bare and self._needed <= self._calm:
+            self._is_bare = self._can_be_bare()
+        return None
 
     # --- bare code -------------------------------------------------------------------------------------------------
 
@@ -178,7 +194,7 @@ class RecompilerMachine(WasmMachine):
 
     def _refill(self) -> None:
         super()._refill()
-        if self._bare is None or self._is_bare or not self._is_linked or self._needed < 0:
+        if self._bare is None or self._is_bare or not self._is_linked or self._needed == _NEVER:
             return
         if not self._calm:
             self._needed = self._bare.slices and self._bare.slices + int(self._keeping / _SLICE_TIME)
@@ -190,7 +206,8 @@ class RecompilerMachine(WasmMachine):
         self._leave_bare()
 
     def _exit(self, code: int) -> Exit:
-        self._leave_bare()  # what is kept takes memory
+        if self._moment is not None:  # which takes memory
+            self._leave_bare()
         return super()._exit(code)
 
     @property
@@ -211,14 +228,14 @@ class RecompilerMachine(WasmMachine):
             try:
                 promised = self._bare.spend(now - self._calm_since)
             except ResourceError:
-                self._bare = None
+                self._bare, self._needed = None, _NEVER
                 return False
             self._calm_since = now
             compiled = promised.compiled if promised is not None else None
             if compiled is None:
                 return False
             if compiled.recompiled.jumps != self._jumps or compiled.recompiled.entries != self._entries:
-                self._bare = None
+                self._bare, self._needed = None, _NEVER
                 return False
             imports = [self._exports[name] for name in TRANSLATION_IMPORTS]
             instance = steadily(wasmtime.Instance, self._store, compiled.module, imports)
@@ -227,27 +244,25 @@ class RecompilerMachine(WasmMachine):
         self._moment = moment_of(self._state, guest, self._reserve)
         self._keeping = perf_counter() - before
         if self._moment is None:
-            self._needed = -1
-        self._is_bare = self._moment is not None
-        return self._is_bare
+            self._needed = _NEVER
+        return self._moment is not None
 
-    def _go_bare(self) -> int:
+    def _go_bare(self, entry: int | None) -> int:
         """`_go_on` in bare code, from a moment on that is kept."""
-        field, entry = self._field, self._entry()
         if entry is None:
             code = self._call_finish()
         else:
             assert self._call_bare is not None
             try:
                 self._is_behind = True
-                field["entry"].value = entry
-                field["at_entry"].value = 1
+                self._entry_field.value = entry
+                self._at_entry_field.value = 1
                 code = self._call_bare()
                 self._is_behind = False
             except BaseException as error:  # a signal's may have come at any time
                 self._begin_again()
                 if isinstance(error, EngineError):  # a trap, also of a store whose address wrapped around
-                    self._needed = -1  # not in this run any more
+                    self._needed = _NEVER  # in this run
                     return self._go_on()
                 raise
             if code == abi.BAIL:
@@ -335,7 +350,7 @@ class RecompilerMachine(WasmMachine):
     def _unprotect(self) -> None:
         """Go on without protection by the hardware. First of all, the translation that relies on it is let go."""
         self._is_linked = False
-        self._protects, self._bare = False, None
+        self._protects, self._bare, self._needed = False, None, _NEVER
         self._leave_bare()
         self._settle()
         self._field["protects"].value = 0

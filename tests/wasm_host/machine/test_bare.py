@@ -184,9 +184,9 @@ def test_a_machine_that_computes_goes_bare_by_itself() -> None:
     machine.registers[7], machine.registers[8] = 4_000_000, WRITABLE
     before, slices = machine._go_bare, []
 
-    def go_bare() -> int:
+    def go_bare(entry: int | None) -> int:
         slices.append(machine.gas)
-        return before()
+        return before(entry)
 
     machine._go_bare = go_bare
     assert machine.run() == Exit(Reason.PANIC, len(program.code) - 1, (1 << 40) - 20_000_001)
