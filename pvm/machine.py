@@ -94,6 +94,7 @@ class Machine(ABC):
 
     def __init__(self, host: Host | None = None) -> None:
         self._handlers: dict[int, Any] = dict(host or {})
+        self.poll, self.other = None, None  # found here, not on the class: run looks at them
         self._last: Exit | None = None  # of the last run or step, until pc is set
         self._turns: Turns = {}
         self._stops: list[None] = []  # requests to stop
@@ -202,12 +203,7 @@ class Machine(ABC):
         """
         state.check(self.program, self.spec.name, self.metering)
         self._refuse_others()
-        memory = self.memory
-        memory.forget()
-        for address, length, access in state.mapped:
-            memory.map(address, length, access)
-        for address, data in state.contents:
-            memory.write(address, data)
+        self.memory.become(state.mapped, state.contents)
         self._stand(state.pc, state.charged, state.called)
         self._last = Exit(Reason.HALT, state.pc, state.gas) if state.halted else None
         self._set_start(state.registers, state.gas, state.heap_end, state.heap_limit)
@@ -230,8 +226,10 @@ class Machine(ABC):
         """
         start = start_of(self.program, args, gas, pc, None)
         self._refuse_others()
-        self.memory.forget()
-        load_segments(self.memory, start.segments)
+        segments = start.segments
+        self.memory.become(
+            [(one.address, one.length, one.access) for one in segments], [(one.address, one.data) for one in segments]
+        )
         self._stand(start.pc, False, False)
         self._set_start(start.registers, start.gas, start.heap_end, start.heap_limit)
 
@@ -291,12 +289,13 @@ class Machine(ABC):
             turns[thread] = None
             if len(turns) > 1 and list(turns)[0] != thread:  # noqa: RUF015 - in one step, as others come and go
                 refuse(turns)
-            exit = self._last = nest(self, run) if self._handlers or self.poll or self.other else run()
+            exit = nest(self, run) if self._handlers or self.poll or self.other else run()
         except AsyncHandlerError as error:
             error.close()
             raise
         finally:
             turns.pop(thread, None)
+        self._last = exit
         self._exit_code.value = 0
         return exit
 
@@ -400,13 +399,13 @@ class Machine(ABC):
             turns[thread] = None
             if len(turns) > 1 and list(turns)[0] != thread:  # noqa: RUF015
                 refuse(turns)
-            step = self._step_and_answer if self._handlers or self.poll or self.other else self._step
-            exit = self._last = nest(self, step) if step is not self._step else step()
+            exit = nest(self, self._step_and_answer) if self._handlers or self.poll or self.other else self._step()
         except AsyncHandlerError as error:
             error.close()
             raise
         finally:
             turns.pop(thread, None)
+        self._last = exit
         self._exit_code.value = 0
         return exit
 

@@ -6,7 +6,7 @@ In: addresses, octets. Out: `Memory`, which every engine subclasses, and the che
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from pvm.errors import AddressError, InputError, InputTypeError
@@ -72,6 +72,17 @@ class Memory(ABC):
         self.clear()
         for address, length, _ in list(self.mapped()):
             self.map(address, length, None)
+
+    def become(self, mapped: Sequence[tuple[int, int, str]], contents: Sequence[tuple[int, bytes]]) -> None:
+        """Have nothing mapped but these addresses, lengths and accesses, and all zero but these addresses and octets.
+
+        Both come by address and do not overlap. Raises AddressError beyond 2^32.
+        """
+        self.forget()
+        for address, length, access in mapped:
+            self.map(address, length, access)
+        for address, data in contents:
+            self.write(address, data)
 
     def __repr__(self) -> str:
         pages = sum(length for _, length, _ in self.mapped()) // PAGE_SIZE

@@ -68,6 +68,25 @@ def joined_ranges(ranges: Iterable[tuple[int, int, str]]) -> Iterator[tuple[int,
         yield last
 
 
+def without_zeros(runs: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+    """Addresses and octets of runs of pages, by address, cut where pages are zero, neighbours joined."""
+    start, parts, end = 0, list[bytes](), -1
+    for address, data in runs:
+        zeros = [at for at in range(0, len(data), PAGE_SIZE) if data.startswith(_ZERO_PAGE, at)]
+        first = 0
+        for zero in (*zeros, len(data)):
+            if zero > first:
+                if parts and address + first != end:
+                    yield start, parts[0] if len(parts) == 1 else b"".join(parts)
+                    parts = []
+                start = start if parts else address + first
+                parts.append(data if zero - first == len(data) else data[first:zero])
+                end = address + zero
+            first = zero + PAGE_SIZE
+    if parts:
+        yield start, parts[0] if len(parts) == 1 else b"".join(parts)
+
+
 def joined_pages(pages: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
     """Addresses and octets of pages, those of zeros left out, neighbours joined; they come by address."""
     start, parts = 0, list[bytes]()

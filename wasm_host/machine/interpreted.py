@@ -172,8 +172,8 @@ class WasmMachine(Breaking):
         while not stops:
             code = code or enter()
             if code == _HOST_CALL:
-                handler = handlers.get(call.value) or self._catch_all(call.value)
-                if handler is None:
+                handler = handlers.get(call.value)
+                if handler is None and (self.other is None or (handler := self._catch_all(call.value)) is None):
                     return self._exit(code)
                 pending.value = 0
                 reason = handler(self)

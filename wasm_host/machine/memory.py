@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from threading import get_ident
 
 import wasmtime
@@ -18,7 +18,7 @@ from pvm.memory import Memory, PageRanges, check_access, check_range, octets_of,
 from pvm.program import PAGE_SIZE
 from pvm.program.standard import ADDRESS_SPACE
 from pvm.registers import REGISTER_COUNT, Registers
-from pvm.saved import joined_pages
+from pvm.saved import without_zeros
 from pvm.turns import NOBODY, Turns, refuse
 from wasm_host.machine.pages import give_back, resident
 
@@ -29,6 +29,7 @@ _PAGES = ADDRESS_SPACE // PAGE_SIZE
 _LOW_END, _PAGE_BITS = abi.LOW_PAGES * PAGE_SIZE, abi.GUEST_PAGE_BITS
 _AT_HAND, _AT_ONCE = 4096, 64  # written pages that are remembered, of one write
 _MANY_PAGES = 256  # from here on, the system is asked which pages it has given memory
+_PAGES_AT_ONCE = 1 << 14  # that are copied
 _FEW_PAGES = 16  # so many are quicker to fill with zeros than to give back
 _RUN = re.compile(rb"([^\0])\1*", re.DOTALL)  # of mapped pages in a page table
 
@@ -117,6 +118,9 @@ class GuestMemory(Memory):
         check_access(access)
         if self._turns and get_ident() not in self._turns:
             refuse(self._turns)
+        self._give(address, length, access)
+
+    def _give(self, address: int, length: int, access: str | None) -> None:
         if not length:
             return
         first, end = page_range(address, length)
@@ -149,7 +153,7 @@ class GuestMemory(Memory):
                 yield (first + run.start()) * PAGE_SIZE, len(run[0]) * PAGE_SIZE, _ACCESS[run[0][0]] or ""
 
     def contents(self) -> Iterator[tuple[int, bytes]]:
-        return joined_pages(page for first, end in self._extents() for page in self._pages(first, end))
+        return without_zeros(run for first, end in self._extents() for run in self._copies(first, end))
 
     def clear(self, address: int = 0, length: int = ADDRESS_SPACE) -> None:
         check_range(address, length)
@@ -168,6 +172,30 @@ class GuestMemory(Memory):
         for first, end in self._extents():
             self._zero(first * PAGE_SIZE, (end - first) * PAGE_SIZE)
             ctypes.memset(self._table + first, 0, end - first)
+
+    def become(self, mapped: Sequence[tuple[int, int, str]], contents: Sequence[tuple[int, bytes]]) -> None:
+        for address, data in contents:
+            check_range(address, len(data))
+        if self._turns and get_ident() not in self._turns:
+            refuse(self._turns)
+        extents, number = self._extents(), 0
+        for first, end in extents:
+            at, stop = first * PAGE_SIZE, end * PAGE_SIZE
+            while at < stop:  # what becomes other octets need not become zero first
+                while number < len(contents) and contents[number][0] + len(contents[number][1]) <= at:
+                    number += 1
+                start, size = (contents[number][0], len(contents[number][1])) if number < len(contents) else (stop, 0)
+                if at < start:
+                    self._zero(at, min(start, stop) - at)
+                at = max(at, start + size)
+            ctypes.memset(self._table + first, 0, end - first)
+        self._noted, self._heap_start = PageRanges(), ADDRESS_SPACE
+        self._written.clear()
+        for address, data in contents:
+            ctypes.memmove(self._base + address, data, len(data))
+            self._note_write(address, len(data))
+        for address, length, access in mapped:
+            self._give(address, length, access)
 
     def heap_starts(self, address: int) -> None:
         """From now on `sbrk` maps from there."""
@@ -189,10 +217,23 @@ class GuestMemory(Memory):
         heap_end = self._engine.field["heap_end"].value
         return self._noted.all(page_range(self._heap_start, max(0, heap_end - self._heap_start)))
 
-    def _pages(self, first: int, end: int) -> Iterator[tuple[int, bytes]]:
-        """Addresses and octets of the pages from `first` on. Of many, those that the system has given memory."""
-        for page in resident(self._base, first, end) if end - first > _MANY_PAGES else range(first, end):
-            yield page * PAGE_SIZE, ctypes.string_at(self._base + page * PAGE_SIZE, PAGE_SIZE)
+    def _copies(self, first: int, end: int) -> Iterator[tuple[int, bytes]]:
+        """Addresses and octets of runs of these pages. Of many, those that the system has given memory."""
+        if end - first <= _MANY_PAGES:
+            yield self._copy(first, end)
+            return
+        start = stop = first
+        for page in resident(self._base, first, end):
+            if page != stop or stop - start == _PAGES_AT_ONCE:
+                if start < stop:
+                    yield self._copy(start, stop)
+                start = page
+            stop = page + 1
+        if start < stop:
+            yield self._copy(start, stop)
+
+    def _copy(self, first: int, end: int) -> tuple[int, bytes]:
+        return first * PAGE_SIZE, ctypes.string_at(self._base + first * PAGE_SIZE, (end - first) * PAGE_SIZE)
 
     def _zero(self, address: int, length: int) -> None:
         """Make a range zero, of whose pages whole ones go back to the system."""

@@ -13,7 +13,7 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from threading import get_ident
@@ -22,7 +22,7 @@ import wasmtime
 
 from pvm import abi
 from pvm.errors import ResourceError
-from pvm.memory import check_range, octets_of
+from pvm.memory import PageRanges, check_range, octets_of, page_range
 from pvm.program import PAGE_SIZE
 from pvm.program.standard import ADDRESS_SPACE
 from pvm.turns import NOBODY, Turns, refuse
@@ -195,15 +195,44 @@ class ProtectedMemory(GuestMemory):
         if self._turns and get_ident() not in self._turns:
             refuse(self._turns)
 
-    def _pages(self, first: int, end: int) -> Iterator[tuple[int, bytes]]:
+    def _copies(self, first: int, end: int) -> Iterator[tuple[int, bytes]]:
         if not self.is_on:
-            yield from super()._pages(first, end)
+            yield from super()._copies(first, end)
             return
         self._refuse_others()
         self.settle()
-        with self._opened(first * PAGE_SIZE, (end - first) * PAGE_SIZE):
-            found = list(super()._pages(first, end))
+        if self._is_open(first * PAGE_SIZE, (end - first) * PAGE_SIZE, abi.READABLE):
+            found = list(super()._copies(first, end))
+        else:
+            with self._opened(first * PAGE_SIZE, (end - first) * PAGE_SIZE):
+                found = list(super()._copies(first, end))
         yield from found
+
+    def become(self, mapped: Sequence[tuple[int, int, str]], contents: Sequence[tuple[int, bytes]]) -> None:
+        if not self.is_on:
+            super().become(mapped, contents)
+            return
+        for address, length in (*((one[0], one[1]) for one in mapped), *((one[0], len(one[1])) for one in contents)):
+            check_range(address, length)
+        self._refuse_others()
+        self.settle()
+        asked = (*((one[0], one[1]) for one in mapped), *((one[0], len(one[1])) for one in contents))
+        ranges = PageRanges().all(*self._extents(), *(page_range(address, length) for address, length in asked))
+        if not ranges:
+            return
+        self._doubtful = ranges[0][0] * PAGE_SIZE, (ranges[-1][1] - ranges[0][0]) * PAGE_SIZE
+        for first, end in ranges:
+            self._protect(first, end, _READ | _WRITE)
+        was_on = self.is_on  # there may have been no room for that
+        try:
+            self.is_on = False
+            super().become(mapped, contents)
+        finally:
+            self.is_on = was_on
+        if was_on:
+            for first, end in ranges:
+                self.follow(first * PAGE_SIZE, (end - first) * PAGE_SIZE)
+        self._doubtful = None
 
     def forget(self) -> None:
         if not self.is_on:
@@ -211,12 +240,7 @@ class ProtectedMemory(GuestMemory):
             return
         self._refuse_others()
         self.settle()
-        extents = self._extents()
-        self._doubtful = (extents[0][0] * PAGE_SIZE, (extents[-1][1] - extents[0][0]) * PAGE_SIZE) if extents else None
-        super().forget()
-        for first, end in extents:
-            self._protect(first, end, _NONE)
-        self._doubtful = None
+        self.become((), ())
 
     def _zero(self, address: int, length: int) -> None:
         if not self.is_on or not length:

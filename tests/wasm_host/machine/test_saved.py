@@ -9,7 +9,7 @@ from itertools import product
 
 import pytest
 
-from pvm import Exit, InputError, Machine, MachineBusyError, Reason, ReferenceEngine, State
+from pvm import AddressError, Exit, InputError, Machine, MachineBusyError, Reason, ReferenceEngine, State
 from pvm.examples import example
 from pvm.fuzz import memory_case, random_case
 from pvm.fuzz.transcript import start
@@ -201,3 +201,55 @@ def test_not_while_another_thread_runs_it() -> None:
         state = machine.save()
         machine.run()
     assert len(refused) == 4 * len(engines())
+
+
+@pytest.mark.parametrize("engine", ALL)
+def test_empty_and_wrapping_ranges(engine: Resumer) -> None:
+    """A range is a set of addresses (4.24, B.1): none of an empty one is missing, and none lies at 2^32 or beyond."""
+    memory = engine.instantiate(assemble(".code\ntrap\n")).memory
+    memory.map(0, 0x30000, "rw")
+    memory.map((1 << 32) - 0x2000, 0x2000, "rw")
+    for address in (0, 0xFFFF, 0x20000, 1 << 32, (1 << 32) + 5, (1 << 64) - 1):
+        assert memory.is_readable(address, 0) and memory.is_writable(address, 0)
+        assert memory.guest_read(address, 0) == b"" and memory.guest_write(address, b"")
+    for address, length in (
+        ((1 << 32) - 4, 8), ((1 << 32) - 1, 2), (1 << 32, 1), ((1 << 64) - 1, 2), ((1 << 64) - 4, 0x20008),
+        (0x20000, 1 << 64), (0xFFFF, 1), (0xFFFF, 2), (0, 1),
+    ):  # fmt: skip
+        assert not memory.is_readable(address, length) and not memory.is_writable(address, length)
+        assert memory.guest_read(address, length) is None
+        assert length > 9 or not memory.guest_write(address, bytes(length))
+    assert memory.guest_write((1 << 32) - 4, b"1234") and memory.guest_read((1 << 32) - 4, 4) == b"1234"
+    uses: list[Callable[[int, int], object]] = [
+        memory.clear, memory.read, lambda *one: memory.map(*one, "r"), lambda *one: list(memory.mapped(*one)),
+    ]  # fmt: skip
+    for change in uses:
+        change(1 << 32, 0)
+        for one in ((1 << 32, 1), ((1 << 32) - 4, 8), (-1, 1), (0, -1)):
+            with pytest.raises(AddressError):
+                change(*one)
+    assert memory.access(0) == "rw" and memory.read((1 << 32) - 4, 4) == b"1234"
+
+
+@pytest.mark.parametrize("engine", ALL)
+def test_states_over_each_other(engine: Resumer) -> None:
+    """Whatever a machine was before, and however its pages lie to those of the state, it becomes the state."""
+    chance, program = random.Random(5), assemble(".standard stack=4096 heap=1\n.code\ntrap\n")
+    machine = engine.instantiate(program)
+    states = [machine.save()]
+    for _ in range(25):
+        if chance.random() < 0.3:
+            machine.restore(chance.choice(states))
+        for _ in range(chance.randrange(5)):
+            address, length = 0x10000 + chance.randrange(1 << 18), chance.randrange(1 << chance.randrange(18))
+            machine.memory.map(address, length, chance.choice(("r", "rw", None)))
+            machine.memory.write(0x10000 + chance.randrange(1 << 18), chance.randbytes(chance.randrange(9000)))
+            machine.memory.clear(address, length)
+        states.append(machine.save())
+        fresh = ReferenceEngine().resume(states[-1])
+        assert fresh.save() == states[-1]
+        machine.restore(chance.choice(states))
+        machine.restore(states[-1])
+        assert machine.save() == states[-1]
+    machine.reset()
+    assert machine.save() == states[0]
