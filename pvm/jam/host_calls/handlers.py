@@ -55,7 +55,7 @@ def _handler(function: Function, context: object, cost: Cost, number: int, liste
 
     def handle(machine: Any) -> Reason | None:
         registers, memory = machine.registers, machine.memory
-        w = registers[:]
+        w = registers.read()
         amount = fixed if price is None else price(w)
         left = machine.charge(amount)
         if left < 0:
