@@ -142,7 +142,9 @@ def _found_entries(resolved: Resolved, exported: Mapping[str, Place]) -> tuple[s
         return tuple(exported)
     if "refine" in resolved.names and "accumulate" in resolved.names:
         return _SERVICE
-    for name in (*_OTHERS, *_SERVICE):
+    # The run-time library always has a `_start`, which is of use to those who have a `main`.
+    order = (*_OTHERS, *_SERVICE) if "main" in resolved.names else (_OTHERS[0], *_SERVICE, *_OTHERS[1:])
+    for name in order:
         if name in resolved.names:
             return (name,)
     raise InputError(f"no entry point: none of {', '.join((*_SERVICE, *_OTHERS))} is defined (--entry names another)")

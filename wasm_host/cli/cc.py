@@ -11,6 +11,8 @@ from pvm.errors import InputError
 from pvm.isa import spec as find_spec
 from pvm.link import link
 from wasm_host.cc.compilers import SUFFIXES, find_compiler, include_folder, runtime_objects
+from wasm_host.cc.rust import SUFFIX as RUST_SUFFIX
+from wasm_host.cc.rust import find_rust
 from wasm_host.cli.failures import SUCCESS
 from wasm_host.cli.inputs import read_bytes
 from wasm_host.cli.link import linking_options, read_options, write_linked
@@ -53,8 +55,8 @@ def command(
 ) -> int:  # fmt: skip
     """Compile and link C, C++, Zig or RISC-V assembly.
 
-    FILES are sources (.c, .cpp, .zig, .S) and objects or archives; all that begins with - and is no option below goes
-    to the compiler, such as -O2 (the default), -DNAME, -Ifolder. A program has main, or a service's refine and
+    FILES are sources (.c, .cpp, .zig, .rs, .S) and objects or archives; all that begins with - and is no option below
+    goes to the compiler, such as -O2 (the default), -DNAME, -Ifolder. A program has main, or a service's refine and
     accumulate; pvm.h has the host calls. -g writes OUT.map, too, from which `pvm run` says where a program failed.
     `pip install 'pvm-wasm[cc]'` brings the compiler.
 
@@ -80,6 +82,10 @@ def command(
                 if not Path(name).is_file():
                     raise InputError(f"{name}: no such file")
                 objects.append((name, found.compile(Path(name), flags, version, include)))
+            elif Path(name).suffix == RUST_SUFFIX:
+                if not Path(name).is_file():
+                    raise InputError(f"{name}: no such file")
+                objects.append((name, find_rust().compile(Path(name), flags, cache)))
             else:
                 objects.append((name, read_bytes(name)))
         objects += [("the run-time library", archive_of(runtime_objects(found, cache, version)))]
