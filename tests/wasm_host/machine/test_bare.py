@@ -221,3 +221,12 @@ def test_random_programs(make: Any, again: list[int]) -> None:
     for seed in range(5000, 5040):
         assert compare(make(seed), ours) is None, seed
     assert len(again) > 10
+
+
+def test_limits_are_exact() -> None:
+    source = f"{LOOP}load_u8 r3, [0x30000]\ntrap\n"
+    ours, reference = started(source, 30), started(source, 30, ReferenceEngine())
+    for limit in (*range(12), 1, 50, 3, 1000):
+        assert ours.run(limit) == reference.run(limit)
+        assert list(ours.registers) == list(reference.registers)
+        assert ours.memory.read(WRITABLE, 64) == reference.memory.read(WRITABLE, 64)
