@@ -7,6 +7,8 @@ from pvm import ReferenceEngine
 from pvm.examples import EXAMPLES
 from pvm.examples import example as find_example
 from pvm.fuzz import memory_case, random_case, transcript
+from pvm.link import link
+from pvm.log import program_output
 from pvm.observe import Debugger, counts_of, profile, symbols_of
 from pvm.program import assemble, survey
 from pvm.trace import parse_trace, replay
@@ -140,3 +142,18 @@ def guide():
     for source in found:
         exec(source, {})
     return len(found)
+
+
+def linked():
+    """The program of the objects in /shared, and what it prints."""
+    program = link([(path.name, path.read_bytes()) for path in sorted(SHARED.iterdir())]).program
+    printed = bytearray()
+
+    def log(machine):
+        target, data = program_output(machine)
+        if target == "stdout":
+            printed.extend(data)
+        machine.registers[7] = 2**64 - 2
+
+    exit = Engine("0.7.2", "auto").instantiate(program, gas=10_000_000, host={100: log}).run()
+    return {"octets": program.encode().hex(), "reason": exit.reason.value, "printed": printed.decode()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -12,6 +13,10 @@ from typing import Any
 import pytest
 
 import wasm_host
+from pvm.isa import spec as find_spec
+from pvm.link import link
+from wasm_host.cc.compilers import find_compiler, include_folder, runtime_objects
+from wasm_host.cli.cc import archive_of
 
 SCRIPT = Path(__file__).with_name("in_pyodide.mjs")
 Check = Callable[..., Any]
@@ -73,3 +78,19 @@ def test_observing(in_pyodide: Check) -> None:
 
 def test_the_guide(in_pyodide: Check) -> None:
     assert in_pyodide("guide", Path(wasm_host.__file__).parent) == 1
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="no compiler: pip install ziglang")
+def test_objects_are_linked_and_run(in_pyodide: Check, tmp_path: Path) -> None:
+    """C compiled here, linked there: the same octets as the linker gives here."""
+    source, objects, spec = tmp_path / "hello.c", tmp_path / "objects", find_spec("0.7.2")
+    source.write_text('#include <stdio.h>\nint main(void) {\n    printf("%d %.3f\\n", 6 * 7, 2.0 / 3);\n}\n')
+    objects.mkdir()
+    compiler, cache = find_compiler(None), tmp_path / "cache"
+    include = include_folder(cache, spec)
+    (objects / "hello.o").write_bytes(compiler.compile(source, (), spec, include))
+    (objects / "runtime.a").write_bytes(archive_of(runtime_objects(compiler, cache, spec)))
+    found = in_pyodide("linked", objects)
+    assert (found["reason"], found["printed"]) == ("halt", "42 0.667\n")
+    here = link([(path.name, path.read_bytes()) for path in sorted(objects.iterdir())])
+    assert found["octets"] == here.program.encode().hex()
