@@ -1,6 +1,6 @@
 """The points that ring proofs are checked with (Zcash's, 2^11, uncompressed): a file of 590,320 octets, looked for.
 
-They come with the public vectors of JAM, and not with this package.
+They come with the public vectors of JAM (davxy/jam-test-vectors, CC0, in `stf/safrole`), and not with this package.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ def ring_points(given: Path | None = None, near: Iterable[Path] = ()) -> bytes:
         if len(data) != SIZE:
             raise InputError(f"{path} has {len(data)} octets, the points for ring proofs {SIZE}")
         return data
-    raise InputError(f"no {NAME} found: say where it is with --points or ${VARIABLE}")
+    raise InputError(
+        f"no {NAME} found (davxy/jam-test-vectors has it in stf/safrole): say where it is with --points or ${VARIABLE}"
+    )
 
 
 def _places(near: Iterable[Path]) -> Iterator[Path]:
