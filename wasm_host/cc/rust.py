@@ -63,7 +63,7 @@ class Rust:
         folder = cache / f"rust-{digest}"
         if folder.is_dir():
             return folder
-        sys.stderr.write("pvm: making Rust's core and alloc, once\n")
+        sys.stderr.write(f"pvm: making Rust's core and alloc in {folder}, once\n")
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="rust-", dir=cache) as made:
             at = Path(made) / "rust"
