@@ -17,7 +17,7 @@ import wasmtime
 from pvm import abi
 from pvm.breaking import Visit
 from pvm.errors import EngineError, ResourceError
-from pvm.gas.metering import INSTRUCTION
+from pvm.gas.metering import INSTRUCTION, PIPELINE
 from pvm.isa import Spec
 from pvm.machine import Exit, Reason, Start
 from pvm.program import PAGE_SIZE, Program
@@ -50,6 +50,7 @@ _HOST_CALL = abi.EXIT_CODES[Reason.HOST_CALL]
 # A slice of gas (0.05 to 0.2 ms) in which the host has no part says that a machine is computing. So many such slices
 # come before it goes on in bare code, more where it took long to keep what it has to begin again from.
 CALM_SLICE = 1 << 19
+_PIPELINE_SLICE = CALM_SLICE << 4  # by the pipeline model an instruction takes 3 to 10 gas
 _SLICE_TIME = 1e-4  # seconds, about
 _NEVER = 1 << 62  # slices
 
@@ -190,7 +191,9 @@ class RecompilerMachine(WasmMachine):
     # --- bare code -------------------------------------------------------------------------------------------------
 
     def _slice(self) -> int:
-        return super()._slice() if self._bare is None or self._is_bare else CALM_SLICE
+        if self._bare is None or self._is_bare:
+            return super()._slice()
+        return _PIPELINE_SLICE if self.metering == PIPELINE else CALM_SLICE
 
     def _refill(self) -> None:
         super()._refill()

@@ -193,6 +193,23 @@ def test_a_machine_that_computes_goes_bare_by_itself() -> None:
     assert slices and (1 << 40) - slices[0] >= translated.CALM_SLICE
 
 
+def test_by_the_pipeline_model_it_goes_bare_after_as_much_time_not_as_much_gas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An instruction takes 3 to 10 gas by that model; runs of 0.1 ms kept all of their memory for nothing."""
+    kept: list[int] = []
+    monkeypatch.setattr(translated, "moment_of", lambda *given: kept.append(1))
+    for rounds, expected in ((20_000, []), (400_000, [1])):
+        engine = Engine("0.8.0", "recompiler", cache=False, protection="hardware")
+        program = assemble(f"{LOOP}trap\n", "0.8.0")
+        assert engine._translations["bare"].get(program)
+        machine: Any = engine.instantiate(program, gas=1 << 40)
+        machine.memory.map(WRITABLE, 4096, "rw")
+        machine.registers[7], machine.registers[8] = rounds, WRITABLE
+        kept.clear()
+        assert machine.run().reason is Reason.PANIC
+        used = (1 << 40) - machine.gas
+        assert used > translated.CALM_SLICE and kept == expected, used
+
+
 def test_not_where_the_host_polls_or_much_would_be_kept(monkeypatch: pytest.MonkeyPatch, again: list[int]) -> None:
     source = f"{LOOP}load_u8 r3, [0x30000]\ntrap\n"
     polled = started(source, 50)
