@@ -23,6 +23,7 @@ from wasm_host.code.portable import PortableCode, export_code, import_code, load
 from wasm_host.code.room import room_for
 from wasm_host.code.translations import Compile, Translations
 from wasm_host.machine.ffi import caller
+from wasm_host.machine.idle import Idle
 from wasm_host.machine.interpreted import CountingMachine, WasmMachine
 from wasm_host.machine.protection import obstacle
 from wasm_host.machine.snapshots import Images
@@ -84,7 +85,7 @@ class Engine(Options):
         self.metering = choose_metering(self.spec, metering, gas)
         self.protection, self.counting = protection, counting
         self.cache = open_cache(cache)
-        self._images = Images()
+        self._images, self._idle = Images(), Idle()
         self._translations = {
             mode: Translations(partial(self._translate, mode), partial(self._is_stored, mode))
             for mode in (SOFTWARE, HARDWARE, _BARE)
@@ -146,11 +147,22 @@ class Engine(Options):
         return machine
 
     def _machine(self, program: Program, start: Start) -> WasmMachine:
-        machine = self._new_machine(program, start)
+        try:
+            machine = self._new_machine(program, start)
+        except ResourceError:
+            if not len(self._idle):
+                raise
+            self._idle.clear()
+            machine = self._new_machine(program, start)
         machine.engine = self
         return machine
 
     def _new_machine(self, program: Program, start: Start) -> WasmMachine:
+        left = self._idle.take(program.encoded_blob)
+        if left is not None:
+            kind, attributes = left
+            machine: WasmMachine = kind.of_parts(attributes, program, start)
+            return machine
         options = (program, self.spec, self.metering, start, self.calls, self._images)
         if self.counting:
             counting_interpreter(self.cache)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterable
+from sys import getrefcount
+from typing import Any
 
 import wasmtime
 
@@ -17,11 +19,12 @@ from pvm.emit.interpreter import program_image
 from pvm.errors import ResourceError
 from pvm.gas.metering import INSTRUCTION
 from pvm.isa import Spec
-from pvm.machine import Exit, Reason, Start, check_gas, check_pc, check_reason, load_segments
+from pvm.machine import Exit, Machine, Reason, Start, check_gas, check_pc, check_reason, load_segments
 from pvm.program import Program, is_entry, is_valid
 from wasm_host.code.modules import Store, counting_interpreter, interpreter, wasmtime_engine
 from wasm_host.forks import steadily
 from wasm_host.machine.ffi import Call, caller
+from wasm_host.machine.idle import LARGEST, Idle
 from wasm_host.machine.memory import EngineState, GuestMemory
 from wasm_host.machine.observing import read_counts, reserve_counts, run_to
 from wasm_host.machine.protection import ProtectedMemory
@@ -32,6 +35,9 @@ from wasm_host.machine.snapshots import Images
 SLICE = 1 << 23
 _OUT_OF_GAS = abi.EXIT_CODES[Reason.OUT_OF_GAS]
 _HOST_CALL = abi.EXIT_CODES[Reason.HOST_CALL]
+
+
+_OWN = frozenset(("program", "engine", "poll", "other", "_handlers", "_stops", "_last"))  # of one machine alone
 
 
 class WasmMachine(Breaking):
@@ -71,6 +77,45 @@ class WasmMachine(Breaking):
             self._load_program()
             images.note(program, self._state)
         self._load_start(start)
+
+    @classmethod
+    def of_parts(cls, attributes: dict[str, Any], program: Program, start: Start) -> WasmMachine:
+        """A machine at its start, in what another one of an equal program has left behind (`_retire`)."""
+        machine = object.__new__(cls)
+        vars(machine).update(attributes)
+        Machine.__init__(machine, start.handlers, attributes["_turns"])
+        machine._exit_code, machine.program = machine._field["exit"], program
+        machine._guest.become(
+            [(s.address, s.length, s.access) for s in start.segments], [(s.address, s.data) for s in start.segments]
+        )
+        machine._stand(start.pc, False, False)
+        machine._set_start(start.registers, start.gas, start.heap_end, start.heap_limit)
+        return machine
+
+    def _retire(self) -> None:
+        engine, field = self.engine, vars(self).get("_field")
+        idle: Idle | None = getattr(engine, "_idle", None)
+        if idle is None or field is None:
+            return
+        try:
+            self._store.ptr()
+        except ValueError:  # closed already, by the collector of the cycle in which someone closes the machine
+            return
+        if not self._is_sound():
+            return
+        # Whoever has its memory or registers keeps them: here are the two attributes each, and what counts.
+        if getrefcount(self._guest) > 3 or getrefcount(self._registers) > 3:
+            return
+        if field["records_end"].value - abi.PROGRAM > LARGEST:
+            return
+        self._guest.become((), ())
+        self._floor = self._reserve = 0
+        attributes = {name: value for name, value in vars(self).items() if name not in _OWN}
+        idle.put(self.program.encoded_blob, (type(self), attributes))
+
+    def _is_sound(self) -> bool:
+        """Whether nothing has been left half done."""
+        return not self._exit_code.value and not self._turns and not self._guest.is_lost
 
     @staticmethod
     def _interpreter() -> wasmtime.Module:
@@ -262,6 +307,9 @@ class CountingMachine(Counting, WasmMachine):
         load_program(self._state, self.program, self.spec, self.metering)
         reserve_counts(self)
         self._call_prepare()
+
+    def _retire(self) -> None:
+        """Its counts are in the way."""
 
     def _generated_counts(self) -> Iterable[tuple[int, int]]:
         return read_counts(self)

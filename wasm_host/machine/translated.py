@@ -330,6 +330,13 @@ class RecompilerMachine(WasmMachine):
         super()._stand(pc, charged, called)
         self._was_interrupted = False
 
+    def _retire(self) -> None:
+        self._moment = None
+        super()._retire()
+
+    def _is_sound(self) -> bool:
+        return super()._is_sound() and not self._was_interrupted and not self._is_behind
+
     def _take_back_exit(self) -> None:
         if self._is_behind:
             self._begin_again()

@@ -89,6 +89,8 @@ class InnerMachines:
         inner = self._by_number.pop(number)
         self._live.pop(number, None)
         self._free = min(self._free, number)
+        if inner.machine is not None:  # an engine may use again what it leaves behind
+            inner.machine.close()
         inner.machine = None
         return inner.pc
 

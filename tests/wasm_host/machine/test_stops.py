@@ -14,7 +14,17 @@ from typing import Any
 
 import pytest
 
-from pvm import AddressError, Exit, Machine, MachineBusyError, MachineClosedError, Reason, ReferenceEngine
+from pvm import (
+    AddressError,
+    Exit,
+    Machine,
+    MachineBusyError,
+    MachineClosedError,
+    NoResultError,
+    Reason,
+    ReferenceEngine,
+)
+from pvm.examples import LOG_CALL, example
 from pvm.fuzz import memory_case, random_case
 from pvm.fuzz.transcript import start
 from pvm.machine import METERINGS, Resumer
@@ -206,3 +216,43 @@ def test_machines_in_reference_cycles_are_freed_in_time() -> None:
             assert len(alive) <= 600
     finally:
         gc.set_threshold(*before)
+
+
+@pytest.mark.parametrize("engine", EACH)
+def test_what_a_machine_leaves_behind_is_used_again_and_has_nothing_of_it(engine: Engine) -> None:
+    one = example("sort")
+    program, host = assemble(one.source), {LOG_CALL: lambda machine: None}
+    fresh = ReferenceEngine().instantiate(program, one.args, one.gas, host=host)
+    start, _, end = fresh.save(), fresh.run(), fresh.save()
+    stores = []
+    for turn in range(6):
+        machine = engine.instantiate(program, one.args, one.gas, host=host)
+        assert machine.save() == start and machine.other is machine.poll is None and set(machine.host) == {LOG_CALL}
+        stores.append(machine._store)
+        machine.other = lambda machine, number: Reason.PANIC
+        machine.run(limit=turn * 100 or None)
+        machine.memory.map(0x7000_0000 + turn * 0x10000, 0x5000, "rw")
+        machine.memory.write(0x7000_0000, b"secret")
+        machine.stop()
+        machine.close()
+    assert len(set(map(id, stores))) == 1
+    machine = engine.instantiate(program, one.args, one.gas)
+    with pytest.raises(NoResultError):
+        machine.result()
+    machine.run()
+    assert machine.save() == end and not machine.host
+
+
+@pytest.mark.parametrize("engine", EACH)
+def test_memory_and_registers_that_are_kept_are_not_used_again(engine: Engine) -> None:
+    program = assemble(".code\necalli 3\ntrap\n")
+    first, second = engine.instantiate(program), engine.instantiate(program)
+    memory, registers = first.memory, second.registers
+    first.close()
+    second.close()
+    for _ in range(4):
+        machine = engine.instantiate(program)
+        machine.memory.map(0x20000, 4096, "rw")
+        machine.registers[3] = 9
+        assert memory.access(0x20000) is None and registers[3] == 0
+        machine.close()
