@@ -18,7 +18,6 @@ from tests.web.test_bridge_open import ask, refuse
 
 STORE, RUNNER = service_source("key_value"), service_source("runner")
 ENTRY = b"\x01\x01\x00a\xff"
-CODES = {"r": 1, "rw": 3}
 
 
 class PageMachine:
@@ -39,7 +38,7 @@ class PageMachine:
             "index": self.calls, "number": Big(exit.call), "gas": Big(machine.gas),
             "registers": list(machine.registers),
             "pages": [
-                {"address": address, "length": length, "access": CODES[access]}
+                {"address": address, "length": length, "access": access}
                 for address, length, access in machine.memory.mapped()
             ],
         }  # fmt: skip
@@ -155,8 +154,8 @@ def test_what_is_refused() -> None:
     assert "has not ended yet" in refuse("world_next", bridge)["message"]
     for params, message in [
         ({"number": -1}, "number"), ({"registers": [1]}, "13 numbers"),
-        ({"pages": [{"address": 0}]}, "access: missing"),
-        ({"pages": [{"address": 0, "length": 4096, "access": 7}]}, "access 7"), ({"gas": "x"}, "gas"),
+        ({"pages": [{"address": 0}]}, "length: missing"),
+        ({"pages": [{"address": 0, "length": 4096, "access": "x"}]}, "access: choose"), ({"gas": "x"}, "gas"),
     ]:  # fmt: skip
         call = {"index": 0, "number": 1, "registers": [0] * 13, "gas": 5, "pages": [], "memory": []}
         assert message in refuse("live_answer", bridge, **(call | params))["message"]

@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, Worker, expect
 
-PANELS = ("memory", "calls", "pixels", "editor", "wat", "lockstep", "program", "gas")
+PANELS = ("memory", "calls", "pixels", "editor", "wat", "lockstep", "program", "gas", "world")
 SHIFTS = """
   globalThis.shifts = [];
   new PerformanceObserver((list) => {

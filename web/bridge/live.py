@@ -5,7 +5,6 @@ In: an invocation's arguments, calls as the page's machine stands at them. Out: 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,13 +18,12 @@ from pvm.jam.partial_state import Accumulated
 from pvm.jam.testing.outcome import Change, Name, differences, shown
 from pvm.machine import AnyEngine, Reason
 from pvm_web.bridge.inner import inner_value, machines_value
-from pvm_web.bridge.values import Big, Params, Refused
+from pvm_web.bridge.values import Big, Params
 
 Arguments = Accumulating | Refining
 Result = Accumulated | Refined
 _SHOWN = 500  # changes, exports and inner machines of a state that the page gets
 _REASONS = {"halt": Reason.HALT, "out-of-gas": Reason.OUT_OF_GAS}
-_ACCESS = {1: "r", 3: "rw"}  # by the page's codes
 
 
 @dataclass
@@ -184,21 +182,11 @@ def result_value(result: Result) -> dict[str, Any]:
 
 def call_of(params: Params) -> Call:
     """The call at which the page's machine stands. Raises Refused."""
-    mapped = tuple((address, length, _ACCESS[code]) for address, length, code in _triples(params))
+    mapped = tuple(sorted(
+        (each.number("address", 32), each.number("length", 33), each.choice("access", ("r", "rw")))
+        for each in params.objects("pages")
+    ))  # fmt: skip
     pieces = tuple((each.number("address", 32), each.octets("bytes")) for each in params.objects("memory"))
     return Call(
         params.number("number", 64), params.numbers("registers", 64, 13), params.number("gas", 64), mapped, pieces
     )  # fmt: skip
-
-
-def _triples(params: Params) -> list[tuple[int, int, int]]:
-    found = []
-    for each in params.objects("pages"):
-        code = each.number("access", 8)
-        if code not in _ACCESS:
-            raise Refused("pages", f"pages: access {code}")
-        found.append((each.number("address", 32), each.number("length", 33), code))
-    return sorted(found)
-
-
-Names = Mapping[bytes, Name]

@@ -9,6 +9,7 @@ const SHOWN = 4096; // bytes of a message
  * @typedef {object} Answer
  * @property {Record<number, bigint>} registers
  * @property {{address: number, bytes: Uint8Array}[]} writes
+ * @property {{address: number, length: number, access: string|null}[]} [maps] pages that it maps
  * @property {bigint|null} gas what is left then; null: as it was
  * @property {null|"halt"|"panic"|"out-of-gas"} end how the run ends with it
  */

@@ -43,15 +43,17 @@ export function mapping(machine, { address, length, access }) {
 }
 
 /** @param {import("./calls.mjs").Answer} answer to the call at which the machine stands */
-export function answering(machine, { registers = {}, writes = [], gas = null }) {
+export function answering(machine, { registers = {}, writes = [], maps = [], gas = null }) {
   if (!machine.get("called")) throw new HostError("the program stands at no host call");
   checkRegisters(registers);
   checkNumber("gas", gas, 64n);
   for (const { address, bytes } of writes) machine.memory.view(address, bytes.length);
+  for (const { address, length } of maps) machine.memory.view(address, length);
   const apply = (to) => {
+    for (const { address, length, access } of maps) to.memory.map(address, length, access);
     for (const { address, bytes } of writes) to.memory.write(address, bytes);
     for (const [number, value] of Object.entries(registers)) to.registers[number] = value;
     if (gas !== null) to.gas = gas;
   };
-  return { apply, touched: writes.map(({ address, bytes }) => ({ address, length: bytes.length })) };
+  return { apply, touched: [...maps, ...writes.map(({ address, bytes }) => ({ address, length: bytes.length }))] };
 }

@@ -73,7 +73,8 @@ export class Session {
       pc: machine.pc, gas: machine.gas, registers: registers.slice(),
       exit: this.#exit, stopped: this.#stopped, tier: this.#tier,
       can_back: this.#history.canGoBack, can_forward: this.#history.canGoForward,
-      time: this.#history.interventions, furthest: this.#history.usedAt(this.#history.furthest),
+      time: this.#history.interventions, answers: this.#history.answers,
+      furthest: this.#history.usedAt(this.#history.furthest),
       gas_used: this.#history.gasUsed, milliseconds: this.#milliseconds, heap_end: machine.get("heap_end"),
       result: isHalt ? machine.result(RESULT) : null, result_length: isHalt ? registers[8] : 0n,
       divergence: this.#recorded?.shownAt(this.#history.position) ?? null, pending: this.#pending?.pending ?? null,
@@ -405,9 +406,9 @@ export class Session {
   }
 
   /** Answer the host call at which the machine stands, and go past it; with `end`, the run ends with that. */
-  answer({ registers = {}, writes = [], gas = null, end = null }) {
+  answer({ registers = {}, writes = [], maps = [], gas = null, end = null }) {
     this.#refuseWhileRunning();
-    const answer = { registers, writes, gas, end };
+    const answer = { registers, writes, maps, gas, end };
     answering(this.#loaded, answer);
     this.#cut();
     if (this.#log.last) this.#log.last.answer = answer;

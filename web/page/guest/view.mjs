@@ -11,6 +11,7 @@
  * @property {boolean} can_back
  * @property {boolean} can_forward whether what came after is kept
  * @property {number} time how many times the host has intervened before
+ * @property {number} answers how many host calls have been answered before
  * @property {bigint} gas_used by the guest since the start; what host calls cost is not in it
  * @property {bigint} furthest the same at the latest position that is known
  * @property {number} milliseconds of generated code in the last request

@@ -196,7 +196,7 @@ export function makeActions(model, { listing, tabs, dialogs, memory }) {
   };
 }
 
-const PANELS = ["memory", "calls", "pixels", "editor", "wat", "lockstep", "program", "gas"];
+const PANELS = ["memory", "calls", "pixels", "editor", "wat", "lockstep", "program", "gas", "world"];
 
 /**
  * Listens to keys on the whole page; letters only outside of fields.
@@ -216,7 +216,7 @@ export function listenToKeys(actions, tabs, model) {
     if (action) {
       event.preventDefault();
       if (action.enabled()) action.run();
-    } else if (/^[1-8]$/.test(event.key)) {
+    } else if (/^[1-9]$/.test(event.key)) {
       tabs.show(PANELS[Number(event.key) - 1]);
     }
   });

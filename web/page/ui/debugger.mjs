@@ -118,6 +118,35 @@ export class Debugger extends Guest {
     await this.#opening("Loading the assembled program", open, { ...keep, spec: opened.spec });
   }
 
+  /**
+   * Opens an invocation's code with its start, unless that code is open. `begin` gets the program before the machine is
+   * made that runs it.
+   */
+  async openInvocation(name, data, settings, begin) {
+    const { opened } = this.program ?? {};
+    const isOpen = opened && !opened.trace && opened.spec === settings.spec && isSame(opened.data, data);
+    if (isOpen) this.settings = { ...this.settings, ...settings, pages: [] };
+    else await this.openBytes(name, data, "jam", settings);
+    begin(this.program);
+    await this.reset();
+  }
+
+  /** Opens a program that Python has opened, such as an inner machine. @param {import("./types.mjs").Opened} opened */
+  async openKnown(opened) {
+    await this.#opening(`Loading ${opened.name}`, () => this.#opener.known(opened), { spec: opened.spec });
+  }
+
+  /** Shows a program again whose machine stands in the guest worker. */
+  async resume({ program, settings, breakpoints }) {
+    const generation = ++this.#generation;
+    Object.assign(this, { program, settings, breakpoints, before: null, view: null });
+    for (const event of ["program", "settings", "breakpoints"]) this.emit(event, program);
+    const { abi } = await machineParts();
+    this.hostCalls = new HostCalls(abi.HOST_CALLS, program.opened.spec, program.opened.imports);
+    const view = await this.guest.call("view");
+    if (generation === this.#generation) this.#accept(view);
+  }
+
   /** Runs `open` to get a program, and shows that; on failure what was there stays. */
   async #opening(doing, open, settings) {
     await this.stop();
@@ -498,3 +527,5 @@ export class Debugger extends Guest {
     this.emit("problem", { where: error.where ?? null, message: sentence(error.message || String(error)) });
   }
 }
+
+const isSame = (one, other) => one.length === other.length && one.every((octet, index) => octet === other[index]);

@@ -2,10 +2,15 @@
 
 import { WorkerClient } from "../shared/workers.mjs";
 import { Emitter } from "./events.mjs";
+import { LiveGuest } from "./live_guest.mjs";
 
 export class Guest extends Emitter {
-  /** The worker in which the machine is. @type {WorkerClient} */
-  guest = new WorkerClient(new URL("../guest/worker.mjs", import.meta.url), { name: "guest" });
+  /** The worker in which the machine is, and who answers its host calls. */
+  guest = new LiveGuest(new WorkerClient(new URL("../guest/worker.mjs", import.meta.url), { name: "guest" }), {
+    ask: (method, params) => this.python.call(method, params),
+    hostCalls: () => this.hostCalls,
+    onproblem: (error) => this.problem(error),
+  });
 
   /** @returns {Promise<{bytes: Uint8Array, access: Uint8Array}>} */
   read(address, length) {

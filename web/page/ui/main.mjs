@@ -23,6 +23,7 @@ import { Timeline } from "./timeline.mjs";
 import { heatSwitch, startForm, toolbar } from "./toolbar.mjs";
 import { Verdict } from "./verdict.mjs";
 import { Wat } from "./wat.mjs";
+import { WorldPanel } from "./world.mjs";
 import { keepWork } from "./work.mjs";
 
 const FIRST_EXAMPLE = "hello";
@@ -66,6 +67,7 @@ async function start() {
   new Wat(model, tabs, listing);
   new Lockstep(model, showCode);
   new GasPanel(model, tabs, listing);
+  new WorldPanel(model, tabs);
   new ProgramInfo(model, tabs, showMemory, showCode);
   for (const id of ["split-left", "split-top"]) splitter(byId(id), byId("work"));
   for (const [place, names] of [

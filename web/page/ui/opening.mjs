@@ -48,6 +48,11 @@ export class Opener {
     return this.#indexed({ ...opened, pixels }, originOf(opened));
   }
 
+  /** A program that Python has opened and keeps. */
+  async known(opened) {
+    return this.#indexed(opened, { name: opened.name, data: opened.data, format: opened.format });
+  }
+
   async #indexed(opened, origin) {
     return new Program(opened, await this.python.call("index", { handle: opened.handle }), this.python, origin);
   }

@@ -76,11 +76,12 @@ export function argsOf(settings) {
 }
 
 /** What a program starts with unless the user says otherwise. @param {import("./types.mjs").Opened} opened */
-export function startOf({ trace, example, spec, format }) {
+export function startOf({ trace, example, spec, format, start }) {
   if (trace) {
     const { args, gas, pc } = trace.start;
     return { args: args ? toHex(args) : "", gas: String(gas), pc: String(pc), spec };
   }
+  if (start) return { args: "", gas: String(start.gas), pc: String(start.pc), spec };
   // A service panics without arguments, or faults where it reads them.
   const args = format === "jam" ? toHex(encodeArguments("refine", startValues("refine"))) : "";
   if (!example) return { args, gas: DEFAULT_GAS, pc: "0", spec };
