@@ -19,6 +19,7 @@ from pvm.jam.invocations import Prepared
 from pvm.machine import Reason
 from pvm.memory import Memory, check_range
 from pvm.program.standard import ADDRESS_SPACE, PAGE_SIZE, ZONE_SIZE
+from pvm.registers import Registers
 
 MOST_KEPT = 1 << 27  # octets of the calls that are kept
 _AROUND = 64  # octets that are asked for at least
@@ -108,7 +109,7 @@ class Answered:
 class _Standing:
     """The machine for handlers: it stands, and takes what is done to it as values."""
 
-    registers: list[int]
+    registers: Registers
     memory: Seen
     gas: int
 
@@ -191,11 +192,11 @@ class Live:
         return answered
 
     def _do(self, call: Call) -> Answered:
-        machine: Any = _Standing(list(call.registers), Seen(call.mapped, call.pieces), call.gas)
+        machine: Any = _Standing(Registers(list(call.registers)), Seen(call.mapped, call.pieces), call.gas)
         handler = self._handlers.get(call.number)
         end = self._other(machine, call.number) if handler is None else handler(machine)
         changed = {
-            register: value for register, value in enumerate(machine.registers) if value != call.registers[register]
+            register: value for register, value in enumerate(machine.registers.read()) if value != call.registers[register]
         }
         return Answered(changed, tuple(machine.memory.writes), tuple(machine.memory.maps), machine.gas, end)
 

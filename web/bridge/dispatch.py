@@ -26,8 +26,7 @@ KEPT = 8  # programs, the last ones used
 KEPT_BYTES = 1 << 25  # of these together; the last one is kept in any case
 _LONGEST_MESSAGE = 2000  # characters
 JAM_METHODS = (
-    "world_begin", "world_next", "live_answer", "live_state", "live_end", "live_forget", "inner_open", "blocks_open",
-    "blocks_import", "blocks_enter",
+    "world_begin", "world_next", "live_answer", "live_state", "live_end", "live_forget", "inner_open",
 )
 
 

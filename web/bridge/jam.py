@@ -1,4 +1,4 @@
-"""JAM in the page: one world, one file of blocks, and the one invocation that the page's machine is in.
+"""JAM in the page: one world, and the one invocation in it that the page's machine runs.
 
 In: requests of the page. Out: their answers. What the page may ask: `Jam.call`.
 """
@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from pvm.program.program import Program
-from pvm_web.bridge.live import Invocation, result_value
+from pvm_web.bridge.live import Invocation
 from pvm_web.bridge.opened import Loaded, handle_of, opened_value
 from pvm_web.bridge.values import Params, Progress, Refused
 from pvm_web.bridge.world import MakeEngine, WorldSession, begin_value, open_world
@@ -24,7 +24,6 @@ class Jam:
     ) -> None:
         self._make_engine, self._find, self._keep = make_engine, find, keep
         self._world: WorldSession | None = None
-        self._block: Invocation | None = None
 
     def call(self, name: str, params: Params, progress: Progress) -> Any:
         """Carry out a method by its name. Raises InputError."""
@@ -35,7 +34,6 @@ class Jam:
     def _world_begin(self, params: Params, progress: Progress) -> dict[str, Any]:
         """A world as it is handed over; an entry of the program in it begins."""
         self._world, service = open_world(self._find(params), params, self._make_engine)
-        self._block = None
         return begin_value(self._world, service, params)
 
     def _world_next(self, params: Params, progress: Progress) -> dict[str, Any]:
@@ -49,7 +47,7 @@ class Jam:
 
     @property
     def _invocation(self) -> Invocation:
-        found = self._block or (self._world.invocation if self._world else None)
+        found = self._world.invocation if self._world else None
         if found is None:
             raise Refused("world", "no invocation runs here")
         return found
@@ -64,8 +62,6 @@ class Jam:
         self._invocation.live.forget(params.number("index", 32))
 
     def _live_end(self, params: Params, progress: Progress) -> dict[str, Any]:
-        if self._block is not None:
-            return result_value(self._block.result(params)) | {"entry": "block"}
         if self._world is None:
             raise Refused("world", "no invocation runs here")
         return self._world.ended(params)

@@ -149,7 +149,7 @@ export class WorldPanel {
       if (asked !== this.#asked || this.#live !== live) return;
       setText(this.problem, "");
       setText(this.said, `${found.what}, ${plural(view.answers, "call")} answered${ended ? `: ${said(ended, view)}` : "."}`);
-      this.next.hidden = !ended || ended.entry === "block";
+      this.next.hidden = !ended;
       setText(this.next.querySelector("span"), ended?.entry === "refine" ? "Accumulate it" : "Go on");
       this.state.replaceChildren(...this.#sections(found));
     } catch (error) {
