@@ -195,9 +195,8 @@ class Live:
         machine: Any = _Standing(Registers(list(call.registers)), Seen(call.mapped, call.pieces), call.gas)
         handler = self._handlers.get(call.number)
         end = self._other(machine, call.number) if handler is None else handler(machine)
-        changed = {
-            register: value for register, value in enumerate(machine.registers.read()) if value != call.registers[register]
-        }
+        after = enumerate(machine.registers.read())
+        changed = {register: value for register, value in after if value != call.registers[register]}
         return Answered(changed, tuple(machine.memory.writes), tuple(machine.memory.maps), machine.gas, end)
 
 
