@@ -18,6 +18,9 @@ from wasm_host import Engine
 
 CASES = 40  # of each family; a thousand of each take some minutes
 Family = Callable[[int], Case]
+FAMILIES: dict[str, Family] = {
+    "random": random_case, "memory": memory_case, **{name: partial(corner_case, name) for name in CORNERS}
+}  # fmt: skip
 
 
 def engines(case: Case, counting: bool = False) -> list[AnyEngine]:
@@ -29,7 +32,7 @@ def end_of(machine: pvm.Machine) -> tuple[object, ...]:
     return machine.pc, machine.gas, tuple(machine.registers), tuple(machine.memory.contents()), tuple(machine._flags())
 
 
-@pytest.mark.parametrize("make", [random_case, memory_case, *(partial(corner_case, name) for name in CORNERS)], ids=str)
+@pytest.mark.parametrize("make", FAMILIES.values(), ids=FAMILIES)
 def test_observed_runs_are_the_same_everywhere(make: Family) -> None:
     for seed in range(CASES):
         case = make(seed)
