@@ -12,19 +12,21 @@ import time
 import pytest
 
 from pvm.errors import EngineError
+from pvm.examples import example
 from wasm_host.bench.report.figures import Report
 from wasm_host.bench.run import Options, Step, again, gathered, plan
-from wasm_host.bench.workloads import workload_names
 
 QUICK = ("--quick", "--repeat", "1")
 
 
-def test_on_two_processes(pvm, tmp_path):
+def test_on_two_processes(pvm, tmp_path, monkeypatch):
+    monkeypatch.setattr("wasm_host.bench.inputs.EXAMPLES", (example("hello"), example("fibonacci")))
     words = ("--only", "interpreter", "--only", "process", "--only", "cold", "--traces", tmp_path)
+    words += ("--example", "sieve", "--example", "fibonacci")
     found = pvm("bench", *QUICK, *words, "--workers", "2", "--json")
     assert (found.status, found.stderr) == (0, "")
     report = json.loads(found.stdout)
-    assert list(report["sections"]) == [*workload_names(), "process", "cold"], "in the order of one process"
+    assert list(report["sections"]) == ["fibonacci", "sieve", "process", "cold"], "in the order of one process"
     assert report["about"]["workers"] == 2 and not report["failed"]
     here = json.loads(pvm("bench", *QUICK, *words, "--json").stdout)
     for name, section in here["sections"].items():
