@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pvm import ReferenceEngine, VectorError
-from pvm.vectors import parse_vector, run_vector
+from pvm.vectors import MapStep, parse_vector, run_vector
 from wasm_host import Engine
 
 OWN = {
@@ -133,6 +133,8 @@ def test_a_vector_of_gas_of_our_own(make_engine: Any) -> None:
         (json.dumps({**OWN, "program": [256]}), "program: not all integers from 0 to 255"),
         (json.dumps({**OWN, "expected-status": "fine"}), "expected-status: unknown status 'fine'"),
         (json.dumps({**OWN, "initial-memory": [{"address": 0xFFFFFFFF, "contents": [1, 2]}]}), "reach beyond"),
+        (json.dumps({"name": "", "steps": [{"kind": "map", "address": 0xFFFFF000, "length": 4097}]}),
+         "reach beyond"),
         (json.dumps({**OWN, "initial-page-map": [3]}), r"initial-page-map\[0\]: not an object"),
         (json.dumps({"name": "", "steps": [{"kind": "dance"}]}), r"steps\[0\].kind: unknown step 'dance'"),
         (json.dumps({"name": "", "steps": [{}]}), r"steps\[0\].kind: missing"),
@@ -141,6 +143,12 @@ def test_a_vector_of_gas_of_our_own(make_engine: Any) -> None:
 def test_malformed_vectors(text: str, message: str) -> None:
     with pytest.raises(VectorError, match=message):
         parse_vector(text)
+
+
+def test_pages_are_mapped_up_to_the_end_of_the_address_space() -> None:
+    for address, length in ((0x7FFFF000, 4097), (0x80000000, 4096), (0xFFFFF000, 4096), (0, 1 << 32)):
+        page = {"address": address, "length": length, "is-writable": True}
+        assert parse_vector(json.dumps({**OWN, "initial-page-map": [page]})).steps[0] == MapStep(address, length, "rw")
 
 
 def test_a_vector_whose_program_is_bad() -> None:

@@ -177,6 +177,17 @@ def test_recorded_runs_answer_the_calls() -> None:
     assert (found["exit"]["reason"], found["exit"]["pc"], found["exit"]["gas"]) == ("panic", 6, Big(497))
 
 
+def test_a_recorded_run_begins_where_it_is_told_to() -> None:
+    source = ".code\nload_imm r3, 1\ntrap\nload_imm r3, 2\ntrap"
+    text = f"program 0x{assemble(source).encode().hex()}\nstart pc=0 gas=9\nPANIC=0 pc=3 gas=7 r03=0x1\n"
+    bridge = Bridge(wasm)
+    handle = ask(bridge, "open", data=text.encode())["handle"]
+    for start, end in (({}, 3), ({"pc": 4}, 7)):
+        number = ask(bridge, "lockstep_start", handle=handle, left="reference", right="interpreter", **start)["id"]
+        found = finish(bridge, number)
+        assert found["difference"] is None and found["exit"]["pc"] == end
+
+
 def test_requests_that_make_no_sense() -> None:
     bridge = Bridge()
     handle = ask(bridge, "assemble", text="trap")["opened"]["handle"]

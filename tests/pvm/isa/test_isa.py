@@ -9,7 +9,7 @@ import pytest
 
 from pvm.errors import InputError
 from pvm.isa import BY_NAME, FORMATS, GAS_VECTORS, GP_072, GP_080, ROWS, Row, spec
-from pvm.isa.expr import BINARY, UNARY, sign_extend, signed64, walk
+from pvm.isa.expr import BINARY, UNARY, show, sign_extend, signed64, walk
 
 MAX = (1 << 64) - 1
 
@@ -118,3 +118,14 @@ def test_sign_extension() -> None:
     assert sign_extend(0, 0) == 0
     assert sign_extend(0xFF, 1) == MAX
     assert sign_extend(0x7F, 1) == sign_extend(0x17F, 1) == 0x7F  # what is above does not count
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("shlo_l_64", "rD' = rA << rB"), ("add_64", "rD' = rA + rB"), ("mul_upper_u_u", "rD' = mul_upper_u_u(rA, rB)"),
+        ("load_ind_u8", "rA' = u8[rB + x]"), ("store_u16", "u16[x]' = rA"), ("jump_ind", "djump rA + x"),
+    ],
+)  # fmt: skip
+def test_text_of_what_an_instruction_does(name: str, text: str) -> None:
+    assert "; ".join(map(show, BY_NAME[name].effects)) == text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pvm.errors import ProgramError
 from pvm.isa import GP_072, GP_080
 from pvm.program import Blob, assemble, block_starts, decode, decode_at, is_entry, is_valid, pack_bitmask, skip
 
@@ -31,6 +32,15 @@ def test_an_invalid_opcode_is_a_trap() -> None:
     instruction = decode_at(blob(b"\x02"), GP_072, 0)
     assert (instruction.row.name, instruction.valid) == ("trap", False)
     assert decode_at(blob(b"\x02"), GP_080, 0).row.name == "unlikely"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 8])
+def test_entries_of_a_jump_table_fit_their_size(size: int) -> None:
+    most = (1 << 8 * size) - 1
+    assert Blob(b"\0", b"\1", (0, most), size).jump_table == (0, most)
+    for entry in (most + 1, -1):
+        with pytest.raises(ProgramError, match="an entry does not fit"):
+            Blob(b"\0", b"\1", (0, entry), size)
 
 
 def test_a_pc_beyond_the_code_is_a_trap() -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from random import Random
 
 import pytest
+import wasmtime
 
-from pvm import ReferenceEngine
+from pvm import ReferenceEngine, abi
 from pvm.errors import ProgramError
 from pvm.examples import example
 from pvm.isa import GP_072, GP_080
-from pvm.program import Blob, Program, assemble, is_valid
+from pvm.program import Blob, Program, assemble, is_valid, pack_bitmask
 from pvm.program.codec import encode_natural
-from pvm.standalone import INTERPRETED, program_command
+from pvm.program.decode import MAX_SKIP
+from pvm.standalone import INTERPRETED, interpreter_command, program_command
 
 HELLO = assemble(example("hello").source)
 SMALL = assemble(".code\nstart: load_imm r7, 5\njump_ind r7\n.jump_table start")
@@ -144,3 +148,24 @@ def test_programs_that_0_8_0_refuses(run_core, expect):
             assert (found.status, found.stdout) == (status, text)
         seen.add(is_valid(program.blob, GP_080))
     assert seen == {True, False}
+
+
+@pytest.mark.parametrize("length", [1000, 300_000])
+def test_engine_memory_grows_by_no_more_than_a_program_needs(length):
+    program = Program(Blob(bytes([1]) * length, pack_bitmask(b"\1" * length)))
+    engine = wasmtime.Engine()
+    linker, store, config = wasmtime.Linker(engine), wasmtime.Store(engine), wasmtime.WasiConfig()
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "program.pvm").write_bytes(program.encode())
+        config.argv = ["module.wasm", "program.pvm"]
+        config.preopen_dir(folder, ".")
+        store.set_wasi(config)
+        linker.define_wasi()
+        module = wasmtime.Module(engine, interpreter_command("0.7.2", "instruction", "plain"))
+        exports = linker.instantiate(store, module).exports(store)
+        before = exports[abi.ENGINE_MEMORY].size(store)
+        with pytest.raises(wasmtime.ExitTrap):
+            exports["_start"](store)
+    records = length + length // (MAX_SKIP + 1) + 2
+    needed = -(-abi.program_layout(length, 0, records)[1] // abi.WASM_PAGE)
+    assert exports[abi.ENGINE_MEMORY].size(store) == max(before, needed)

@@ -221,6 +221,13 @@ def test_malformed_traces(lines: list[str], message: str) -> None:
         parse_trace("\n".join(lines))
 
 
+def test_bytes_may_end_where_the_address_space_does() -> None:
+    line = "memread 0xfffffffe len=2 -> 0x0102"
+    assert parse_trace("\n".join([*GOOD[:4], line, *GOOD[4:]])).calls[0].reads[0] == MemoryChunk(
+        0xFFFFFFFE, b"\1\2", 5
+    )  # fmt: skip
+
+
 def test_not_text() -> None:
     with pytest.raises(TraceError, match="not UTF-8 at byte 1"):
         parse_trace(b"a\xff")
