@@ -108,7 +108,7 @@ def test_handlers_are_functions(make_engine: Any, handler: Any) -> None:
 def test_a_run_that_poll_ends_goes_on_as_if_nothing_was(
     make_engine: Any, monkeypatch: pytest.MonkeyPatch, spec: str, metering: str
 ) -> None:
-    for where, value in (("wasm_host.machine.SLICE", 64), ("wasm_host.machine.translated.AUTO_SLICE", 64),
+    for where, value in (("wasm_host.machine.interpreted.SLICE", 64), ("wasm_host.machine.translated.AUTO_SLICE", 64),
                          ("pvm.reference._POLLED", 64)):  # fmt: skip
         monkeypatch.setattr(where, value)
     engine = make_engine(spec=spec, metering=metering)
