@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -46,8 +47,10 @@ def place(module: str) -> str:
     return max(found, key=len)
 
 
-def imported(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def imported(path: Path, when_loaded: bool = False) -> Iterator[str]:
+    """What a file imports; with `when_loaded` without what functions import, or type checkers alone."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in tree.body if when_loaded else ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -66,6 +69,45 @@ def test_imports_point_one_way(module: str, path: Path) -> None:
         if name.split(".")[0] not in PACKAGES or name in GATHERS:
             continue
         assert ORDER.index(place(name)) <= ORDER.index(place(module)), f"{module} must not import {name}"
+
+
+# What stands in the right order and must not be imported all the same: by, what, but for.
+NEVER = (
+    ("pvm.jam", ("pvm.abi", "pvm.flow", "pvm.emit", "pvm.standalone"), ()),
+    ("pvm.flow", ("pvm.jam",), ("pvm.jam.host_calls.table",)),
+    ("pvm.emit", ("pvm.jam",), ("pvm.jam.host_calls.table",)),
+    ("pvm.emit.interpreter", ("pvm.emit.recompiler",), ()),
+    ("wasm_host.code", ("wasm_host.machine",), ()),
+    ("wasm_host.peers", ("wasm_host.compare", "wasm_host.bench", "wasm_host.cli"), ()),
+)
+
+
+def is_within(name: str, places: tuple[str, ...]) -> bool:
+    return any(name == one or name.startswith(one + ".") for one in places)
+
+
+@pytest.mark.parametrize(("by", "what", "but"), NEVER, ids=[row[0] for row in NEVER])
+def test_what_is_never_imported(by: str, what: tuple[str, ...], but: tuple[str, ...]) -> None:
+    found = {
+        f"{module} imports {name}"
+        for module, path in modules() if is_within(module, (by,))
+        for name in imported(path) if is_within(name, what) and not is_within(name, but)
+    }  # fmt: skip
+    assert not found
+
+
+def test_modules_of_a_place_do_not_import_each_other_in_circles() -> None:
+    """When they are loaded: what stands lower may be named for its type."""
+    paths = dict(modules())
+    graph = {
+        module: {
+            name for name in imported(path, when_loaded=True)
+            if name in paths and name not in GATHERS and name != module and place(name) == place(module)
+            and paths[name].name != "__init__.py"  # a folder's page gathers what its files define
+        }
+        for module, path in paths.items() if path.name != "__init__.py"
+    }  # fmt: skip
+    assert list(TopologicalSorter(graph).static_order())  # CycleError names a circle
 
 
 def test_pvm_imports_the_standard_library_alone() -> None:

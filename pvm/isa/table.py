@@ -55,7 +55,12 @@ class Row:
     name: str
     format: Format
     effects: tuple[Effect, ...]
-    ends_block: bool = False
+    only_ends_block: bool = False  # it does nothing else: no effect says so
+
+    @lazy
+    def ends_block(self) -> bool:
+        """Whether a block ends with it: it jumps, panics, or is there for nothing else."""
+        return self.only_ends_block or any(isinstance(effect, Jump | DynamicJump | Panic) for effect in self.effects)
 
     @lazy
     def reads(self) -> tuple[str, ...]:
@@ -156,7 +161,7 @@ def _loads(first: int, prefix: str, format: Format, address: Expr) -> list[Row]:
 
 def _branches(first: int, format: Format, target: Imm, right: Expr, suffix: str, ops: str) -> list[Row]:
     return [
-        Row(first + i, first + i, f"branch_{op}{suffix}", format, _jump(target, _op(op, _a, right)), ends_block=True)
+        Row(first + i, first + i, f"branch_{op}{suffix}", format, _jump(target, _op(op, _a, right)))
         for i, op in enumerate(ops.split())
     ]
 
@@ -164,8 +169,8 @@ def _branches(first: int, format: Format, target: Imm, right: Expr, suffix: str,
 # fmt: off
 ROWS: tuple[Row, ...] = (
     # A.5.1 no arguments
-    Row(0,    0,    "trap",                 NONE,            (Panic(),),                              ends_block=True),
-    Row(1,    1,    "fallthrough",          NONE,            (),                                      ends_block=True),
+    Row(0,    0,    "trap",                 NONE,            (Panic(),)),
+    Row(1,    1,    "fallthrough",          NONE,            (),                                 only_ends_block=True),
     Row(None, 2,    "unlikely",             NONE,            ()),
     # A.5.2 one immediate
     Row(10,   10,   "ecalli",               IMM,             (HostCall(_x),)),
@@ -174,16 +179,16 @@ ROWS: tuple[Row, ...] = (
     # A.5.4 two immediates
     *_stores(30, "store_imm", IMM_IMM, _x, _y),
     # A.5.5 one offset
-    Row(40,   40,   "jump",                 OFFSET,          _jump(_x),                               ends_block=True),
+    Row(40,   40,   "jump",                 OFFSET,          _jump(_x)),
     # A.5.6 one register, one immediate
-    Row(50,   50,   "jump_ind",             REG_IMM,         (DynamicJump(_at(_a)),),                 ends_block=True),
+    Row(50,   50,   "jump_ind",             REG_IMM,         (DynamicJump(_at(_a)),)),
     Row(51,   51,   "load_imm",             REG_IMM,         _set("a", _x)),
     *_loads(52, "load", REG_IMM, _x),
     *_stores(59, "store", REG_IMM, _x, _a),
     # A.5.7 one register, two immediates
     *_stores(70, "store_imm_ind", REG_IMM_IMM, _at(_a), _y),
     # A.5.8 one register, one immediate, one offset
-    Row(80,   80,   "load_imm_jump",        REG_IMM_OFFSET,  (SetReg("a", _x), Jump(_y, None)),       ends_block=True),
+    Row(80,   80,   "load_imm_jump",        REG_IMM_OFFSET,  (SetReg("a", _x), Jump(_y, None))),
     *_branches(81, REG_IMM_OFFSET, _y, _x, "_imm", "eq ne lt_u le_u ge_u gt_u lt_s le_s ge_s gt_s"),
     # A.5.9 two registers
     Row(100,  100,  "move_reg",             REG_REG,         _set("d", _a)),
@@ -235,8 +240,7 @@ ROWS: tuple[Row, ...] = (
     # A.5.11 two registers, one offset
     *_branches(170, REG_REG_OFFSET, _x, _b, "", "eq ne lt_u lt_s ge_u ge_s"),
     # A.5.12 two registers, two immediates
-    Row(180,  180,  "load_imm_jump_ind",    REG_REG_IMM_IMM, (SetReg("a", _x), DynamicJump(_op("add", _b, _y))),
-        ends_block=True),
+    Row(180,  180,  "load_imm_jump_ind",    REG_REG_IMM_IMM, (SetReg("a", _x), DynamicJump(_op("add", _b, _y)))),
     # A.5.13 three registers
     Row(190,  190,  "add_32",               REG_REG_REG,     _set("d", _s32(_op("add", _a, _b)))),
     Row(191,  191,  "sub_32",               REG_REG_REG,     _set("d", _s32(_op("sub", _a, _b)))),

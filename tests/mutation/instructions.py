@@ -103,7 +103,7 @@ _OTHERS: Edits = {
         ("A5.1", '"fallthrough",          NONE,            ()', '"fallthrough",          NONE,            (Panic(),)'),
         ("B5.unlikely", '"unlikely",             NONE,            ()', '"unlikely",             NONE,            (Panic(),)'),
         ("B3.starts", '"unlikely",             NONE,            ()', '"unlikely",             NONE,            (), True'),
-        ("A3.terminators", '"fallthrough",          NONE,            (),                                      ends_block=True', '"fallthrough",          NONE,            ()'),
+        ("A3.terminators", '"fallthrough",          NONE,            (),                                 only_ends_block=True', '"fallthrough",          NONE,            ()'),
         ("A3.terminators", '(HostCall(_x),)', '(HostCall(_x),), True'),
         ("A5.2", "(HostCall(_x),)", "(HostCall(_u32(_x)),)"),
         ("A5.3", '"load_imm_64",          REG_WIDE,        _set("a", _x)', '"load_imm_64",          REG_WIDE,        _set("a", _s32(_x))'),

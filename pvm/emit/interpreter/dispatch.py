@@ -62,7 +62,12 @@ _EXITS: tuple[int, ...] = (  # by label, from _SLOW on
 
 
 def dispatch_function(pairs: Sequence[tuple[str, str]], counts: bool = False) -> Function:
-    """The function `dispatch`; with `counts` it counts how often each block is entered (`count`)."""
+    """The function `dispatch`; with `counts` it counts how often each block is entered (`count`).
+
+    Raises ValueError when there are so many handlers that one would have the number of `abi.BREAK`.
+    """
+    if FIRST_PAIR + len(pairs) > abi.BREAK:
+        raise ValueError(f"{FIRST_PAIR + len(pairs)} handlers: their numbers lie below {abi.BREAK}")
     charge = (
         local_get(_RECORD) + load("i64.load32_u", RECORD.charge, ENGINE) + local_set(_COST)
         + local_get(_GAS) + local_get(_COST) + op("i64.lt_u") + br_if(1)

@@ -55,6 +55,13 @@ def test_derived_facts(name: str, reads: tuple[str, ...], writes: tuple[str, ...
     assert (row.reads, row.writes, row.ends_block) == (reads, writes, ends)
 
 
+def test_instructions_that_end_blocks() -> None:
+    """Those of the paper's set T: traps, fallthrough, jumps and branches."""
+    ends = {row.name for row in ROWS if row.ends_block}
+    named = {"trap", "fallthrough", "jump", "jump_ind", "load_imm_jump", "load_imm_jump_ind"}
+    assert ends == named | {row.name for row in ROWS if row.name.startswith("branch_")} and len(ends) == 22
+
+
 def test_every_operand_of_a_format_is_used_by_its_rows() -> None:
     def fields(row: Row) -> set[str]:
         found = {node.field for e in row.effects for node in walk(e) if hasattr(node, "field")}
