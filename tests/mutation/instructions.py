@@ -108,7 +108,7 @@ _OTHERS: Edits = {
         ("A5.2", "(HostCall(_x),)", "(HostCall(_u32(_x)),)"),
         ("A5.3", '"load_imm_64",          REG_WIDE,        _set("a", _x)', '"load_imm_64",          REG_WIDE,        _set("a", _s32(_x))'),
         ("A5.4", '"store_imm", IMM_IMM, _x, _y', '"store_imm", IMM_IMM, _y, _x'),
-        ("A5.5", '_jump(_x),                               ends', '_jump(_x, Const(0)),                     ends'),
+        ("A5.5", 'OFFSET,          _jump(_x)),', 'OFFSET,          _jump(_x, Const(0))),'),
         ("A5.6", "(DynamicJump(_at(_a)),)", "(DynamicJump(_a),)"),
         ("A5.6", '"load_imm",             REG_IMM,         _set("a", _x)', '"load_imm",             REG_IMM,         _set("a", _u32(_x))'),
         ("A5.6", '"load", REG_IMM, _x', '"load", REG_IMM, _at(_a)'),

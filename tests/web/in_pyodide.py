@@ -19,14 +19,14 @@ SHARED = Path("/shared")
 
 
 def vectors():
-    """Differences by file, on either tier."""
+    """Differences by file: every fifth on the interpreter, whose module is that of other hosts, all recompiled."""
     found = {}
-    for tier in ("interpreter", "recompiler"):
+    for tier, every in (("interpreter", 5), ("recompiler", 1)):
         engine = Engine("0.7.2", tier, "block")
-        for path in sorted((SHARED / "vectors/pvm-0.7.2").glob("*.json")):
+        for path in sorted((SHARED / "vectors/pvm-0.7.2").glob("*.json"))[::every]:
             found[f"{tier} {engine.metering} {path.stem}"] = run_vector(parse_vector(path.read_bytes()), engine)
         engine = Engine("gas-vectors", tier)
-        for path in sorted((SHARED / "vectors/gas-0.8.0").glob("*.json")):
+        for path in sorted((SHARED / "vectors/gas-0.8.0").glob("*.json"))[::every]:
             found[f"{tier} {engine.metering} {path.stem}"] = run_vector(parse_vector(path.read_bytes()), engine)
     return found
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import wasm_host
 from pvm import ReferenceEngine, abi
 from pvm.emit.interpreter import interpreter_bytes, interpreter_module
-from pvm.emit.interpreter.dispatch import FIRST_PAIR, HANDLER_OF, TRAP
+from pvm.emit.interpreter.dispatch import FIRST_PAIR, HANDLER_OF, TRAP, dispatch_function
 from pvm.emit.interpreter.fused import PAIRS
 from pvm.emit.interpreter.opcode_tables import opcode_tables
 from pvm.gas import block_costs
@@ -33,6 +33,14 @@ def test_every_row_has_a_handler_and_every_pair_fits() -> None:
     assert FIRST_PAIR + len(PAIRS) <= abi.BREAK
     assert len(set(PAIRS)) == len(PAIRS)
     assert not [first for first, _ in PAIRS if BY_NAME[first].ends_block]
+
+
+def test_no_handler_has_the_number_of_a_break() -> None:
+    most = abi.BREAK - FIRST_PAIR
+    pairs = (PAIRS * (most // len(PAIRS) + 1))[: most + 1]
+    assert dispatch_function(pairs[:most]).body
+    with pytest.raises(ValueError, match=f"{abi.BREAK + 1} handlers: their numbers lie below {abi.BREAK}"):
+        dispatch_function(pairs)
 
 
 def test_the_module_is_valid_and_its_text_assembles() -> None:
