@@ -109,6 +109,7 @@ def test_a_run_that_poll_ends_goes_on_as_if_nothing_was(
     make_engine: Any, monkeypatch: pytest.MonkeyPatch, spec: str, metering: str
 ) -> None:
     for where, value in (("wasm_host.machine.interpreted.SLICE", 64), ("wasm_host.machine.translated.AUTO_SLICE", 64),
+                         ("wasm_host.machine.translated.CALM_SLICE", 64),
                          ("pvm.reference._POLLED", 64)):  # fmt: skip
         monkeypatch.setattr(where, value)
     engine = make_engine(spec=spec, metering=metering)
