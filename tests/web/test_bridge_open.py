@@ -179,7 +179,7 @@ def test_hexadecimal_text_and_other_files() -> None:
     data = assemble(".standard\n.code\ntrap").encode()
     assert ask(Bridge(), "open", data=f"0x{data.hex()}\n".encode())["data"] == data
     assert refuse("open", data=b"\x7fELF\2\1")["message"].startswith("this is an ELF file of 64 bits")
-    assert refuse("open", data=b'{"initial-regs": []}')["message"] == "this is a test vector: `pvm vectors` runs it"
+    assert refuse("open", data=b'{"initial-regs": []}')["message"].startswith("JSON, but no test vector")
 
 
 def test_what_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
