@@ -19,8 +19,8 @@ PROGRAMS = tuple(assemble(example.source) for example in EXAMPLES)
 
 def test_every_engine_takes_part(protected: Callable[[str], None]) -> None:
     protected("hardware")
-    assert {name.split(",")[0] for name in engines()} == {"interpreter", "recompiler", "small regions", "auto"}
-    assert {name.split(", ")[1] for name in engines() if ", " in name} == {"software", "hardware"}
+    assert {name.split(",")[0] for name in engines()} == {"interpreter", "recompiler", "small regions", "bare", "auto"}
+    assert {name.split(", ")[1] for name in engines() if ", " in name} == {"software", "hardware", "bare"}
 
 
 def test_checkpoints_that_store_too_little(protected: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,8 +46,9 @@ def page_server(page_folder: Path) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """A Chromium. It ends with the module: while Playwright lives, its thread runs an event loop, which others need."""
     reason = obstacle()
     if reason is not None:
         pytest.skip(f"no Chromium: {reason}")

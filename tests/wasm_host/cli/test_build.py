@@ -170,7 +170,7 @@ def test_a_closed_output(pvm, wasmtime, tmp_path):
 
 
 def test_a_program_too_large_to_translate_is_interpreted(pvm, wasmtime, tmp_path, monkeypatch):
-    monkeypatch.setattr("pvm.emit.recompiler.MAX_INSTRUCTIONS", 3)
+    monkeypatch.setattr("pvm.emit.recompiler.module.MAX_INSTRUCTIONS", 3)
     pvm("build", "example:fibonacci", "-o", tmp_path / "out.wasm")
     assert "$region_0" not in to_text((tmp_path / "out.wasm").read_bytes())
     found = wasmtime("run", "out.wasm")

@@ -41,7 +41,7 @@ def test_sizes_are_those_of_the_module(pvm):
 
 
 def test_summary_and_one_region(pvm):
-    source = b"fallthrough\n" * 200 + b"trap"
+    source = b"fallthrough\n" * 400 + b"trap"
     options = ("-", "--format", "asm")
     whole = pvm("shape", *options, stdin=source).text.splitlines()
     summary = pvm("shape", *options, "--summary", stdin=source).text.splitlines()

@@ -54,7 +54,7 @@ def test_wat_of_a_tiny_program_is_as_it_was(pvm):
 
 
 def test_wat_of_a_region(pvm):
-    source = b"fallthrough\n" * 200 + b"trap"
+    source = b"fallthrough\n" * 400 + b"trap"
     whole = pvm("wat", "-", "--format", "asm", stdin=source).text
     for region in range(2):
         found = pvm("wat", "-", "--format", "asm", "--region", region, stdin=source).text

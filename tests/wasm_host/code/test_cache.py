@@ -324,7 +324,7 @@ def test_a_choice_of_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert cache is not None and cache.folder == Path.cwd() / "sub"
     with pytest.raises(InputError, match="empty"):
         open_cache("")
-    with pytest.raises(TypeError):
+    with pytest.raises(InputError, match="a folder is needed, not None"):
         open_cache(None)  # type: ignore[arg-type]
 
 

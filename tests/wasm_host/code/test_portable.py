@@ -150,7 +150,7 @@ def test_the_interpreter_is_kept(cache: CodeCache, monkeypatch: pytest.MonkeyPat
     made = modules._load_interpreter(cache)
     assert len(cache.entries()) == 1
 
-    def fail() -> bytes:
+    def fail(counts: bool) -> bytes:
         raise AssertionError("it is stored")
 
     monkeypatch.setattr(modules, "interpreter_bytes", fail)

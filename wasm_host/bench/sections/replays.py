@@ -13,7 +13,7 @@ from unittest.mock import patch
 import wasmtime
 
 import wasm_host.machine.ffi
-import wasm_host.machine.translated
+import wasm_host.translating
 from pvm.emit.recompiler import recompile
 from pvm.machine import AnyEngine, Machine
 from pvm.program import Program
@@ -85,7 +85,7 @@ def _watching(clock: Clock) -> Iterator[None]:
     with ExitStack() as stack:
         for owner, name, replacement in (
             (wasm_host.machine.ffi, "fast_call", timed_call),
-            (wasm_host.machine.translated, "recompile", clock.timed(TRANSLATE, recompile)),
+            (wasm_host.translating, "recompile", clock.timed(TRANSLATE, recompile)),
             (wasmtime.Module, "__init__", clock.timed(COMPILE, wasmtime.Module.__init__)),
         ):
             stack.enter_context(patch.object(owner, name, replacement))
