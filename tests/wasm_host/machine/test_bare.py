@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from pvm import Exit, Reason, ReferenceEngine
+from pvm.breaking import run_to
+from pvm.errors import ResourceError
 from pvm.fuzz import memory_case, random_case
 from pvm.fuzz.compare import compare
 from pvm.program import assemble
@@ -155,7 +157,7 @@ def test_a_signal(after: bool, again: list[int]) -> None:
     assert outcome(machine) == expected
 
 
-@pytest.mark.parametrize("goes_on", ["run", "step"])
+@pytest.mark.parametrize("goes_on", ["run", "step", "run_to"])
 def test_a_signal_while_it_begins_again(goes_on: str, monkeypatch: pytest.MonkeyPatch) -> None:
     source = f"{LOOP}load_u8 r3, [0x30000]\ntrap\n"
     machine, reference = started(source, 500), started(source, 500, ReferenceEngine())
@@ -171,6 +173,11 @@ def test_a_signal_while_it_begins_again(goes_on: str, monkeypatch: pytest.Monkey
     if goes_on == "step":
         assert machine.step() is None and reference.step() is None
         assert machine.registers[7] == 500
+    if goes_on == "run_to":
+        second = machine.program.code.index(assemble(".code\nadd_64 r9, r9, r7\n").code)
+        assert run_to(machine, [second]) is None and run_to(reference, [second]) is None
+        assert list(machine.registers) == list(reference.registers)
+        assert machine.memory.read(WRITABLE, 4096) == reference.memory.read(WRITABLE, 4096)
     assert outcome(machine) == outcome(reference)
 
 
@@ -247,3 +254,18 @@ def test_limits_are_exact() -> None:
         assert ours.run(limit) == reference.run(limit)
         assert list(ours.registers) == list(reference.registers)
         assert ours.memory.read(WRITABLE, 64) == reference.memory.read(WRITABLE, 64)
+
+
+def test_a_machine_without_room_for_bare_code_goes_on_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recompiler tier makes it in the middle of a run, which has no part in that."""
+    engine = bare_engine("0.7.2", "instruction")
+    asked = []
+
+    def full(program: Any) -> Any:
+        asked.append(program)
+        raise ResourceError("no room")
+
+    monkeypatch.setattr(engine._translations["bare"], "made", full)
+    found = outcome(started(LOOP, 3_000_000, engine))
+    assert found == outcome(started(LOOP, 3_000_000, Engine(tier="interpreter")))
+    assert len(asked) == 1
