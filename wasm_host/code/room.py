@@ -162,12 +162,13 @@ def _group_limits(groups: Path = _GROUPS, mounted: Path = _MOUNTED) -> Iterator[
 
 def _group_room(folder: Path, limit: str, usage: str, cached: str) -> int | None:
     """The bytes that a control group leaves; None where it has no limit. What is cached of files makes room."""
+    # In UTF-8: another codec would be imported, and the handler of a signal that comes meanwhile could not use it.
     try:
-        most = (folder / limit).read_text(encoding="ascii").strip()
+        most = (folder / limit).read_text(encoding="utf-8").strip()
         if not most.isdigit():  # "max"
             return None
-        used = int((folder / usage).read_text(encoding="ascii"))
-        lines = (folder / "memory.stat").read_text(encoding="ascii").splitlines()
+        used = int((folder / usage).read_text(encoding="utf-8"))
+        lines = (folder / "memory.stat").read_text(encoding="utf-8").splitlines()
         return int(most) - used + next((int(line.split()[1]) for line in lines if line.startswith(cached)), 0)
     except (OSError, ValueError):
         return None
