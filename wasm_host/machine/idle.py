@@ -19,8 +19,7 @@ class Idle:
     """Instances that wait, by the program that is decoded in them. Those that came last are taken first."""
 
     def __init__(self) -> None:
-        self._waiting: dict[bytes, list[Parts]] = {}
-        self._count = 0  # or a little more or less, when threads meet
+        self._waiting: dict[bytes, list[Parts]] = {}  # no list is empty, but for a moment
 
     def __len__(self) -> int:
         return sum(map(len, [*self._waiting.values()]))
@@ -28,20 +27,21 @@ class Idle:
     def take(self, program: bytes) -> Parts | None:
         """One in which the program is decoded, None if there is none."""
         try:
-            found = self._waiting[program].pop()
+            waiting = self._waiting[program]
+            found = waiting.pop()
+            if not waiting:
+                self._waiting.pop(program, None)
             found[1]["_store"].ptr()
         except (KeyError, IndexError, ValueError):  # none, or closed with the cycle that it came from
             return None
-        self._count -= 1
         return found
 
     def put(self, program: bytes, parts: Parts) -> None:
         """Keep one; where there are too many, all others are dropped."""
-        if self._count >= KEPT:
+        if len(self) >= KEPT:
             self.clear()
         self._waiting.setdefault(program, []).append(parts)
-        self._count += 1
 
     def clear(self) -> None:
         """Drop all."""
-        self._waiting, self._count = {}, 0
+        self._waiting = {}
