@@ -76,7 +76,7 @@ def stands_at(machine: Machine, places: Collection[int]) -> bool:
 
 def in_turn(machine: Machine, work: Callable[[], R]) -> R:
     """What `work` returns, which runs the machine. Raises MachineBusyError as `Machine.run` does."""
-    turns, thread = machine._turns, get_ident()
+    turns, thread = machine._turns, get_ident()  # as in `Machine.run`, where a call in common would take too long
     if thread in turns:
         refuse_again()
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, MutableMapping
 
-from pvm.starts import Answer, check_handlers
+from pvm.starts import AnyHandler, check_handlers
 
 
 class Turn:
@@ -14,16 +14,16 @@ class Turn:
         yield
 
 
-class Handlers(MutableMapping[int, Answer]):
+class Handlers(MutableMapping[int, AnyHandler]):
     """A machine's handlers, checked as they come."""
 
-    def __init__(self, handlers: dict[int, Answer], refuse_others: Callable[[], None]) -> None:
+    def __init__(self, handlers: dict[int, AnyHandler], refuse_others: Callable[[], None]) -> None:
         self._handlers, self._refuse_others = handlers, refuse_others
 
-    def __getitem__(self, number: int) -> Answer:
+    def __getitem__(self, number: int) -> AnyHandler:
         return self._handlers[number]
 
-    def __setitem__(self, number: int, handler: Answer) -> None:
+    def __setitem__(self, number: int, handler: AnyHandler) -> None:
         checked = check_handlers({number: handler})
         self._refuse_others()
         self._handlers.update(checked)

@@ -226,10 +226,11 @@ class Machine(ABC):
         """
         start = start_of(self.program, args, gas, pc, None)
         self._refuse_others()
-        segments = start.segments
-        self.memory.become(
-            [(one.address, one.length, one.access) for one in segments], [(one.address, one.data) for one in segments]
-        )
+        self._begin(start)
+
+    def _begin(self, start: Start) -> None:
+        """Become a machine at its start, whatever it has been; handlers stay."""
+        self.memory.become(start.mapped, start.contents)
         self._stand(start.pc, False, False)
         self._set_start(start.registers, start.gas, start.heap_end, start.heap_limit)
 
@@ -307,7 +308,7 @@ class Machine(ABC):
         stands where it was, and can go on. Raises what `run` raises.
         """
         floor = 0 if limit is None else max(0, self.gas - check_gas(limit, "limit"))
-        turns, thread = self._turns, get_ident()
+        turns, thread = self._turns, get_ident()  # as in `run`: from a context manager a signal could keep the turn
         if thread in turns:
             refuse_again()
         try:

@@ -24,7 +24,7 @@ PC_LIMIT = 1 << 32
 # ecalli's immediate has at most 4 octets and is sign-extended to 64 bits (A.5.2): it names no other numbers.
 LOW_CALLS, HIGH_CALLS = 1 << 31, (1 << 64) - (1 << 31)  # below the one, and from the other on
 
-Answer = Callable[[Any], Any]
+AnyHandler = Callable[[Any], Any]
 """What `pvm.machine.Handler` and `AsyncHandler` are, which say more."""
 
 
@@ -38,10 +38,20 @@ class Start:
     segments: tuple[Segment, ...] = ()
     heap_end: int = 0
     heap_limit: int = ADDRESS_SPACE
-    handlers: Mapping[int, Answer] = field(default_factory=dict)
+    handlers: Mapping[int, AnyHandler] = field(default_factory=dict)
+
+    @property
+    def mapped(self) -> list[tuple[int, int, str]]:
+        """What is mapped: addresses, lengths in bytes and accesses (`pvm.memory.ACCESSES`)."""
+        return [(one.address, one.length, one.access) for one in self.segments]
+
+    @property
+    def contents(self) -> list[tuple[int, bytes]]:
+        """What lies there: addresses and octets."""
+        return [(one.address, one.data) for one in self.segments]
 
 
-def start_of(program: Program, args: bytes, gas: int, pc: int | None, host: Mapping[int, Answer] | None) -> Start:
+def start_of(program: Program, args: bytes, gas: int, pc: int | None, host: Mapping[int, AnyHandler] | None) -> Start:
     """The start of `program`.
 
     Raises InputError for arguments that do not fit (a plain program takes none) or a handler for what is no host call,
@@ -67,7 +77,7 @@ def start_of(program: Program, args: bytes, gas: int, pc: int | None, host: Mapp
     )
 
 
-def start_again(state: State, spec: str, metering: str, host: Mapping[int, Answer] | None) -> Start:
+def start_again(state: State, spec: str, metering: str, host: Mapping[int, AnyHandler] | None) -> Start:
     """The start of a machine that is about to become what was saved.
 
     Raises InputError for the state of another version or metering, and for a handler for what is no host call.
@@ -79,7 +89,7 @@ def start_again(state: State, spec: str, metering: str, host: Mapping[int, Answe
     return Start(0, 0, heap_limit=state.heap_limit, handlers=check_handlers(host))
 
 
-def check_handlers(host: Mapping[int, Answer] | None) -> dict[int, Answer]:
+def check_handlers(host: Mapping[int, AnyHandler] | None) -> dict[int, AnyHandler]:
     """The handlers as a dictionary. Raises InputError for what is none, or is none of functions by number."""
     if host is not None and not isinstance(host, Mapping):
         raise InputError(f"host: a dictionary of functions by number is needed, not {type(host).__name__}")

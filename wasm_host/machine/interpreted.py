@@ -35,8 +35,6 @@ from wasm_host.machine.snapshots import Images
 SLICE = 1 << 23
 _OUT_OF_GAS = abi.EXIT_CODES[Reason.OUT_OF_GAS]
 _HOST_CALL = abi.EXIT_CODES[Reason.HOST_CALL]
-
-
 _OWN = frozenset(("program", "engine", "poll", "other", "_handlers", "_stops", "_last"))  # of one machine alone
 
 
@@ -85,11 +83,7 @@ class WasmMachine(Breaking):
         vars(machine).update(attributes)
         Machine.__init__(machine, start.handlers, attributes["_turns"])
         machine._exit_code, machine.program = machine._field["exit"], program
-        machine._guest.become(
-            [(s.address, s.length, s.access) for s in start.segments], [(s.address, s.data) for s in start.segments]
-        )
-        machine._stand(start.pc, False, False)
-        machine._set_start(start.registers, start.gas, start.heap_end, start.heap_limit)
+        machine._begin(start)
         return machine
 
     def _retire(self) -> None:

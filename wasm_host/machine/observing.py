@@ -27,7 +27,7 @@ _COUNT = 8  # octets
 _BREAK = bytes((abi.BREAK,))
 
 
-class Stops:
+class BreakHandlers:
     """Handlers in decoded instructions that stop the interpreter, while `put`."""
 
     def __init__(self, machine: WasmMachine, places: Iterable[int]) -> None:
@@ -92,13 +92,13 @@ class Stops:
 
 def run_to(machine: WasmMachine, places: frozenset[int], visit: Visit | None) -> Exit | None:
     """`pvm.breaking.Breaking._run_to` for machines on wasmtime."""
-    stops, pending = Stops(machine, places), machine._exit_code
+    breaks, pending = BreakHandlers(machine, places), machine._exit_code
     if machine.poll is not None:
         machine.poll(machine)
     try:
-        stops.put()
+        breaks.put()
         while True:
-            exit = stops.step_over(next_pc(machine), machine._step_and_answer)
+            exit = breaks.step_over(next_pc(machine), machine._step_and_answer)
             if exit is not None:
                 return exit
             while True:
@@ -123,7 +123,7 @@ def run_to(machine: WasmMachine, places: frozenset[int], visit: Visit | None) ->
                     if answered is not None:
                         return answered
     finally:
-        stops.take_away()
+        breaks.take_away()
 
 
 def _leave_unpaid(machine: WasmMachine) -> None:
