@@ -114,10 +114,11 @@ class _Standing:
     gas: int
 
     def charge(self, amount: int) -> int:
-        """As `Machine.charge`: what is left; below 0 nothing is taken."""
+        """As `Machine.charge`: takes gas and returns what is left, or takes nothing and returns -1."""
         left = self.gas - amount
-        if left >= 0:
-            self.gas = left
+        if left < 0:
+            return -1
+        self.gas = left
         return left
 
 
