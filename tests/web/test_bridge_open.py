@@ -179,7 +179,8 @@ def test_hexadecimal_text_and_other_files() -> None:
     data = assemble(".standard\n.code\ntrap").encode()
     assert ask(Bridge(), "open", data=f"0x{data.hex()}\n".encode())["data"] == data
     assert refuse("open", data=b"\x7fELF\2\1")["message"].startswith("this is an ELF file of 64 bits")
-    assert refuse("open", data=b'{"initial-regs": []}')["message"].startswith("JSON, but no test vector")
+    said = "JSON, but no test vector: neither 'steps' nor 'expected-status' is there"
+    assert refuse("open", data=b'{"initial-regs": []}')["message"] == said
 
 
 def test_what_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,10 +19,13 @@ needs_zig = pytest.mark.skipif(
 pytestmark = needs_zig
 
 
-def test_words_are_counted(pvm, tmp_path):
-    source = Path(services.__file__).with_name("words.c")
-    built = pvm("cc", source, "-o", tmp_path / "words.jam", "--metadata", "words")
+def build(pvm, name, path):
+    built = pvm("cc", Path(services.__file__).with_name(name), "-o", path, "--metadata", path.stem)
     assert built.status == 0, built.stderr
+
+
+def test_words_are_counted(pvm, tmp_path):
+    build(pvm, "words.c", tmp_path / "words.jam")
     world = World(engine=Engine())
     words = world.deploy(tmp_path / "words.jam")
     items = [words.refine(text.encode()) for text in ("a rose is a rose", "Ein Röslein, ein a", "")]
@@ -37,9 +40,7 @@ def test_words_are_counted(pvm, tmp_path):
 
 
 def test_votes_are_counted_in_zig(pvm, tmp_path):
-    source = Path(services.__file__).with_name("votes.zig")
-    built = pvm("cc", source, "-o", tmp_path / "votes.jam", "--metadata", "votes")
-    assert built.status == 0, built.stderr
+    build(pvm, "votes.zig", tmp_path / "votes.jam")
     world = World(engine=Engine())
     votes = world.deploy(tmp_path / "votes.jam")
     items = [votes.refine(ballots) for ballots in (b"\1\2\1\1\xff", b"\2", b"")]

@@ -46,11 +46,6 @@ def sealed(data: bytes) -> bytes:
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> CodeCache:
-    return CodeCache(tmp_path / "code")
-
-
-@pytest.fixture
 def program() -> Program:
     return assemble(example("fibonacci").source)
 

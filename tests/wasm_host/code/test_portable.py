@@ -34,11 +34,6 @@ def key(name: object = "a") -> str:
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> CodeCache:
-    return CodeCache(tmp_path / "code")
-
-
-@pytest.fixture
 def program() -> Program:
     return assemble(example("fibonacci").source)
 

@@ -34,11 +34,6 @@ def program() -> Program:
     return assemble(example("fibonacci").source)
 
 
-@pytest.fixture
-def cache(tmp_path: Path) -> CodeCache:
-    return CodeCache(tmp_path / "code")
-
-
 def sealed(data: bytes) -> bytes:
     """An entry's bytes with the hash that they should have."""
     return data[: len(MAGIC)] + hashlib.sha256(data[HASHED_FROM:]).digest() + data[HASHED_FROM:]
