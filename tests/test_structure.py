@@ -143,6 +143,12 @@ def test_files_are_small_and_say_what_they_do(module: str, path: Path) -> None:
     assert ast.get_docstring(ast.parse(text)), f"{module}: no docstring"
 
 
+def test_scripts_and_styles_are_small() -> None:
+    for kind in ("*.mjs", "*.js", "*.css", "*.c", "*.zig"):
+        for path in (file for package in PACKAGES for file in (ROOT / package).rglob(kind)):
+            assert len(path.read_text(encoding="utf-8").splitlines()) <= 500, f"{path.relative_to(ROOT)}: split it"
+
+
 def test_top_level_folders() -> None:
     folders = {path for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")}
     assert {path.name for path in folders if not path.is_symlink()} == {"pvm", "wasm_host", "web", "tests"}

@@ -5,10 +5,10 @@
  * "settings", "breakpoints", "progress" ({log, instructions_per_second} while running), "problem" ({where, message}).
  */
 
-import { Guest } from "./guest.mjs";
 import { HostCalls } from "./host_calls.mjs";
 import { Opener } from "./opening.mjs";
 import { recall, remember } from "./remembered.mjs";
+import { Standing } from "./standing.mjs";
 import { argsOf, checkSettings, DEFAULT_GAS, Images, machineParts, startOf, withPages } from "./starting.mjs";
 import { Translations } from "./translations.mjs";
 import { ownMetering, sentence } from "./words.mjs";
@@ -19,25 +19,14 @@ const REPLACED_AGAIN = 5000; // milliseconds after which a worker that is gone i
 const MEASURABLE = 100_000; // instructions from which on the speed of a run can be told
 const SHOWN_AFTER = 200; // milliseconds after which a step that still goes on is shown as running, to be stopped
 
-export class Debugger extends Guest {
-  /** @type {import("./program.mjs").Program|null} */
-  program = null;
-  /** @type {import("./types.mjs").View|null} */
-  view = null;
-  /** The view before, to tell what changed. @type {import("./types.mjs").View|null} */
-  before = null;
-  /** @type {"empty"|"loading"|"running"|"paused"|"ended"} */
-  state = "empty";
+export class Debugger extends Standing {
   /** What the machine is busy with, for people. */
   doing = "";
-  /** @type {Set<number>} */
-  breakpoints = new Set();
   /** Instructions a second, null for full speed. @type {number|null} */
   pace = null;
   rate = 0;
   /** Whether settings changed that apply from the next reset on. */
   stale = false;
-  answersFromTrace = true;
   /** Those of the version in use: there as soon as there is a machine. @type {HostCalls|null} */
   hostCalls = null;
   /** The setting that nothing can start with. @type {string|null} */
@@ -282,33 +271,6 @@ export class Debugger extends Guest {
     );
   }
 
-  /** Whether nothing has run yet. */
-  get atStart() {
-    return this.view !== null && !this.view.can_back && this.view.exit === null;
-  }
-
-  /** Whether a recorded run has been replayed to its end, with no difference. */
-  get replays() {
-    const { view } = this;
-    return Boolean(
-      this.program?.opened.trace &&
-      this.answersFromTrace &&
-      view?.exit &&
-      view.exit.reason !== "host-call" &&
-      !view.divergence,
-    );
-  }
-
-  /** Whether the machine stands at a host call that waits for an answer. */
-  get atCall() {
-    return this.state === "paused" && this.view?.exit?.reason === "host-call";
-  }
-
-  /** Whether that call has an answer already, from the trace or because it is `log`: moving on gives it. */
-  get answerIsKnown() {
-    return this.atCall && Boolean(this.view.pending);
-  }
-
   /** Runs to an exit, a breakpoint, `until`, or `budget` instructions. */
   async run({ until = "exit", budget = null, extra = [], stops = true } = {}) {
     if (!this.canMove) return;
@@ -510,21 +472,6 @@ export class Debugger extends Guest {
     const done = this.#edits.then(work);
     this.#edits = done.catch(() => {});
     this.#accept(await done);
-  }
-
-  toggleBreakpoint(pc) {
-    if (!this.breakpoints.delete(pc)) this.breakpoints.add(pc);
-    this.emit("breakpoints");
-  }
-
-  clearBreakpoints() {
-    this.breakpoints.clear();
-    this.emit("breakpoints");
-  }
-
-  /** Says what went wrong, beside what caused it where that is known. @param {any} error */
-  problem(error) {
-    this.emit("problem", { where: error.where ?? null, message: sentence(error.message || String(error)) });
   }
 }
 
