@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import shlex
 import subprocess
@@ -24,6 +25,10 @@ DOCUMENTS = sorted([
     *ROOT.glob("*.md"), *(path for part in ("pvm", "wasm_host", "web", "tests") for path in (ROOT / part).rglob("*.md"))
 ])  # fmt: skip
 MOST_WORDS = 1200  # of the README
+
+
+IN_PYODIDE = "pvm_web.host"  # imports what there is in Pyodide alone
+ENDINGS = (".h", ".py", ".jam", ".mjs")  # of files: `pvm.h`
 
 
 def blocks(language: str, document: Path = README) -> list[str]:
@@ -112,6 +117,27 @@ def test_places_exist(document: Path) -> None:
 def places(document: Path) -> list[str]:
     text = document.read_text(encoding="utf-8")
     return re.findall(r"^\| `((?:pvm|wasm_host|web|tests)[\w/.]*)` \|", text, re.MULTILINE)
+
+
+def test_names_exist() -> None:
+    """Those of ours with dots, in documents and sources alike: `pvm.program.decode`, `wasm_host.Engine`."""
+    wanted = re.compile(r"`((?:pvm|wasm_host|pvm_web)(?:\.[A-Za-z_]+)+)[`(]")
+    sources = [path for package in ("pvm", "wasm_host", "web") for path in (ROOT / package).rglob("*.py")]
+    missing = {
+        f"{title(path)}: {name}"
+        for path in (*DOCUMENTS, *sources) for name in wanted.findall(path.read_text(encoding="utf-8"))
+        if not name.startswith(IN_PYODIDE) and not name.endswith(ENDINGS) and not is_there(name)
+    }  # fmt: skip
+    assert not missing
+
+
+def is_there(name: str) -> bool:
+    try:
+        pkgutil.resolve_name(name)
+    except (ImportError, AttributeError):
+        owner, _, last = name.rpartition(".")
+        return last in getattr(pkgutil.resolve_name(owner), "__annotations__", {}) if is_there(owner) else False
+    return True
 
 
 @pytest.mark.parametrize(("document", "folder"), [("pvm/README.md", "pvm"), ("wasm_host/README.md", "wasm_host")])

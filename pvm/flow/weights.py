@@ -11,7 +11,7 @@ the most expensive of several choices of operands, in MiB beyond what an empty m
 - a division or remainder, which branches because it must not divide by 0: 125; where -2^63 by -1 branches, too: 535.
   Their memory grows with the square of their number: the branches of a function each keep a record of its values;
 - loads and stores off a register, where they are checked: 22 for 1,024 of them and as many as there may be of the rest
-  (`pvm.emit.recompiler.REGION_ACCESSES`).
+  (`pvm.emit.recompiler.module.REGION_ACCESSES`).
 
 An sbrk takes no more memory than others, but 0.1 to 0.4 milliseconds.
 """
